@@ -1,0 +1,13 @@
+"""From boxes to what the network learns, and from what it says back to boxes."""
+
+from .center_assigner import CenterNetTargetAssigner
+from .center_coder import Detections, decode_centers
+from .targets import CenterTargets, paint_heatmap
+
+__all__ = [
+    'CenterNetTargetAssigner',
+    'CenterTargets',
+    'Detections',
+    'decode_centers',
+    'paint_heatmap',
+]

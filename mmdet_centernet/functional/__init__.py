@@ -1,0 +1,1 @@
+"""Numerics of CenterNet in plain torch and numpy: no registry, no mmdet."""

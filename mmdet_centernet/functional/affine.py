@@ -1,0 +1,83 @@
+"""Where does a pixel of the network's input come from.
+
+Geometry is a 3x3 float64 matrix that maps column vectors (x, y, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def unpad_matrix(meta: Mapping[str, Any]) -> np.ndarray:
+    """From pixels of the network's input to the image without its border.
+
+    Args:
+        meta: Meta information of an image. ``border`` (mmdet's RandomCenterCropPad) or
+            ``pad_param`` (LetterResize) hold top, bottom, left, right; without either
+            the image starts at the first pixel.
+
+    Returns:
+        (3, 3) matrix, a translation.
+    """
+    border = meta.get('border', meta.get('pad_param'))
+    matrix = np.eye(3)
+    if border is not None:
+        matrix[:2, 2] = -float(border[2]), -float(border[0])
+    return matrix
+
+
+def image_matrix(meta: Mapping[str, Any]) -> np.ndarray:
+    """From pixels of the network's input to pixels of the original image.
+
+    The border is taken off first. What the pipeline did before is undone exactly where
+    it recorded a ``homography_matrix`` (flips included), else by ``scale_factor``.
+
+    Args:
+        meta: Meta information of an image: any of ``border``, ``pad_param``,
+            ``homography_matrix`` and ``scale_factor`` (width, height).
+
+    Returns:
+        (3, 3) matrix.
+
+    Raises:
+        ValueError: If ``homography_matrix`` cannot be inverted.
+    """
+    if meta.get('homography_matrix') is not None:
+        forward = np.asarray(meta['homography_matrix'], dtype=np.float64)
+        try:
+            backward = np.linalg.inv(forward)
+        except np.linalg.LinAlgError as error:
+            raise ValueError(
+                f'homography_matrix of {meta.get("img_path", "an image")} is singular '
+                f'({forward.tolist()}): a transform of the pipeline flattened the image'
+            ) from error
+    else:
+        scale = np.asarray(meta.get('scale_factor', (1.0, 1.0)), dtype=np.float64)
+        backward = np.diag([1 / scale[0], 1 / scale[1], 1.0])
+    return backward @ unpad_matrix(meta)
+
+
+def map_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
+    """Send boxes through affine maps; the result is the box around the image of each.
+
+    Args:
+        boxes: (B, K, 4) x1, y1, x2, y2.
+        matrices: (B, 3, 3) one map an image.
+
+    Returns:
+        (B, K, 4) float64.
+    """
+    boxes, matrices = boxes.double(), matrices.double()
+    center, half = (
+        (boxes[..., 2:] + boxes[..., :2]) / 2,
+        (boxes[..., 2:] - boxes[..., :2]) / 2,
+    )
+    linear = matrices[:, :2, :2].transpose(1, 2)
+    center = center @ linear + matrices[:, None, :2, 2]
+    half = half @ linear.abs()
+    return torch.cat([center - half, center + half], dim=-1)

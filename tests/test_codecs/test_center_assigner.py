@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+import torch
+from mmdet.models.utils import gaussian_radius as mmdet_gaussian_radius
+from shared_data import golden_cases, load_golden
+
+from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
+
+STRIDE = 4
+SHAPE = (1, 3, 32, 32)
+
+
+def assign(boxes, labels=None, shape=SHAPE, ignored=None, **kwargs):
+    boxes = [torch.as_tensor(b, dtype=torch.float32).view(-1, 4) for b in boxes]
+    labels = labels or [torch.zeros(len(b), dtype=torch.long) for b in boxes]
+    return CenterNetTargetAssigner(**kwargs).assign(
+        boxes, labels, (len(boxes), *shape[1:]), stride=STRIDE, ignored_boxes=ignored
+    )
+
+
+@pytest.mark.parametrize('case', golden_cases('targets', 'drawn_x_y_radius'))
+def test_official_rule_equals_golden(case):
+    golden = load_golden('targets')
+
+    def field(name):
+        return golden[f'{case}__{name}']
+
+    height, width = field('out_hw').tolist()
+    targets = assign(
+        [torch.tensor(field('boxes') * STRIDE)],
+        [torch.tensor(field('labels'))],
+        (1, 80, height, width),
+        max_objects=128,
+    )
+    slots = field('reg_mask').astype(bool)
+    count = len(targets.valid)
+    assert np.array_equal(targets.valid.numpy(), slots[:count])
+    assert not slots[count:].any()
+    valid = targets.valid.numpy()
+    cells = (targets.centers[:, 1] * width + targets.centers[:, 0]).numpy()
+    assert np.array_equal(cells[valid], field('ind')[slots])
+    np.testing.assert_allclose(
+        targets.sizes.numpy()[valid], field('wh')[slots], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        targets.offsets.numpy()[valid], field('reg')[slots], atol=1e-6
+    )
+    drawn = torch.cat([targets.centers, targets.radii[:, None]], 1).numpy()
+    assert np.array_equal(drawn[valid], field('drawn_x_y_radius'))
+    heatmap = np.zeros(field('hm_shape'), dtype=np.float32)
+    heatmap.flat[field('hm_idx')] = field('hm_val')
+    painted = paint_heatmap(targets)[0].numpy()
+    np.testing.assert_allclose(painted, heatmap, rtol=0, atol=1e-6)
+    assert np.array_equal(painted == 1, heatmap == 1)
+
+
+def test_without_limit_every_object_is_kept():
+    golden = load_golden('targets')
+    boxes = torch.tensor(golden['128x128_more_than_128__boxes'] * STRIDE)
+    labels = torch.tensor(golden['128x128_more_than_128__labels'])
+    targets = assign([boxes], [labels], (1, 80, 128, 128))
+    assert len(targets.valid) == len(boxes) == 150
+
+
+def test_mmdet_rule_has_the_radii_of_mmdet():
+    generator = torch.Generator().manual_seed(0)
+    sizes = torch.rand((200, 2), generator=generator) * 100 + 1
+    starts = torch.rand((200, 2), generator=generator) * 20
+    targets = assign([torch.cat([starts, starts + sizes], 1)], radius_rule='mmdet')
+    expected = [
+        int(mmdet_gaussian_radius((h, w), min_overlap=0.3))
+        for w, h in (sizes / STRIDE).tolist()
+    ]
+    assert targets.radii.tolist() == expected
+
+
+def test_mmdet_rule_does_not_clip_and_official_does():
+    box = [[64.0, 64.0, 128.0, 128.0]]
+    official, mmdet = assign([box]), assign([box], radius_rule='mmdet')
+    assert official.sizes.tolist() == [[15.0, 15.0]]
+    assert mmdet.sizes.tolist() == [[16.0, 16.0]]
+    assert assign([box], clip_boxes=False).sizes.tolist() == [[16.0, 16.0]]
+
+
+def test_two_objects_in_a_cell_both_keep_their_targets():
+    targets = assign([[[8, 8, 24, 24], [10, 10, 22, 22]]])
+    assert targets.centers.tolist() == [[4, 4], [4, 4]]
+    assert targets.sizes.tolist() == [[4.0, 4.0], [3.0, 3.0]]
+    assert targets.valid.all()
+    assert paint_heatmap(targets).eq(1).sum() == 1
+
+
+@pytest.mark.parametrize(
+    'box',
+    [
+        [8, 8, 8, 24],
+        [24, 8, 8, 24],
+        [float('nan'), 8, 24, 24],
+        [8, 8, float('inf'), 24],
+        [-float('inf'), 8, 24, 24],
+        [200, 8, 220, 24],
+        [-20, 8, -4, 24],
+        [-1e30, 0, 1e30, 0],
+    ],
+)
+@pytest.mark.parametrize('rule', ['official', 'mmdet'])
+def test_unusable_boxes_are_dropped_and_leave_no_trace(box, rule):
+    good = [40.0, 40.0, 60.0, 70.0]
+    targets = assign([[box, good]], radius_rule=rule)
+    alone = assign([[good]], radius_rule=rule)
+    assert targets.dropped.tolist() == [True, False]
+    assert targets.valid.tolist() == [False, True]
+    assert torch.equal(paint_heatmap(targets), paint_heatmap(alone))
+    for values in (targets.sizes, targets.offsets):
+        assert values.isfinite().all()
+
+
+def test_a_thin_box_on_the_last_cell_is_left_out_but_not_called_broken():
+    targets = assign([[[125.0, 10.0, 128.0, 50.0]]])
+    assert targets.valid.tolist() == [False]
+    assert targets.dropped.tolist() == [False]
+
+
+def test_labels_outside_the_classes_are_marked():
+    box = [8.0, 8.0, 24.0, 24.0]
+    targets = assign([[box] * 4], [torch.tensor([-1, 3, 255, 2])])
+    assert targets.mislabeled.tolist() == [True, True, True, False]
+    assert targets.valid.tolist() == [False, False, False, True]
+
+
+def test_objects_know_their_image():
+    box = [8.0, 8.0, 24.0, 24.0]
+    targets = assign([[box], [], [box, box]])
+    assert targets.images.tolist() == [0, 2, 2]
+    painted = paint_heatmap(targets)
+    assert painted.amax((1, 2, 3)).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_ignored_regions_mark_the_cells_inside():
+    regions = [torch.tensor([[16.0, 32.0, 40.0, 48.0]]), torch.zeros((0, 4))]
+    ignored = assign([[], []], ignored=regions).ignored
+    expected = torch.zeros((2, 32, 32), dtype=torch.bool)
+    expected[0, 8:12, 4:10] = True
+    assert torch.equal(ignored, expected)
+    assert assign([[], []], ignored=regions, use_ignored=False).ignored is None
+    assert assign([[], []], ignored=[torch.zeros((0, 4))] * 2).ignored is None
+
+
+@pytest.mark.parametrize(
+    ('kwargs', 'advice'),
+    [
+        ({'radius_rule': 'paper'}, "'corrected', 'mmdet', 'official'"),
+        ({'min_overlap': 1.0}, 'between 0 and 1'),
+        ({'min_overlap': 0.0}, 'between 0 and 1'),
+        ({'max_objects': 0}, 'None for no limit'),
+    ],
+)
+def test_bad_arguments_say_what_to_do(kwargs, advice):
+    with pytest.raises(ValueError, match=advice):
+        CenterNetTargetAssigner(**kwargs)
