@@ -1,0 +1,19 @@
+"""CenterNet ("Objects as Points", arXiv 1904.07850) as a plugin of MMDetection 3.x.
+
+Importing the package is all that a config needs:
+
+    custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
+"""
+
+from mmdet_centernet.environment import check_operators, check_versions
+
+# Before anything that imports mmdet, whose own errors don't say what mends them.
+check_versions()
+check_operators()
+
+from mmdet_centernet.checkpoint import allow_mmengine_checkpoints  # noqa: E402
+from mmdet_centernet.version import __version__  # noqa: E402
+
+allow_mmengine_checkpoints()
+
+__all__ = ['__version__']

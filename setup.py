@@ -1,0 +1,73 @@
+"""Builds the package; the settings of the tools that check it are in pyproject.toml."""
+
+import os
+import shutil
+from pathlib import Path
+from runpy import run_path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+PACKAGE = 'mmdet_centernet'
+ROOT = Path(__file__).parent
+# What openmim reads from an installed package, in the folder where it looks for it.
+MIM_FILES = ('configs', 'tools', 'model-index.yml')
+# Read by openmim's users only: caches and editor leftovers stay behind.
+IGNORED = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
+
+
+class BuildWithMim(build_py):
+    """Puts configs and tools into the package, as `mim` expects of OpenMMLab's.
+
+    A wheel gets copies. An editable install gets links to the originals, whichever way
+    pip makes it.
+    """
+
+    def run(self) -> None:
+        super().run()
+        base = ROOT if self.editable_mode else Path(self.build_lib)
+        folder = base / PACKAGE / '.mim'
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in MIM_FILES:
+            place = self._link if self.editable_mode else self._copy
+            place(ROOT / name, folder / name)
+
+    @staticmethod
+    def _link(source: Path, target: Path) -> None:
+        target.symlink_to(os.path.relpath(source, target.parent))
+
+    @staticmethod
+    def _copy(source: Path, target: Path) -> None:
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=IGNORED)
+        else:
+            shutil.copy(source, target)
+
+
+setup(
+    name=PACKAGE,
+    version=run_path(str(ROOT / PACKAGE / 'version.py'))['__version__'],
+    description='CenterNet (Objects as Points) as a plugin of MMDetection 3.x',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    author='The mmdet_centernet authors',
+    license='Apache-2.0',
+    classifiers=[
+        'License :: OSI Approved :: Apache Software License',
+        'Programming Language :: Python :: 3',
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
+    ],
+    python_requires='>=3.10',
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={PACKAGE: ['py.typed']},
+    # mmdet and mmcv come under more than one distribution name, so naming one here
+    # would pull it in beside the other. Importing the package checks their versions.
+    install_requires=['numpy', 'torch>=2.0'],
+    extras_require={
+        'openmmlab': ['mmengine>=0.10.0', 'mmcv>=2.0.0', 'mmdet>=3.3.0'],
+    },
+    cmdclass={'build_py': BuildWithMim},
+    zip_safe=False,
+)
