@@ -1,0 +1,283 @@
+"""Write the quick start's dataset: real handwritten digits on textured canvases.
+
+Usage: python tools/make_digits.py data/digits
+
+The digits are the 1,797 scans of 8x8 pixels that scikit-learn carries (load_digits),
+enlarged. Each scan is used in training or in validation, never in both. Annotations are
+COCO json; boxes are tight around the ink.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from sklearn.datasets import load_digits
+
+VERSION = 1
+"""Changes with everything that changes the pictures."""
+CANVAS = 128
+HEIGHTS = (40, 72)
+COUNTS = (2, 4)
+VAL_SHARE = 0.2
+SCAN_MAX = 16.0
+"""The darkest value of a scan."""
+ENLARGE = 16
+"""The factor by which a scan grows before its outline is taken."""
+SHARPEN = 4
+"""Makes the soft edges of an enlarged scan those of a stroke."""
+INK = 0.5
+"""Opacity from which a pixel counts as ink."""
+MAX_COVERED = 0.2
+"""How much of a digit's box another box may share."""
+MIN_CONTRAST = 70
+PLACEMENT_TRIES = 50
+OCTAVES = (4, 8, 16, 64)
+"""Cells a side of the noises that make up a background, coarse to fine."""
+ROUGHNESS = (4, 14)
+"""Standard deviation of each noise, of 255."""
+DESCRIPTION = 'dataset.json'
+
+
+class Digit(NamedTuple):
+    """A digit on a canvas: its class and its box x1, y1, x2, y2 in pixels."""
+
+    label: int
+    box: tuple[int, int, int, int]
+
+
+def outline(scan: np.ndarray, height: int) -> np.ndarray:
+    """Enlarge a scan and cut it to its ink.
+
+    Args:
+        scan: (8, 8) darkness from 0 to 16.
+        height: Height of the result in pixels.
+
+    Returns:
+        (height, width) float32 opacity from 0 to 1, with ink in the first and last row
+        and column.
+    """
+    # Scans run into their border: room around them lets strokes end round.
+    opacity = np.pad(scan.astype(np.float32) / SCAN_MAX, 1)
+    large = cv2.resize(
+        opacity,
+        None,
+        fx=ENLARGE,
+        fy=ENLARGE,
+        interpolation=cv2.INTER_CUBIC,
+    )
+    tight = _cut(large)
+    width = max(1, round(tight.shape[1] * height / tight.shape[0]))
+    sharp = np.clip((tight - INK) * SHARPEN + INK, 0, 1)
+    return _cut(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def _cut(opacity: np.ndarray) -> np.ndarray:
+    """The smallest rectangle that holds all ink."""
+    ys, xs = np.nonzero(opacity >= INK)
+    return opacity[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+
+
+def background(rng: np.random.Generator) -> np.ndarray:
+    """Draw a coloured texture.
+
+    Returns:
+        (CANVAS, CANVAS, 3) float32 from 0 to 255.
+    """
+    texture = np.zeros((CANVAS, CANVAS, 3), np.float32)
+    for cells in OCTAVES:
+        noise = rng.normal(size=(cells, cells, 3)).astype(np.float32)
+        texture += cv2.resize(noise, (CANVAS, CANVAS), interpolation=cv2.INTER_CUBIC)
+    base = rng.uniform(60, 195) + rng.uniform(-35, 35, 3)
+    return np.clip(base + rng.uniform(*ROUGHNESS) * texture, 0, 255).astype(np.float32)
+
+
+def place(
+    rng: np.random.Generator, shape: tuple[int, int], taken: list[Digit]
+) -> tuple[int, int] | None:
+    """Find room for a digit, with a little overlap allowed.
+
+    Args:
+        rng: Source of the tries.
+        shape: Height and width of the digit.
+        taken: Digits that are already there.
+
+    Returns:
+        Left and top in pixels, or None if no try found room.
+    """
+    height, width = shape
+    for _ in range(PLACEMENT_TRIES):
+        left = int(rng.integers(0, CANVAS - width + 1))
+        top = int(rng.integers(0, CANVAS - height + 1))
+        box = (left, top, left + width, top + height)
+        if all(_covered(box, other.box) <= MAX_COVERED for other in taken):
+            return left, top
+    return None
+
+
+def _covered(one: tuple[int, ...], other: tuple[int, ...]) -> float:
+    """The part of the smaller box that two boxes share."""
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
+    return max(width, 0) * max(height, 0) / min(areas)
+
+
+def canvas(
+    rng: np.random.Generator, scans: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, list[Digit]]:
+    """Draw one picture.
+
+    Args:
+        rng: Decides everything.
+        scans: (N, 8, 8) scans to choose from.
+        labels: (N,) their classes.
+
+    Returns:
+        (CANVAS, CANVAS, 3) uint8 picture and its digits.
+    """
+    picture = background(rng)
+    digits: list[Digit] = []
+    for _ in range(rng.integers(COUNTS[0], COUNTS[1] + 1)):
+        index = rng.integers(len(scans))
+        opacity = outline(scans[index], int(rng.integers(*HEIGHTS, endpoint=True)))
+        corner = place(rng, opacity.shape, digits)
+        if corner is None:
+            continue
+        (left, top), (height, width) = corner, opacity.shape
+        region = picture[top : top + height, left : left + width]
+        region += opacity[..., None] * (_ink_colour(rng, region) - region)
+        box = (left, top, left + width, top + height)
+        digits.append(Digit(int(labels[index]), box))
+    return np.clip(picture, 0, 255).astype(np.uint8), digits
+
+
+def _ink_colour(rng: np.random.Generator, region: np.ndarray) -> np.ndarray:
+    """A colour, brighter or darker than what it is drawn on."""
+    ground = float(region.mean())
+    room = 255 - ground, ground
+    brighter = room[0] > room[1] if min(room) < MIN_CONTRAST else rng.random() < 0.5
+    step = rng.uniform(MIN_CONTRAST, max(room[0] if brighter else room[1], 1))
+    tint = rng.uniform(-15, 15, 3)
+    return ground + (step if brighter else -step) + tint
+
+
+def split_scans(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Deal the scans out to training and validation.
+
+    Returns:
+        Scans (N, 8, 8) and labels (N,) of ``train`` and ``val``.
+    """
+    data = load_digits()
+    order = np.random.default_rng(seed).permutation(len(data.target))
+    val, train = np.split(order, [round(VAL_SHARE * len(order))])
+    return {
+        name: (data.images[chosen], data.target[chosen])
+        for name, chosen in (('train', train), ('val', val))
+    }
+
+
+def coco(names: list[str], digits: list[list[Digit]]) -> dict:
+    """Describe pictures as COCO json does.
+
+    Args:
+        names: File names.
+        digits: What is on each picture.
+    """
+    flat = [(image, digit) for image, found in enumerate(digits) for digit in found]
+    return dict(
+        images=[
+            dict(id=index, file_name=name, width=CANVAS, height=CANVAS)
+            for index, name in enumerate(names)
+        ],
+        annotations=list(_annotations(flat)),
+        categories=[dict(id=label + 1, name=str(label)) for label in range(10)],
+    )
+
+
+def _annotations(digits: list[tuple[int, Digit]]) -> Iterator[dict]:
+    for number, (image, digit) in enumerate(digits, start=1):
+        left, top, right, bottom = digit.box
+        size = right - left, bottom - top
+        yield dict(
+            id=number,
+            image_id=image,
+            category_id=digit.label + 1,
+            bbox=[left, top, *size],
+            area=size[0] * size[1],
+            iscrowd=0,
+        )
+
+
+def write_dataset(folder: Path, counts: dict[str, int], seed: int) -> bool:
+    """Write the dataset, whole or not at all, unless it is there.
+
+    Args:
+        folder: ``train/``, ``val/`` and their json files appear in it.
+        counts: Pictures of ``train`` and ``val``.
+        seed: Same seed, same pictures.
+
+    Returns:
+        Whether anything was written.
+
+    Raises:
+        FileExistsError: If the folder is there and holds something else.
+    """
+    description = dict(version=VERSION, counts=counts, seed=seed)
+    if (folder / DESCRIPTION).is_file():
+        if json.loads((folder / DESCRIPTION).read_text()) == description:
+            return False
+        shutil.rmtree(folder)
+    elif folder.exists():
+        raise FileExistsError(f'{folder} holds no dataset of this tool: choose another')
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='.digits-', dir=folder.parent) as scratch:
+        whole = Path(scratch) / 'whole'
+        for number, (name, scans) in enumerate(split_scans(seed).items()):
+            _write_split(whole, name, counts[name], (seed, number), scans)
+        (whole / DESCRIPTION).write_text(json.dumps(description))
+        whole.rename(folder)
+    return True
+
+
+def _write_split(
+    folder: Path,
+    name: str,
+    count: int,
+    seed: tuple[int, int],
+    scans: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Draw the pictures of one split; each has a seed of its own."""
+    (folder / name).mkdir(parents=True)
+    names = [f'{index:05d}.png' for index in range(count)]
+    digits = []
+    for index, file_name in enumerate(names):
+        picture, found = canvas(np.random.default_rng([*seed, index]), *scans)
+        cv2.imwrite(str(folder / name / file_name), picture)
+        digits.append(found)
+    (folder / f'{name}.json').write_text(json.dumps(coco(names, digits)))
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--train', type=int, default=1200, help='pictures')
+    parser.add_argument('--val', type=int, default=200, help='pictures')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    counts = dict(train=args.train, val=args.val)
+    written = write_dataset(args.folder, counts, args.seed)
+    state = 'written' if written else 'was there already'
+    print(f'{args.folder}: {args.train} + {args.val} pictures, {state}')
+
+
+if __name__ == '__main__':
+    main()

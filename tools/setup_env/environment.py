@@ -1,0 +1,87 @@
+"""What is already installed in the virtual environment, and is it whole."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from preflight import SetupError
+
+
+class Environment:
+    """A virtual environment that knows which steps of its making are done.
+
+    A step leaves a stamp when it is done. While something is being changed a marker
+    lies beside the stamps; whoever finds it starts the environment over, since nobody
+    can tell which half of a package was written.
+
+    Args:
+        folder: The environment; it belongs to this class alone.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder.absolute()
+        self.python = self.folder / 'bin' / 'python'
+        self._state = self.folder / '.setup'
+        self._unfinished = self._state / 'unfinished'
+
+    def stamp(self, step: str) -> str | None:
+        """The key under which a step was done, if it was and nothing broke since."""
+        path = self._state / step
+        whole = self.python.exists() and not self._unfinished.exists()
+        return path.read_text() if whole and path.exists() else None
+
+    def set_stamp(self, step: str, key: str) -> None:
+        """Remember that a step is done."""
+        (self._state / step).write_text(key)
+
+    def create(self) -> None:
+        """Make the environment anew with the running Python.
+
+        Raises:
+            SetupError: If the folder holds something that this class did not make.
+        """
+        foreign = self.folder.exists() and not self._state.is_dir()
+        if foreign and any(self.folder.iterdir()):
+            raise SetupError(
+                f'{self.folder} was not made by `make`, so it is left alone.\n'
+                '  mend: remove it, or choose another: make VENV=...'
+            )
+        self._state.mkdir(parents=True, exist_ok=True)
+        with self.changing():
+            self._clear()
+            print(f'Making {self.folder} with Python {sys.version.split()[0]}')
+            subprocess.run([sys.executable, '-m', 'venv', self.folder], check=True)
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """Mark the environment as half done for as long as the block runs."""
+        self._unfinished.touch()
+        yield
+        self._unfinished.unlink()
+
+    def install(self, *arguments: str | Path) -> None:
+        """Call `pip install`."""
+        command = [self.python, '-m', 'pip', '--disable-pip-version-check', 'install']
+        with self.changing():
+            subprocess.run([*command, *arguments], check=True)
+
+    def output(self, code: str) -> str:
+        """Run a line of Python in the environment and return what it prints."""
+        command = [self.python, '-c', code]
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        return result.stdout.strip()
+
+    def _clear(self) -> None:
+        """Remove all but the marker, which is what tells that this is ours."""
+        stamps = (path for path in self._state.iterdir() if path != self._unfinished)
+        others = (path for path in self.folder.iterdir() if path != self._state)
+        for path in (*stamps, *others):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
