@@ -1,0 +1,119 @@
+"""How wrong is the heat of a cell: the Gaussian-weighted focal loss on logits.
+
+Every cell has one wrong answer: "no centre" at a peak, "centre" elsewhere. Let ``e``
+be its logit (``-x`` at a peak, ``x`` elsewhere) and ``w = sigmoid(e)`` its
+probability. Both branches of the loss are then the same function of ``e``::
+
+    loss = weight * w ** alpha * -log(1 - w)
+
+with ``weight = pos_weight`` at a peak and ``neg_weight * (1 - Y) ** gamma`` elsewhere.
+
+"Full precision" is float64 for float64 and float32 for all else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Factor = Tensor | float
+
+
+def gaussian_focal_loss_with_logits(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    alpha: float = 2.0,
+    gamma: float = 4.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+) -> Tensor:
+    """Gaussian focal loss of each cell (Objects as Points, section 3, equation 1).
+
+    Computed in full precision whatever the autocast; value and gradient are finite for
+    every finite logit.
+
+    Args:
+        logits: Heat before the sigmoid, any shape.
+        target: Gaussian heat Y in [0, 1], same shape; a cell is a peak where it is
+            exactly 1. A constant: no gradient reaches it.
+        alpha: Exponent of the wrong answer's probability, not negative.
+        gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
+        pos_weight: Factor of the loss at peaks.
+        neg_weight: Factor of the loss elsewhere.
+
+    Returns:
+        The loss of each cell in full precision, same shape.
+
+    Raises:
+        ValueError: If the shapes differ or an exponent is negative.
+    """
+    check_same_shape(logits, target)
+    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    heat = target.detach().to(full_precision(logits))
+    return rule.losses(logits, *rule.steer(heat))
+
+
+@dataclass(frozen=True)
+class FocalRule:
+    """The four numbers that shape the loss, and what follows from them.
+
+    Attributes:
+        alpha: Exponent of the wrong answer's probability.
+        gamma: Exponent of 1 - Y.
+        pos_weight: Factor of the loss at peaks.
+        neg_weight: Factor of the loss elsewhere.
+    """
+
+    alpha: float
+    gamma: float
+    pos_weight: float
+    neg_weight: float
+
+    def __post_init__(self) -> None:
+        if self.alpha < 0 or self.gamma < 0:
+            raise ValueError(
+                f'alpha is {self.alpha}, gamma is {self.gamma}; neither may be negative'
+            )
+
+    def background(self, ignored: Tensor | None, dtype: torch.dtype) -> Factor:
+        """Weight of cells without heat; bool ``ignored`` marks cells without loss."""
+        if ignored is None:
+            return self.neg_weight
+        return self.neg_weight * (~ignored).to(dtype)
+
+    def steer(
+        self, heat: Tensor, ignored: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Sign that turns logits into those of the wrong answer, and the weight.
+
+        Only what is no peak can be ignored.
+        """
+        is_peak = heat == 1
+        elsewhere = self.background(ignored, heat.dtype) * (1 - heat) ** self.gamma
+        sign = 1 - 2 * is_peak.to(heat.dtype)
+        return sign, elsewhere.masked_fill(is_peak, self.pos_weight)
+
+    def losses(self, logits: Tensor, sign: Factor, weight: Factor) -> Tensor:
+        """Loss of each cell, differentiable in the logits."""
+        error = logits.to(full_precision(logits)) * sign
+        # Powers of exp(log w) have finite slopes where powers of a vanished w do not.
+        focus = (self.alpha * F.logsigmoid(error)).exp()
+        return weight * focus * -F.logsigmoid(-error)
+
+
+def full_precision(tensor: Tensor) -> torch.dtype:
+    """The dtype that losses of the tensor are computed in."""
+    return torch.promote_types(tensor.dtype, torch.float32)
+
+
+def check_same_shape(logits: Tensor, target: Tensor) -> None:
+    """Refuse a target that does not give every logit its heat."""
+    if logits.shape != target.shape:
+        raise ValueError(
+            f'the target has shape {tuple(target.shape)}, the logits '
+            f'{tuple(logits.shape)}; they have to be the same'
+        )

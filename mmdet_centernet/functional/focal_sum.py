@@ -1,0 +1,301 @@
+"""How wrong is the heat of a batch: the focal loss summed, with nothing in between.
+
+Written with tensor operations, the loss of a batch of heatmaps writes and reads a dozen
+maps. Here value and gradient are made together, chunk by chunk, in scratch memory that
+stays in the cache; the gradient is the only map that is written.
+
+Legend: P listed cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from mmdet_centernet.functional.focal import (
+    Factor,
+    FocalRule,
+    check_same_shape,
+    full_precision,
+)
+
+CPU_CHUNK = 2**18
+"""Cells evaluated at once on a CPU: the scratch rows stay in its caches."""
+
+ACCELERATOR_CHUNK = 2**20
+"""Likewise elsewhere: few launches, and scratch far smaller than a batch of maps."""
+
+Sweep = Callable[[Tensor, Tensor | None, Factor], Tensor]
+"""Sums the losses of contiguous logits and writes their gradient, times a factor."""
+
+
+def gaussian_focal_loss_sum(
+    logits: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    alpha: float = 2.0,
+    gamma: float = 4.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+) -> Tensor:
+    """Sum of ``gaussian_focal_loss_with_logits`` over all cells.
+
+    Only the logits receive a gradient, and it cannot be differentiated again.
+
+    Args:
+        logits: Heat before the sigmoid, any shape.
+        target: Gaussian heat Y in [0, 1], same shape.
+        weight: Factor of each cell's loss, broadcastable to the logits.
+        alpha: As there, like the following.
+        gamma: Exponent of 1 - Y.
+        pos_weight: Factor of the loss at peaks.
+        neg_weight: Factor of the loss elsewhere.
+
+    Returns:
+        The sum, 0-dim, in full precision.
+
+    Raises:
+        ValueError: If the shapes differ or an exponent is negative.
+    """
+    check_same_shape(logits, target)
+    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    target = target.detach()
+    extra = None if weight is None else weight.detach().expand_as(logits)
+    if torch.compiler.is_compiling():  # a compiler fuses this better than chunks do
+        heat = target.to(full_precision(logits))
+        losses = rule.losses(logits, *rule.steer(heat))
+        return (losses if extra is None else losses * extra).sum()
+    sweep = partial(_sweep_dense, rule=rule, target=target, extra=extra)
+    return _SumWithGradient.apply(logits.contiguous(), sweep)
+
+
+def gaussian_focal_loss_sparse(
+    logits: Tensor,
+    index: Tensor,
+    heat: Tensor,
+    ignored: Tensor | None = None,
+    *,
+    alpha: float = 2.0,
+    gamma: float = 4.0,
+    pos_weight: float = 1.0,
+    neg_weight: float = 1.0,
+) -> Tensor:
+    """The same sum for a target that is 0 except in the listed cells.
+
+    The target is never written out: the loss of all cells as background needs the
+    logits alone, then the listed cells are corrected. A cell that is listed repeatedly
+    counts once, with its highest heat, as where Gaussians overlap; a heat of 0 changes
+    nothing. Nothing is read back from the device.
+
+    Args:
+        logits: Heat before the sigmoid, any shape.
+        index: (P,) int64 positions of the cells in ``logits.flatten()``.
+        heat: (P,) Gaussian heat Y in [0, 1]; peaks are the cells of heat 1.
+        ignored: Bool, broadcastable to the logits: cells without loss, save for peaks.
+        alpha: As in ``gaussian_focal_loss_with_logits``, like the following.
+        gamma: Exponent of 1 - Y.
+        pos_weight: Factor of the loss at peaks.
+        neg_weight: Factor of the loss elsewhere.
+
+    Returns:
+        The sum, 0-dim, in full precision.
+
+    Raises:
+        ValueError: If the cells are not given by P int64 positions and P values, or an
+            exponent is negative.
+    """
+    _check_cells(index, heat)
+    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    if ignored is not None:
+        ignored = ignored.expand_as(logits).reshape(-1)
+    heat = heat.detach().to(full_precision(logits))
+    cells = _merge_repeats(index, heat, logits.numel())
+    if torch.compiler.is_compiling():
+        return _sum_sparse(logits, rule, cells, ignored)
+    sweep = partial(_sweep_sparse, rule=rule, cells=cells, ignored=ignored)
+    return _SumWithGradient.apply(logits.contiguous(), sweep)
+
+
+class _SumWithGradient(torch.autograd.Function):
+    """The sum that a sweep makes, and the gradient that it makes along the way."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, sweep: Sweep) -> Tensor:
+        ctx.sweep = sweep
+        ctx.save_for_backward(logits)
+        # Half precision cannot hold gradients that the loss scale has yet to lift: they
+        # are computed in the backward pass, when it is known.
+        early = ctx.needs_input_grad[0] and logits.dtype == full_precision(logits)
+        ctx.gradient = _empty_map(logits) if early else None
+        return sweep(logits, ctx.gradient, 1.0)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
+        # The buffer is scaled in place and given away; whoever keeps the graph for a
+        # second backward pass has it computed anew.
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is not None:
+            return gradient.mul_(grad_output), None
+        (logits,) = ctx.saved_tensors
+        gradient = _empty_map(logits)
+        ctx.sweep(logits, gradient, grad_output)
+        return gradient, None
+
+
+def _sweep_dense(
+    logits: Tensor,
+    gradient: Tensor | None,
+    scale: Factor,
+    *,
+    rule: FocalRule,
+    target: Tensor,
+    extra: Tensor | None,
+) -> Tensor:
+    """Sum over a dense target; ``extra`` weighs the cells."""
+    evaluate = _Evaluator(logits, rule.alpha, scale)
+    total = logits.new_zeros((), dtype=torch.float64)
+    chunks = map(evaluate.split, (logits, target, extra, gradient))
+    for chunk, heat, factor, slope in zip(*chunks, strict=False):
+        sign, weight = rule.steer(heat.to(evaluate.dtype))
+        weight = weight if factor is None else weight * factor
+        total += evaluate(chunk, sign, weight, slope).sum()
+    return total.to(evaluate.dtype)
+
+
+def _sweep_sparse(
+    logits: Tensor,
+    gradient: Tensor | None,
+    scale: Factor,
+    *,
+    rule: FocalRule,
+    cells: _Cells,
+    ignored: Tensor | None,
+) -> Tensor:
+    """Sum over all cells as background, corrected in the listed ones."""
+    evaluate = _Evaluator(logits, rule.alpha, scale)
+    total = logits.new_zeros((), dtype=torch.float64)
+    chunks = map(evaluate.split, (logits, ignored, gradient))
+    for chunk, hidden, slope in zip(*chunks, strict=False):
+        weight = rule.background(hidden, evaluate.dtype)
+        total += evaluate(chunk, 1.0, weight, slope).sum()
+    for positions, heat, share in zip(*map(evaluate.split, cells), strict=True):
+        listed = logits.view(-1)[positions]
+        hidden = None if ignored is None else ignored[positions]
+        weight = rule.background(hidden, evaluate.dtype)
+        total -= evaluate(listed, 1.0, weight, None).mul_(share).sum()
+        slopes = torch.empty_like(listed)
+        total += evaluate(listed, *rule.steer(heat, hidden), slopes).mul_(share).sum()
+        if gradient is not None:
+            gradient.view(-1).index_copy_(0, positions, slopes)
+    return total.to(evaluate.dtype)
+
+
+def _sum_sparse(
+    logits: Tensor, rule: FocalRule, cells: _Cells, ignored: Tensor | None
+) -> Tensor:
+    """What ``_sweep_sparse`` sums, in differentiable operations on whole maps."""
+    flat = logits.flatten()
+    listed = flat[cells.positions]
+    hidden = None if ignored is None else ignored[cells.positions]
+    losses = rule.losses(listed, *rule.steer(cells.heat, hidden))
+    dtype = cells.heat.dtype
+    background = rule.losses(listed, 1.0, rule.background(hidden, dtype))
+    correction = ((losses - background) * cells.share).sum()
+    everywhere = rule.losses(flat, 1.0, rule.background(ignored, dtype))
+    return everywhere.sum() + correction
+
+
+class _Evaluator:
+    """Losses and slopes of up to a chunk of cells, in scratch rows of its own.
+
+    Args:
+        logits: The map that the cells come from.
+        alpha: Exponent of the wrong answer's probability.
+        scale: Factor of the slopes.
+    """
+
+    def __init__(self, logits: Tensor, alpha: float, scale: Factor) -> None:
+        self.alpha, self.scale = alpha, scale
+        self.dtype = full_precision(logits)
+        self.size = CPU_CHUNK if logits.device.type == 'cpu' else ACCELERATOR_CHUNK
+        self.rows = logits.new_empty((4, self.size), dtype=self.dtype)
+        self.zero = logits.new_zeros((), dtype=self.dtype)
+
+    def split(self, cells: Tensor | None) -> Iterable[Any]:
+        """Chunks of the cells of a map or list; for no map, None as often as asked."""
+        return repeat(None) if cells is None else cells.reshape(-1).split(self.size)
+
+    def __call__(
+        self, logits: Tensor, sign: Factor, weight: Factor, slope: Tensor | None
+    ) -> Tensor:
+        """Losses, valid until the next call; slopes go to ``slope`` if there is one.
+
+        With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
+        slope w^a (w + a (1 - w) s), times the sign with which the logit enters e.
+        """
+        error, wrong, loss, rise = self.rows[:, : len(logits)]
+        torch.mul(logits, sign, out=error)
+        torch.sigmoid(error, out=wrong)
+        torch.logaddexp(error, self.zero, out=loss)
+        if slope is not None:
+            error.neg_().sigmoid_()  # 1 - w, exact also where w rounds to 1
+            torch.addcmul(wrong, error, loss, value=self.alpha, out=rise)
+        wrong.pow_(self.alpha).mul_(weight)
+        if slope is not None:
+            torch.mul(rise.mul_(wrong), self.scale * sign, out=slope)
+        return loss.mul_(wrong)
+
+
+class _Cells(NamedTuple):
+    """Listed cells of a map; copies of a cell agree.
+
+    Attributes:
+        positions: (P,) int64.
+        heat: (P,) Gaussian heat Y in full precision.
+        share: (P,) one over the number of copies.
+    """
+
+    positions: Tensor
+    heat: Tensor
+    share: Tensor
+
+
+def _merge_repeats(index: Tensor, heat: Tensor, numel: int) -> _Cells:
+    """Give all copies of a cell its highest heat."""
+    scratch = heat.new_empty(numel)  # only the listed cells of it are touched
+    scratch.index_fill_(0, index, 0.0)
+    highest = scratch.scatter_reduce_(0, index, heat, 'amax')[index]
+    scratch.index_fill_(0, index, 0.0)
+    copies = scratch.index_add_(0, index, torch.ones_like(heat))[index]
+    return _Cells(index, highest, 1 / copies)
+
+
+def _empty_map(logits: Tensor) -> Tensor:
+    """An uninitialised map like the logits.
+
+    Linux hands out memory page by page as it is first written, which would take as
+    long as the losses do. numpy asks it for huge pages; torch does not.
+    """
+    if logits.device.type != 'cpu':
+        return torch.empty_like(logits)
+    memory = np.empty(logits.numel() * logits.element_size(), np.uint8)
+    return torch.from_numpy(memory).view(logits.dtype).view(logits.shape)
+
+
+def _check_cells(index: Tensor, heat: Tensor) -> None:
+    if index.dim() != 1 or index.shape != heat.shape:
+        raise ValueError(
+            f'index has shape {tuple(index.shape)}, heat {tuple(heat.shape)}; '
+            'both have to be (P,)'
+        )
+    if index.dtype != torch.int64:
+        raise ValueError(f'index is {index.dtype}; positions have to be int64')

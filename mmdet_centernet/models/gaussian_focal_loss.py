@@ -1,0 +1,136 @@
+"""The heatmap loss as a module that mmdet builds from a config."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from mmdet.models.losses.utils import weight_reduce_loss
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from mmdet_centernet.functional.focal import (
+    FocalRule,
+    gaussian_focal_loss_with_logits,
+)
+from mmdet_centernet.functional.focal_sum import (
+    gaussian_focal_loss_sparse,
+    gaussian_focal_loss_sum,
+)
+
+
+@MODELS.register_module()
+class GaussianFocalLossWithLogits(nn.Module):
+    """Gaussian focal loss on logits (Objects as Points, section 3, equation 1).
+
+    mmdet's ``GaussianFocalLoss`` takes probabilities and fails where one of them has
+    been rounded to 0 or 1. This one is finite for all finite logits, and computes in
+    float32 under any autocast.
+
+    Args:
+        alpha: Exponent of the wrong answer's probability, not negative.
+        gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
+        reduction: ``none``, ``mean`` or ``sum``.
+        loss_weight: Factor of the loss.
+        pos_weight: Factor of the loss at peaks.
+        neg_weight: Factor of the loss elsewhere.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        alpha: float = 2.0,
+        gamma: float = 4.0,
+        reduction: str = 'mean',
+        loss_weight: float = 1.0,
+        pos_weight: float = 1.0,
+        neg_weight: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+        self.reduction = _known_reduction(reduction)
+        self.loss_weight = loss_weight
+
+    def forward(
+        self,
+        logits: Tensor,
+        gaussian_target: Tensor,
+        weight: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+        reduction_override: str | None = None,
+    ) -> Tensor:
+        """Loss against a dense target.
+
+        Args:
+            logits: Heat before the sigmoid, any shape.
+            gaussian_target: Heat Y in [0, 1], same shape; exactly 1 at peaks.
+            weight: Factor of each cell's loss, broadcastable to the logits.
+            avg_factor: What ``mean`` divides by instead of the number of cells.
+            reduction_override: Takes the place of ``reduction``.
+
+        Returns:
+            0-dim, or the logits' shape for ``none``; float32 (float64 for float64).
+
+        Raises:
+            ValueError: If shapes or reduction do not fit.
+        """
+        reduction = _known_reduction(reduction_override or self.reduction)
+        shape = asdict(self.rule)
+        if reduction == 'none':
+            losses = gaussian_focal_loss_with_logits(logits, gaussian_target, **shape)
+            return self.loss_weight * weight_reduce_loss(losses, weight, reduction)
+        total = gaussian_focal_loss_sum(logits, gaussian_target, weight, **shape)
+        return self._reduce(total, reduction, avg_factor, logits.numel())
+
+    def sparse(
+        self,
+        logits: Tensor,
+        index: Tensor,
+        heat: Tensor,
+        ignored: Tensor | None = None,
+        avg_factor: Tensor | float | None = None,
+    ) -> Tensor:
+        """Loss against a target that is 0 except in listed cells.
+
+        Args:
+            logits: Heat before the sigmoid, any shape.
+            index: (P,) int64 positions of the cells in ``logits.flatten()``; where one
+                is listed repeatedly its highest heat counts.
+            heat: (P,) heat Y in [0, 1]; exactly 1 at peaks.
+            ignored: Bool, broadcastable to the logits: cells without loss, save for
+                peaks.
+            avg_factor: What ``mean`` divides by instead of the number of cells.
+
+        Returns:
+            0-dim; float32 (float64 for float64).
+
+        Raises:
+            ValueError: If shapes or reduction do not fit.
+        """
+        if self.reduction == 'none':
+            raise ValueError(
+                "listed cells have no map of losses; set reduction='mean' or 'sum'"
+            )
+        total = gaussian_focal_loss_sparse(
+            logits, index, heat, ignored, **asdict(self.rule)
+        )
+        return self._reduce(total, self.reduction, avg_factor, logits.numel())
+
+    def _reduce(
+        self,
+        total: Tensor,
+        reduction: str,
+        avg_factor: Tensor | float | None,
+        num_cells: int,
+    ) -> Tensor:
+        """What mmdet makes of the losses of all cells, out of their sum."""
+        if reduction == 'mean' and avg_factor is None:
+            avg_factor = num_cells
+        return self.loss_weight * weight_reduce_loss(total, None, reduction, avg_factor)
+
+
+def _known_reduction(reduction: str) -> str:
+    if reduction not in ('none', 'mean', 'sum'):
+        raise ValueError(f"reduction is {reduction!r}; choose 'none', 'mean' or 'sum'")
+    return reduction
