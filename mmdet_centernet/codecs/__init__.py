@@ -2,12 +2,14 @@
 
 from .center_assigner import CenterNetTargetAssigner
 from .center_coder import Detections, decode_centers
-from .targets import CenterTargets, paint_heatmap
+from .targets import CenterTargets, Heat, list_heat, paint_heatmap
 
 __all__ = [
     'CenterNetTargetAssigner',
     'CenterTargets',
     'Detections',
+    'Heat',
     'decode_centers',
+    'list_heat',
     'paint_heatmap',
 ]

@@ -180,7 +180,11 @@ class CenterNetTargetAssigner:
         stride: int,
     ) -> Tensor | None:
         """(B, H, W) bool, or None where there is nothing to ignore."""
-        if not self.use_ignored or not sum(map(len, ignored_boxes or ())):
+        if (
+            not self.use_ignored
+            or not ignored_boxes
+            or not any(map(len, ignored_boxes))
+        ):
             return None
         return torch.stack(
             [_covered(boxes.float() / stride, feat_shape) for boxes in ignored_boxes]

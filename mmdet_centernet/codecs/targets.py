@@ -1,12 +1,13 @@
 """What the network is taught about a batch.
 
-Legend: B images, C classes, N objects in the batch, H x W map. Units are cells of the
-map; x stands before y.
+Legend: B images, C classes, N objects in the batch, P listed cells, H x W map. Units
+are cells of the map; x stands before y.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -52,22 +53,61 @@ class CenterTargets:
     max_radius: int
 
 
-def paint_heatmap(targets: CenterTargets) -> Tensor:
-    """Splat a Gaussian for every object; overlaps of a class keep the higher value.
+class Heat(NamedTuple):
+    """The Gaussians of a batch, cell by cell; everywhere else the heat is 0.
+
+    Attributes:
+        cells: (P,) int64 positions in the flattened (B, C, H, W) heatmap. Where
+            Gaussians overlap a cell is listed repeatedly, and its highest value counts.
+        values: (P,) float32 in [0, 1], exactly 1 at centres.
+        num_peaks: 0-dim, number of cells that hold a centre.
+    """
+
+    cells: Tensor
+    values: Tensor
+    num_peaks: Tensor
+
+
+def list_heat(targets: CenterTargets) -> Heat:
+    """Splat a Gaussian for every object (paper, section 3).
 
     Args:
         targets: The objects.
 
     Returns:
-        (B, C, H, W) float32, exactly 1 in the cells that hold a centre (paper,
-        section 3).
+        Heat: On a CPU P is the area of the Gaussians.
     """
-    _, num_classes, height, width = targets.shape
-    heatmap = torch.zeros(targets.shape, device=targets.centers.device)
+    height, width = targets.shape[2:]
+    planes = targets.images * targets.shape[1] + targets.labels
     covered = gaussian_cells(
         targets.centers, targets.radii, (height, width), targets.max_radius
     )
-    planes = (targets.images * num_classes + targets.labels)[covered.objects]
-    index = (planes * height + covered.ys) * width + covered.xs
-    heatmap.view(-1).scatter_reduce_(0, index, covered.values, 'amax')
+    cells = (planes[covered.objects] * height + covered.ys) * width + covered.xs
+    xs, ys = targets.centers.unbind(1)
+    peaks = torch.where(targets.valid, (planes * height + ys) * width + xs, -1)
+    return Heat(cells, covered.values, _count_distinct(peaks))
+
+
+def paint_heatmap(targets: CenterTargets) -> Tensor:
+    """The Gaussians as a map; overlaps of a class keep the higher value.
+
+    Args:
+        targets: The objects.
+
+    Returns:
+        (B, C, H, W) float32, exactly 1 in the cells that hold a centre.
+    """
+    heat = list_heat(targets)
+    heatmap = torch.zeros(targets.shape, device=targets.centers.device)
+    heatmap.view(-1).scatter_reduce_(0, heat.cells, heat.values, 'amax')
     return heatmap
+
+
+def _count_distinct(numbers: Tensor) -> Tensor:
+    """How many different numbers there are, leaving out negative ones.
+
+    Unlike ``torch.unique`` this asks the device for nothing.
+    """
+    ordered = numbers.sort().values
+    is_new = ordered.diff(prepend=ordered.new_full((1,), -1)) > 0
+    return is_new.sum()

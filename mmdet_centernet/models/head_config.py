@@ -1,0 +1,78 @@
+"""What the config of the head asks for: its loss, its assigner, its test settings."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+from mmdet.models.losses import GaussianFocalLoss
+from mmdet.models.task_modules.assigners import BaseAssigner
+from mmdet.registry import MODELS, TASK_UTILS
+from mmdet.utils import ConfigType, OptConfigType
+from torch import nn
+
+from mmdet_centernet.codecs import CenterNetTargetAssigner
+from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
+
+TEST_DEFAULTS: dict[str, Any] = dict(
+    topk=100,
+    local_maximum_kernel=3,
+    score_thr=0.0,
+    nms=None,
+    max_per_img=100,
+    clip_border=False,
+)
+
+
+def build_heatmap_loss(cfg: ConfigType) -> nn.Module:
+    """Build the heatmap loss; mmdet's own is turned into its counterpart on logits."""
+    loss = MODELS.build(cfg)
+    if type(loss) is not GaussianFocalLoss:
+        return loss
+    return GaussianFocalLossWithLogits(
+        alpha=loss.alpha,
+        gamma=loss.gamma,
+        reduction=loss.reduction,
+        loss_weight=loss.loss_weight,
+        pos_weight=loss.pos_weight,
+        neg_weight=loss.neg_weight,
+    )
+
+
+def build_assigner(cfg: OptConfigType) -> CenterNetTargetAssigner:
+    """Build the assigner; those of anchors, left from another head, do not fit."""
+    default = dict(type='CenterNetTargetAssigner')
+    if cfg is None:
+        return TASK_UTILS.build(default)
+    kind = cfg['type']
+    kind = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+    if isinstance(kind, type) and issubclass(kind, BaseAssigner):
+        warnings.warn(
+            f'train_cfg.assigner is a {kind.__name__}, which assigns boxes to anchors; '
+            'CTDetHead uses its default instead. Set train_cfg=dict(assigner=dict('
+            "type='CenterNetTargetAssigner')) to configure it.",
+            stacklevel=2,
+        )
+        cfg = default
+    return TASK_UTILS.build(cfg)
+
+
+def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
+    """Fill in defaults and check the values."""
+    cfg = dict(cfg or {})
+    unknown = sorted(cfg.keys() - TEST_DEFAULTS.keys())
+    if unknown:
+        warnings.warn(
+            f'test_cfg: CTDetHead has no {unknown}; it knows {list(TEST_DEFAULTS)}',
+            stacklevel=2,
+        )
+    settings = {name: cfg.get(name, default) for name, default in TEST_DEFAULTS.items()}
+    if settings['topk'] < 1:
+        raise ValueError(f'test_cfg.topk is {settings["topk"]}; it has to be 1 or more')
+    kernel = settings['local_maximum_kernel']
+    if kernel < 1 or kernel % 2 == 0:
+        raise ValueError(
+            f'test_cfg.local_maximum_kernel is {kernel}; it has to be odd, so that a '
+            'neighbourhood has a middle'
+        )
+    return settings

@@ -1,0 +1,89 @@
+"""Which detections are handed out, and in which pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from mmcv.ops import batched_nms
+from mmdet.utils import ConfigType, InstanceList
+from mmengine.structures import InstanceData
+
+from mmdet_centernet.codecs import Detections
+from mmdet_centernet.functional.affine import image_matrix, map_boxes, unpad_matrix
+
+
+def to_instances(
+    detections: Detections, metas: Sequence[Mapping[str, Any]], *, rescale: bool
+) -> InstanceList:
+    """Bring the boxes of a batch into the pixels that the caller wants.
+
+    Args:
+        detections: K detections of B images, in pixels of the network input.
+        metas: Meta information of the images.
+        rescale: Go back to the original image; else only take the border off.
+
+    Returns:
+        For each image ``bboxes`` (K, 4), ``scores`` (K,) and ``labels`` (K,).
+    """
+    to_image = image_matrix if rescale else unpad_matrix
+    matrices = torch.tensor([to_image(meta).tolist() for meta in metas])
+    matrices = matrices.to(detections.boxes.device, non_blocking=True)
+    boxes = map_boxes(detections.boxes, matrices).float()
+    return [
+        InstanceData(bboxes=image_boxes, scores=scores, labels=labels)
+        for image_boxes, scores, labels in zip(
+            boxes, detections.scores, detections.labels, strict=True
+        )
+    ]
+
+
+def refine(
+    found: InstanceData,
+    meta: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    rescale: bool,
+    with_nms: bool,
+) -> InstanceData:
+    """Clip, threshold and suppress the detections of one image.
+
+    Args:
+        found: Detections, best first.
+        meta: Meta information of the image.
+        settings: Test settings of the head.
+        rescale: Boxes are in pixels of the original image.
+        with_nms: Run the NMS of the settings, where they name one.
+
+    Returns:
+        What is left, best first.
+    """
+    if settings['clip_border']:
+        height, width = _image_extent(meta, rescale)
+        found.bboxes[:, 0::2] = found.bboxes[:, 0::2].clamp(0, width)
+        found.bboxes[:, 1::2] = found.bboxes[:, 1::2].clamp(0, height)
+    if settings['score_thr'] > 0:
+        found = found[found.scores > settings['score_thr']]
+    if with_nms and settings['nms'] is not None:
+        found = _suppress(found, settings['nms'], settings['max_per_img'])
+    return found
+
+
+def _image_extent(meta: Mapping[str, Any], rescale: bool) -> tuple[int, int]:
+    """Height and width of the image that boxes are given in."""
+    if rescale:
+        return meta['ori_shape'][:2]
+    if 'border' in meta:
+        top, bottom, left, right = meta['border']
+        return bottom - top, right - left
+    return meta['img_shape'][:2]
+
+
+def _suppress(found: InstanceData, nms: ConfigType, max_num: int) -> InstanceData:
+    """Class-wise NMS, best first."""
+    scored, keep = batched_nms(
+        found.bboxes, found.scores.contiguous(), found.labels, dict(nms)
+    )
+    found = found[keep]
+    found.scores = scored[:, 4]  # soft NMS lowers them
+    return found[:max_num] if max_num > 0 else found
