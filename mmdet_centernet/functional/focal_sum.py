@@ -285,7 +285,7 @@ def _empty_map(logits: Tensor) -> Tensor:
     Linux hands out memory page by page as it is first written, which would take as
     long as the losses do. numpy asks it for huge pages; torch does not.
     """
-    if logits.device.type != 'cpu':
+    if logits.device.type != 'cpu' or logits.numel() == 0:
         return torch.empty_like(logits)
     memory = np.empty(logits.numel() * logits.element_size(), np.uint8)
     return torch.from_numpy(memory).view(logits.dtype).view(logits.shape)
