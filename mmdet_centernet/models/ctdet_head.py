@@ -263,22 +263,17 @@ class CTDetHead(BaseDenseHead):
         The heatmap loss is divided by the number of centre cells, the others by the
         number of coordinates of all objects, two each.
         """
-        keep = targets.valid[:, None].float().expand(-1, 2)
-        num_coordinates = keep.sum().clamp(min=1)
-        xs, ys = targets.centers.unbind(1)
-        at_centers = targets.images, slice(None), ys, xs
+        num_coordinates = (2 * targets.valid.sum()).clamp(min=1)
         return dict(
             loss_center_heatmap=self._heatmap_loss(heatmap_pred, targets, heat),
             loss_wh=self.loss_wh(
-                wh_pred[at_centers].float(),
+                _at_centers(wh_pred, targets, targets.sizes),
                 targets.sizes,
-                keep,
                 avg_factor=num_coordinates,
             ),
             loss_offset=self.loss_offset(
-                offset_pred[at_centers].float(),
+                _at_centers(offset_pred, targets, targets.offsets),
                 targets.offsets,
-                keep,
                 avg_factor=num_coordinates,
             ),
         )
@@ -396,6 +391,17 @@ class CTDetHead(BaseDenseHead):
 def _stacks(branches: nn.Sequential | nn.ModuleList) -> list[nn.Module]:
     """One kind of branch, stack by stack."""
     return [branches] if isinstance(branches, nn.Sequential) else list(branches)
+
+
+def _at_centers(maps: Tensor, targets: CenterTargets, otherwise: Tensor) -> Tensor:
+    """What (B, 2, H, W) maps say at the N centres: (N, 2) float32.
+
+    Rows without an object get what is right, and so no loss: mmdet's losses read their
+    weights back from the device.
+    """
+    xs, ys = targets.centers.unbind(1)
+    vectors = maps[targets.images, :, ys, xs].float()
+    return torch.where(targets.valid[:, None], vectors, otherwise)
 
 
 def _check_positive(**sizes: int) -> None:
