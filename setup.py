@@ -24,6 +24,7 @@ class BuildWithMim(build_py):
     """
 
     def run(self) -> None:
+        """Builds the package, then lays mim's files into it."""
         super().run()
         base = ROOT if self.editable_mode else Path(self.build_lib)
         folder = base / PACKAGE / '.mim'

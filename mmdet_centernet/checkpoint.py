@@ -58,6 +58,6 @@ def _statistics_method(owner: object, name: str) -> Callable:
     if owner is not HistoryBuffer or name not in _STATISTICS:
         raise UnpicklingError(
             f'The checkpoint asks for attribute {name!r} of {owner!r}. Only the '
-            f'statistics of mmengine\'s HistoryBuffer are read: it may try to run code.'
+            f"statistics of mmengine's HistoryBuffer are read: it may try to run code."
         )
     return getattr(HistoryBuffer, name)
