@@ -56,11 +56,69 @@ def top_peaks(logits: Tensor, k: int, kernel: int = 3) -> Peaks:
     Returns:
         Peaks: K = min(k, C * H * W).
     """
+    k = min(k, logits[0].numel())
+    # Sizes that depend on values would stall an accelerator and freeze into a trace.
+    if logits.device.type == 'cpu' and not torch.jit.is_tracing():
+        return _top_peaks_by_row(logits, k, kernel)
     area = logits.shape[-2] * logits.shape[-1]
     heights = logits.masked_fill(~local_maxima(logits, kernel), -torch.inf)
-    heights = heights.flatten(1)
-    top, index = heights.topk(min(k, heights.shape[1]))
+    top, index = heights.flatten(1).topk(k)
     return Peaks(top, index // area, index % area)
+
+
+def _top_peaks_by_row(logits: Tensor, k: int, kernel: int) -> Peaks:
+    """The same, looking for peaks only in rows that can hold one of the highest.
+
+    The highest cell of a row that tops the rows around it is a peak. The k-th highest
+    of those is a bound: rows that stay below it hold none of the k highest peaks.
+    """
+    height, width = logits.shape[-2:]
+    row_tops = logits.amax(-1)
+    sure = F.max_pool2d(row_tops, (1, kernel), 1, (0, kernel // 2)) == row_tops
+    sure_tops = row_tops.masked_fill(~sure, -torch.inf).flatten(1)
+    bounds = sure_tops.topk(min(k, sure_tops.shape[1])).values[:, -1]
+    if sure_tops.shape[1] < k:
+        bounds = torch.full_like(bounds, -torch.inf)
+    rows = (row_tops >= bounds[:, None, None]).nonzero()
+    images, labels, ys = rows.unbind(1)
+    around = torch.arange(kernel) - kernel // 2
+    near = (ys[:, None] + around).clamp(0, height - 1)
+    strips = logits[images[:, None], labels[:, None], near]  # (rows, kernel, W)
+    highest = F.max_pool1d(strips.amax(1), kernel, 1, kernel // 2)
+    found = strips[:, kernel // 2] == highest
+    row, xs = found.nonzero().unbind(1)
+    return _rank(
+        highest[row, xs],
+        images[row],
+        labels[row],
+        ys[row] * width + xs,
+        (len(logits), k),
+    )
+
+
+def _rank(
+    logits: Tensor,
+    images: Tensor,
+    labels: Tensor,
+    cells: Tensor,
+    shape: tuple[int, int],
+) -> Peaks:
+    """Sort a list of peaks into the (B, K) highest of each image."""
+    order = logits.argsort(descending=True)
+    order = order[images[order].argsort(stable=True)]
+    images = images[order]
+    counts = images.bincount(minlength=shape[0])
+    ranks = torch.arange(len(order)) - (counts.cumsum(0) - counts)[images]
+    kept = ranks < shape[1]
+    order, place = order[kept], (images[kept], ranks[kept])
+    ranked = Peaks(
+        logits.new_full(shape, -torch.inf),
+        labels.new_zeros(shape),
+        cells.new_zeros(shape),
+    )
+    for table, values in zip(ranked, (logits, labels, cells), strict=True):
+        table[place] = values[order]
+    return ranked
 
 
 def gather_cells(maps: Tensor, cells: Tensor) -> Tensor:
