@@ -90,10 +90,11 @@ def gaussian_focal_loss_sparse(
 ) -> Tensor:
     """The same sum for a target that is 0 except in the listed cells.
 
-    The target is never written out: the loss of all cells as background needs the
-    logits alone, then the listed cells are corrected. A cell that is listed repeatedly
-    counts once, with its highest heat, as where Gaussians overlap; a heat of 0 changes
-    nothing. Nothing is read back from the device.
+    The target is never written out (save under ``torch.compile``): the loss of all
+    cells as background needs the logits alone, then the listed cells are corrected. A
+    cell that is listed repeatedly counts once, with its highest heat, as where
+    Gaussians overlap; a heat of 0 changes nothing. Nothing is read back from the
+    device.
 
     Args:
         logits: Heat before the sigmoid, any shape.
@@ -117,9 +118,10 @@ def gaussian_focal_loss_sparse(
     if ignored is not None:
         ignored = ignored.expand_as(logits).reshape(-1)
     heat = heat.detach().to(full_precision(logits))
+    if torch.compiler.is_compiling():  # a compiler fuses this better than chunks do
+        target = heat.new_zeros(logits.numel()).scatter_reduce(0, index, heat, 'amax')
+        return rule.losses(logits.flatten(), *rule.steer(target, ignored)).sum()
     cells = _merge_repeats(index, heat, logits.numel())
-    if torch.compiler.is_compiling():
-        return _sum_sparse(logits, rule, cells, ignored)
     sweep = partial(_sweep_sparse, rule=rule, cells=cells, ignored=ignored)
     return _SumWithGradient.apply(logits.contiguous(), sweep)
 
@@ -197,21 +199,6 @@ def _sweep_sparse(
         if gradient is not None:
             gradient.view(-1).index_copy_(0, positions, slopes)
     return total.to(evaluate.dtype)
-
-
-def _sum_sparse(
-    logits: Tensor, rule: FocalRule, cells: _Cells, ignored: Tensor | None
-) -> Tensor:
-    """What ``_sweep_sparse`` sums, in differentiable operations on whole maps."""
-    flat = logits.flatten()
-    listed = flat[cells.positions]
-    hidden = None if ignored is None else ignored[cells.positions]
-    losses = rule.losses(listed, *rule.steer(cells.heat, hidden))
-    dtype = cells.heat.dtype
-    background = rule.losses(listed, 1.0, rule.background(hidden, dtype))
-    correction = ((losses - background) * cells.share).sum()
-    everywhere = rule.losses(flat, 1.0, rule.background(ignored, dtype))
-    return everywhere.sum() + correction
 
 
 class _Evaluator:
