@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,9 +26,7 @@ class AnnotationWatch:
     def __init__(self) -> None:
         self.num_dropped = 0
         self._named: set[str] = set()
-        self._pending: deque[tuple[Tensor, torch.cuda.Event | None, list[str], int]] = (
-            deque()
-        )
+        self._reports: deque[_Report] = deque()
 
     def look(self, targets: CenterTargets, names: Sequence[str]) -> None:
         """Count what is unusable in a batch.
@@ -43,25 +42,20 @@ class AnnotationWatch:
         unusable = torch.stack([targets.dropped, targets.mislabeled]).long()
         counts = unusable.new_zeros(2, num_images)
         counts.index_add_(1, targets.images, unusable)
-        event = None
-        if counts.is_cuda:
-            counts = counts.to('cpu', non_blocking=True)
-            event = torch.cuda.Event()
-            event.record()
-        self._pending.append((counts, event, list(names), num_classes))
-        while self._pending and _arrived(self._pending[0][1]):
-            counts, _, names, num_classes = self._pending.popleft()
-            self._tell(counts, names, num_classes)
+        self._reports.append(_Report(*_fetch(counts), tuple(names), num_classes))
+        while self._reports and self._reports[0].is_ready():
+            self._tell(self._reports.popleft())
 
-    def _tell(self, counts: Tensor, names: Sequence[str], num_classes: int) -> None:
+    def _tell(self, report: _Report) -> None:
         """Warn once for each image with unusable boxes; refuse unknown labels."""
-        for name, dropped, mislabeled in zip(names, *counts.tolist(), strict=True):
+        rows = zip(report.names, *report.counts.tolist(), strict=True)
+        for name, dropped, mislabeled in rows:
             if mislabeled:
                 raise ValueError(
-                    f'{mislabeled} labels of {name} lie outside [0, {num_classes}): '
-                    'set num_classes of the head to the number of classes of the '
-                    "dataset, and metainfo of the dataset to the annotation file's "
-                    'classes'
+                    f'{mislabeled} labels of {name} lie outside '
+                    f'[0, {report.num_classes}): set num_classes of the head to the '
+                    'number of classes of the dataset, and metainfo of the dataset to '
+                    "the annotation file's classes"
                 )
             self.num_dropped += dropped
             if dropped and name not in self._named:
@@ -74,5 +68,27 @@ class AnnotationWatch:
                 )
 
 
-def _arrived(event: torch.cuda.Event | None) -> bool:
-    return event is None or event.query()
+class _Report(NamedTuple):
+    """What there is to tell about a batch.
+
+    Attributes:
+        counts: (2, B) dropped boxes and unknown labels of each image.
+        is_ready: Whether the counts can be read without waiting.
+        names: Names of the images.
+        num_classes: C.
+    """
+
+    counts: Tensor
+    is_ready: Callable[[], bool]
+    names: tuple[str, ...]
+    num_classes: int
+
+
+def _fetch(counts: Tensor) -> tuple[Tensor, Callable[[], bool]]:
+    """Start a copy to the host; the function says whether it has arrived."""
+    if not counts.is_cuda:
+        return counts, lambda: True
+    counts = counts.to('cpu', non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+    return counts, arrived.query
