@@ -13,7 +13,6 @@ from torch.serialization import add_safe_globals, clear_safe_globals, get_safe_g
 
 import mmdet_centernet  # noqa: F401
 
-
 REFUSALS = r'not an allowed global|is blocked|Can only build'
 
 

@@ -128,6 +128,9 @@ param_scheduler = [
 ]
 # The learning rate is meant for 8 images a step and follows the batch that is run.
 auto_scale_lr = dict(enable=True, base_batch_size=8)
+# The head reads one level of the FPN: with several GPUs, the output convolutions of the
+# others have no gradient to share.
+find_unused_parameters = True
 
 default_hooks = dict(
     logger=dict(interval=10),
