@@ -132,7 +132,7 @@ def draw_boxes(
     """
     visualizer.set_image(image)
     if len(boxes):
-        size = image.shape[1::-1]
+        size = np.subtract(image.shape[1::-1], 1)
         first = np.clip(np.minimum(boxes[:, :2], boxes[:, 2:]), 0, size)
         last = np.clip(np.maximum(boxes[:, :2], boxes[:, 2:]), 0, size)
         visualizer.draw_bboxes(np.hstack([first, last]), edge_colors=colour)

@@ -1,0 +1,20 @@
+"""Imports a command line of `tools/` to look inside."""
+
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
+
+from tiny import REPO
+
+
+def load_tool(path):
+    """The module at `tools/<path>`; what lies beside it can be imported by it."""
+    file = REPO / 'tools' / path
+    name = path.replace('/', '_').removesuffix('.py')
+    spec = spec_from_file_location(name, file)
+    module = sys.modules[name] = module_from_spec(spec)
+    sys.path.insert(0, str(file.parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(file.parent))
+    return module
