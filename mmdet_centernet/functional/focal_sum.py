@@ -74,7 +74,7 @@ def gaussian_focal_loss_sum(
         losses = rule.losses(logits, *rule.steer(heat))
         return (losses if extra is None else losses * extra).sum()
     sweep = partial(_sweep_dense, rule=rule, target=target, extra=extra)
-    return _SumWithGradient.apply(logits.contiguous(), sweep)
+    return _SumWithGradient.apply(logits, sweep)
 
 
 def gaussian_focal_loss_sparse(
@@ -123,7 +123,7 @@ def gaussian_focal_loss_sparse(
         return rule.losses(logits.flatten(), *rule.steer(target, ignored)).sum()
     cells = _merge_repeats(index, heat, logits.numel())
     sweep = partial(_sweep_sparse, rule=rule, cells=cells, ignored=ignored)
-    return _SumWithGradient.apply(logits.contiguous(), sweep)
+    return _SumWithGradient.apply(logits, sweep)
 
 
 class _SumWithGradient(torch.autograd.Function):
@@ -131,6 +131,7 @@ class _SumWithGradient(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, sweep: Sweep) -> Tensor:
+        logits = logits.contiguous()
         ctx.sweep = sweep
         ctx.save_for_backward(logits)
         # Half precision cannot hold gradients that the loss scale has yet to lift: they
