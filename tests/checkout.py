@@ -1,0 +1,46 @@
+"""A copy of what is committed or about to be, for builds that write beside setup.py."""
+
+import shutil
+import sys
+
+from scripts import run
+from tiny import REPO
+
+BUILD_INPUTS = (
+    'setup.py',
+    'pyproject.toml',
+    'MANIFEST.in',
+    'LICENSE',
+    'Makefile',
+    'README.md',
+    'README_zh-CN.md',
+    'CHANGELOG.md',
+    'CONTRIBUTING.md',
+    'model-index.yml',
+    'configs',
+    'docs',
+    'mmdet_centernet',
+    'requirements',
+    'tests',
+    'tools',
+)
+NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim', '.*_cache')
+
+
+def copy_checkout(folder):
+    """Copies the sources, and nothing built or trained, into `folder`."""
+    for name in BUILD_INPUTS:
+        source = REPO / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=NOT_SOURCES)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    return folder
+
+
+def install(sources, target):
+    """`pip install .` into a folder of its own, with what is installed here."""
+    options = ('--no-deps', '--no-build-isolation', '--quiet', '--target', target)
+    run(sys.executable, '-m', 'pip', 'install', *options, sources, cwd=sources)
+    return target

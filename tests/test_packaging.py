@@ -1,0 +1,108 @@
+import sys
+import tarfile
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+from checkout import copy_checkout, install
+from scripts import run, run_python
+from tiny import REPO
+
+import mmdet_centernet
+
+pytestmark = pytest.mark.slow
+
+PACKAGE = 'mmdet_centernet'
+# Calls setuptools as pip does, without the isolated environment that pip would make.
+HOOK = (
+    'import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])("out")'
+)
+
+
+@pytest.fixture(scope='module')
+def sources(tmp_path_factory):
+    return copy_checkout(tmp_path_factory.mktemp('sources') / 'checkout')
+
+
+@pytest.fixture(scope='module')
+def wheel(sources):
+    options = ('--no-deps', '--no-build-isolation', '--wheel-dir', 'dist')
+    run(sys.executable, '-m', 'pip', 'wheel', *options, '.', cwd=sources)
+    (path,) = (sources / 'dist').glob('*.whl')
+    return zipfile.ZipFile(path)
+
+
+@pytest.fixture(scope='module')
+def installed(sources, tmp_path_factory):
+    return install(sources, tmp_path_factory.mktemp('installed'))
+
+
+def files_under(folder):
+    return {
+        str(path.relative_to(REPO))
+        for path in (REPO / folder).rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+
+
+def expected_contents():
+    package = {f for f in files_under(PACKAGE) if '/.mim/' not in f}
+    for_mim = files_under('configs') | files_under('tools') | {'model-index.yml'}
+    return package | {f'{PACKAGE}/.mim/{name}' for name in for_mim}
+
+
+def test_wheel_holds_the_package_and_what_mim_reads(wheel):
+    contents = {name for name in wheel.namelist() if '.dist-info/' not in name}
+    assert contents == expected_contents()
+    assert f'{PACKAGE}/py.typed' in contents
+    assert f'{PACKAGE}/.mim/tools/train.py' in contents
+
+
+def test_wheel_asks_for_no_particular_openmmlab(wheel):
+    (name,) = (n for n in wheel.namelist() if n.endswith('.dist-info/METADATA'))
+    metadata = Parser().parsestr(wheel.read(name).decode())
+    assert (metadata['Name'], metadata['Version']) == (
+        PACKAGE,
+        mmdet_centernet.__version__,
+    )
+    requirements = metadata.get_all('Requires-Dist')
+    needed = [r for r in requirements if 'extra ==' not in r]
+    assert not any(word in r for r in needed for word in ('mmdet', 'mmcv', 'mmengine'))
+    assert any('mmdet' in r for r in requirements)
+    assert not any('<' in r or '==' in r.split(';')[0] for r in requirements)
+
+
+def test_sdist_makes_the_same_wheel(sources, wheel, tmp_path):
+    run_python('-c', HOOK, 'build_sdist', cwd=sources)
+    (sdist,) = (sources / 'out').glob('*.tar.gz')
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter='data')
+    (unpacked,) = tmp_path.iterdir()
+    run_python('-c', HOOK, 'build_wheel', cwd=unpacked)
+    (path,) = (unpacked / 'out').glob('*.whl')
+    assert sorted(zipfile.ZipFile(path).namelist()) == sorted(wheel.namelist())
+
+
+def test_editable_install_links_what_mim_reads(tmp_path):
+    sources = copy_checkout(tmp_path / 'checkout')
+    run_python('-c', HOOK, 'build_editable', cwd=sources)
+    for name in ('configs', 'tools', 'model-index.yml'):
+        link = sources / PACKAGE / '.mim' / name
+        assert link.is_symlink()
+        assert link.resolve() == sources / name
+
+
+def test_installed_package_runs_without_the_checkout(installed, tmp_path):
+    config = installed / PACKAGE / '.mim/configs/ctdet'
+    config /= 'ctdet_r18-dcnv2_8xb16-crop512-140e_coco.py'
+    script = (
+        'import sys; from mmengine.config import Config; '
+        'cfg = Config.fromfile(sys.argv[1]); '
+        'import mmdet_centernet; from mmdet.registry import MODELS; '
+        'print(mmdet_centernet.__file__, MODELS.get(cfg.model.bbox_head.type).__name__)'
+    )
+    printed = run_python('-c', script, config, cwd=tmp_path, PYTHONPATH=str(installed))
+    file, head = printed.split()[-2:]
+    assert Path(file).is_relative_to(installed)
+    assert head == 'CTDetHead'
