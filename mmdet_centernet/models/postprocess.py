@@ -65,7 +65,7 @@ def refine(
     if settings['score_thr'] > 0:
         found = found[found.scores > settings['score_thr']]
     if with_nms and settings['nms'] is not None:
-        found = _suppress(found, settings['nms'], settings['max_per_img'])
+        found = _first(_suppress(found, settings['nms']), settings['max_per_img'])
     return found
 
 
@@ -79,11 +79,50 @@ def _image_extent(meta: Mapping[str, Any], rescale: bool) -> tuple[int, int]:
     return meta['img_shape'][:2]
 
 
-def _suppress(found: InstanceData, nms: ConfigType, max_num: int) -> InstanceData:
-    """Class-wise NMS, best first."""
-    scored, keep = batched_nms(
-        found.bboxes, found.scores.contiguous(), found.labels, dict(nms)
-    )
-    found = found[keep]
-    found.scores = scored[:, 4]  # soft NMS lowers them
+def merge_scales(
+    per_scale: Sequence[InstanceData], nms: ConfigType, max_per_img: int
+) -> InstanceData:
+    """Merge what was found in one image at several scales.
+
+    Args:
+        per_scale: Detections of each scale, best first, in pixels of the same image.
+        nms: Config of an mmcv NMS; not run on a single scale.
+        max_per_img: How many are kept; all if not positive.
+
+    Returns:
+        What is left, best first.
+    """
+    found = InstanceData.cat(list(per_scale))
+    if len(per_scale) > 1:
+        found = _suppress(found, nms)
+    return _first(found, max_per_img)
+
+
+def _suppress(found: InstanceData, nms: ConfigType) -> InstanceData:
+    """Class-wise NMS, best first.
+
+    Class by class: mmcv's way to do all at once, moving classes apart, lets boxes that
+    reach beyond the image meet those of the next class, and costs digits. On the CPU:
+    the boxes are few, and mmcv's soft NMS runs there anyway.
+    """
+    boxes, scores, labels = found.bboxes.cpu(), found.scores.cpu(), found.labels.cpu()
+    groups = torch.zeros_like(labels) if nms.get('class_agnostic', False) else labels
+    kept, kept_scores = [labels[:0]], [scores[:0]]
+    for group in groups.unique():
+        members = groups.eq(group).nonzero().squeeze(1)
+        scored, keep = batched_nms(
+            boxes[members],
+            scores[members],
+            labels[members],
+            dict(nms, class_agnostic=True),
+        )
+        kept.append(members[keep])
+        kept_scores.append(scored[:, 4])  # soft NMS lowers them
+    best_scores, order = torch.cat(kept_scores).sort(descending=True, stable=True)
+    found = found[torch.cat(kept)[order].to(found.bboxes.device)]
+    found.scores = best_scores.to(found.bboxes.device)
+    return found
+
+
+def _first(found: InstanceData, max_num: int) -> InstanceData:
     return found[:max_num] if max_num > 0 else found

@@ -1,0 +1,196 @@
+"""Test-time augmentation as in the paper: the mirror image, and several scales."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample, SampleList
+from mmdet.utils import OptConfigType
+from mmengine.model import BaseTTAModel
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
+
+from mmdet_centernet.functional.affine import image_matrix
+from mmdet_centernet.functional.mirror import average_mirrored
+from mmdet_centernet.models.ctdet_head import CTDetHead
+from mmdet_centernet.models.postprocess import merge_scales
+
+View = dict[str, Any]
+
+TTA_DEFAULTS: dict[str, Any] = dict(
+    nms=dict(
+        type='soft_nms',
+        method='gaussian',
+        sigma=0.5,
+        min_score=0.001,
+        offset=1,  # sides of boxes are counted in whole pixels
+    ),
+    max_per_img=100,
+)
+
+
+@MODELS.register_module()
+class CTDetTTAModel(BaseTTAModel):
+    """Runs a CenterNet on several views of an image and merges what it finds.
+
+    Paper, section 5. Each view of the ``TestTimeAug`` of the pipeline is a scale. It
+    is run as it is and mirrored; heat and sizes of both are averaged before boxes are
+    read off. Boxes of several scales then go through a soft NMS, class by class; those
+    of a single scale through the NMS of the head's ``test_cfg``, if it names one.
+
+    The model mirrors the padded network input by itself, so that both images cover the
+    same cells. Views that the pipeline has flipped are left out.
+
+    The official soft NMS leaves behind copies of boxes that it has already moved or
+    removed, and they take places among the best 100. Here there are none.
+
+    Args:
+        module: A detector whose ``bbox_head`` is a ``CTDetHead``, or its config.
+        data_preprocessor: Config that replaces the preprocessor of a ``module`` config.
+        flip: Average with the mirror image.
+        tta_cfg: ``nms`` configures the NMS over scales, by default Gaussian soft NMS
+            with sigma 0.5 down to scores of 0.001; ``max_per_img`` (100) is the number
+            of detections kept, all if not positive.
+
+    Raises:
+        TypeError: If the module has no ``CTDetHead``.
+        ValueError: If ``tta_cfg`` has other keys.
+    """
+
+    def __init__(
+        self,
+        module: dict | nn.Module,
+        data_preprocessor: dict | nn.Module | None = None,
+        *,
+        flip: bool = True,
+        tta_cfg: OptConfigType = None,
+    ) -> None:
+        super().__init__(module, data_preprocessor)
+        head = getattr(self.module, 'bbox_head', None)
+        if not isinstance(head, CTDetHead):
+            raise TypeError(
+                'CTDetTTAModel averages the maps of a CTDetHead, but bbox_head of the '
+                f"model is a {type(head).__name__}. Set bbox_head.type='CTDetHead', or "
+                "tta_model=dict(type='DetTTAModel', ...) to merge boxes of any detector"
+            )
+        self.flip = flip
+        self.tta_cfg = _read_tta_cfg(tta_cfg)
+
+    def test_step(self, data: Mapping[str, Any]) -> SampleList:
+        """Detect objects in a batch of images.
+
+        One view is on the device at a time.
+
+        Args:
+            data: Views of a batch as the data loader gives them: ``inputs`` and
+                ``data_samples``, each a list of views that are lists of images.
+
+        Returns:
+            A sample an image, with ``pred_instances`` in pixels of the original image,
+            best first.
+
+        Raises:
+            ValueError: If there is no view to work on.
+        """
+        views = _unflipped_views(data)
+        per_view = [self._predict(view, with_nms=len(views) == 1) for view in views]
+        return self.merge_preds(list(zip(*per_view, strict=True)))
+
+    def _predict(self, view: View, *, with_nms: bool) -> SampleList:
+        """Detections in one view of each image."""
+        batch = self.module.data_preprocessor(view, False)
+        inputs, samples = batch['inputs'], batch['data_samples']
+        maps = self.module(inputs, samples, mode='tensor')
+        if self.flip:
+            maps = self._average(maps, inputs, samples)
+        found = self.module.bbox_head.predict_by_feat(
+            *maps,
+            batch_img_metas=[sample.metainfo for sample in samples],
+            with_nms=with_nms,
+        )
+        return self.module.add_pred_to_datasample(samples, found)
+
+    def _average(
+        self, maps: Sequence[list[Tensor]], inputs: Tensor, samples: SampleList
+    ) -> list[list[Tensor]]:
+        """Average the maps of the last stack with those of the mirrored inputs."""
+        straight = [stacks[-1] for stacks in maps]
+        self._check_width(straight[0].shape[-1], inputs.shape[-1])
+        mirrored = self.module(inputs.flip(-1), samples, mode='tensor')
+        averages = average_mirrored(straight, [stacks[-1] for stacks in mirrored])
+        return [[average] for average in averages]
+
+    def _check_width(self, cells: int, pixels: int) -> None:
+        """The cells have to cover the input, or mirrored ones lie elsewhere."""
+        stride = self.module.bbox_head.stride
+        if cells * stride != pixels:
+            raise ValueError(
+                f'the network input is {pixels} pixels wide, the feature map {cells} '
+                f'cells of {stride}, so that the map of the mirror image lies elsewhere'
+                '. Pad the input with data_preprocessor.pad_size_divisor=32 (128 for '
+                'HourglassNet), or set tta_model.flip=False'
+            )
+
+    def merge_preds(
+        self, data_samples_list: Sequence[Sequence[DetDataSample]]
+    ) -> SampleList:
+        """Merge what was found at several scales.
+
+        Args:
+            data_samples_list: For each image its samples, one a scale, with
+                ``pred_instances`` in pixels of the original image.
+
+        Returns:
+            A sample an image.
+        """
+        merged = []
+        for samples in data_samples_list:
+            found = [sample.pred_instances for sample in samples]
+            samples[0].pred_instances = merge_scales(found, **self.tta_cfg)
+            merged.append(samples[0])
+        return merged
+
+
+def _read_tta_cfg(cfg: OptConfigType) -> dict[str, Any]:
+    """Fill in defaults."""
+    unknown = sorted((cfg or {}).keys() - TTA_DEFAULTS.keys())
+    if unknown:
+        raise ValueError(
+            f'tta_cfg: CTDetTTAModel has no {unknown}; it knows {list(TTA_DEFAULTS)}'
+        )
+    return {**TTA_DEFAULTS, **(cfg or {})}
+
+
+def _unflipped_views(data: Mapping[str, Any]) -> list[View]:
+    """The views of a batch, each as a batch of its own."""
+    if isinstance(data['data_samples'][0], BaseDataElement):
+        raise ValueError(
+            'the batch has images, not views of images: end tta_pipeline with '
+            "dict(type='TestTimeAug', transforms=[...])"
+        )
+    views = [
+        dict(inputs=inputs, data_samples=samples)
+        for inputs, samples in zip(data['inputs'], data['data_samples'], strict=True)
+        if not any(_is_flipped(sample.metainfo) for sample in samples)
+    ]
+    if not views:
+        raise ValueError(
+            'tta_pipeline flips every view, but CTDetTTAModel mirrors views by itself: '
+            'leave RandomFlip out of TestTimeAug, or add one with prob=0'
+        )
+    return views
+
+
+def _is_flipped(meta: Mapping[str, Any]) -> bool:
+    """Whether the pipeline has mirrored the image."""
+    if not meta.get('flip', False):
+        return bool(image_matrix(meta)[0, 0] < 0)
+    if meta.get('flip_direction', 'horizontal') != 'horizontal':
+        raise ValueError(
+            f'tta_pipeline flips an image, {meta["flip_direction"]}: CTDetTTAModel can '
+            'only average an image and its horizontal mirror image. Leave RandomFlip '
+            'out of TestTimeAug'
+        )
+    return True
