@@ -11,10 +11,10 @@ from mmdet_centernet.environment import check_operators, check_versions
 check_versions()
 check_operators()
 
-from mmdet_centernet import codecs, hooks, models  # noqa: E402
+from mmdet_centernet import codecs, hooks, models, transforms  # noqa: E402
 from mmdet_centernet.checkpoint import allow_mmengine_checkpoints  # noqa: E402
 from mmdet_centernet.version import __version__  # noqa: E402
 
 allow_mmengine_checkpoints()
 
-__all__ = ['__version__', 'codecs', 'hooks', 'models']
+__all__ = ['__version__', 'codecs', 'hooks', 'models', 'transforms']

@@ -1,0 +1,88 @@
+"""How does the official colour augmentation change a pixel.
+
+Brightness, contrast and saturation each blend the image with another one: with black,
+with its mean grey, with its own grey version. Grey values are those of the unchanged
+image, so all three in any order, and the light added last, are one affine map of the
+pixel's colour. Colours are B, G, R in 0..255.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+WHITE = 255.0
+GRAY_WEIGHTS = np.array([0.114, 0.587, 0.299])
+"""Share of B, G, R in the grey value (ITU-R BT.601)."""
+
+LIGHT_VALUES = np.array([0.2141788, 0.01817699, 0.00341571])
+LIGHT_VECTORS = np.array(
+    [
+        [-0.58752847, -0.69563484, 0.41340352],
+        [-0.5832747, 0.00994535, -0.81221408],
+        [-0.56089297, 0.71832671, 0.41158938],
+    ]
+)
+"""Principal components of the pixels of COCO: one a column, for colours in 0..1."""
+
+BLENDS = ('brightness', 'contrast', 'saturation')
+
+
+class ColorDraws(NamedTuple):
+    """What chance decided about the colours of an image.
+
+    Attributes:
+        blends: Names of ``BLENDS``, each with the share that the image keeps, in the
+            order in which they are applied. Shares above 1 move away from the other
+            image.
+        lights: (3,) how much of each principal component is added.
+    """
+
+    blends: Sequence[tuple[str, float]]
+    lights: np.ndarray
+
+
+def color_matrix(draws: ColorDraws, mean_gray: float) -> np.ndarray:
+    """All of the augmentation as one map.
+
+    Args:
+        draws: What chance decided.
+        mean_gray: Mean grey value of the image.
+
+    Returns:
+        (3, 4) matrix that maps (B, G, R, 1) to B, G, R.
+    """
+    others = dict.fromkeys(BLENDS, np.zeros((3, 4)))
+    others['contrast'] = _map(shift=mean_gray)
+    others['saturation'] = _map(linear=np.tile(GRAY_WEIGHTS, (3, 1)))
+    matrix = _map(linear=np.eye(3))
+    for name, share in draws.blends:
+        matrix = share * matrix + (1 - share) * others[name]
+    return matrix + _map(shift=WHITE * LIGHT_VECTORS @ (LIGHT_VALUES * draws.lights))
+
+
+def _map(
+    linear: np.ndarray | float = 0.0, shift: np.ndarray | float = 0.0
+) -> np.ndarray:
+    """(3, 4) map from its two parts."""
+    matrix = np.empty((3, 4))
+    matrix[:, :3], matrix[:, 3] = linear, shift
+    return matrix
+
+
+def change_colors(image: np.ndarray, draws: ColorDraws) -> np.ndarray:
+    """Augment the colours of an image.
+
+    Args:
+        image: (H, W, 3) uint8 or float32, colours in 0..255.
+        draws: What chance decided.
+
+    Returns:
+        (H, W, 3) float32; colours may leave 0..255.
+    """
+    mean_gray = float(GRAY_WEIGHTS @ cv2.mean(image)[:3])
+    image = image.astype(np.float32, copy=False)
+    return cv2.transform(image, color_matrix(draws, mean_gray))

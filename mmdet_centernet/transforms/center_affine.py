@@ -1,0 +1,211 @@
+"""The official views of an image, one for tests and one for training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import autocast_box_type
+
+from mmdet_centernet.functional.window import (
+    crop_margin,
+    mirror_matrix,
+    padded_length,
+    window_matrix,
+)
+from mmdet_centernet.transforms.warp import Size, warp_sample
+
+
+@TRANSFORMS.register_module()
+class CenterAffine(BaseTransform):
+    """The image in the middle of a black view, for tests (paper, section 4.1).
+
+    With ``pad`` the resolution is kept and the view is the next larger multiple of
+    ``pad + 1``. With ``size`` the longer side of the image is scaled to the width of
+    the view. Black is meant before the colours are normalised, so let the data
+    preprocessor pad nothing.
+
+    ``PackDetInputs`` has to hand on ``homography_matrix`` in its ``meta_keys``: by it
+    the head finds the way back to the original image. As officially it holds the
+    nominal ``scale``, not the ratio of the rounded sizes.
+
+    Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,
+    ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks`` and ``gt_seg_map`` follow.
+    Modified: all of them and ``img_shape``. Added: ``homography_matrix``.
+
+    Args:
+        pad: One less than the power of two that the network needs: 31, and 127 for
+            Hourglass-104.
+        size: Width and height of the view.
+        scale: Resize the image by this factor before. A view of fixed ``size`` zooms
+            in or out by it.
+
+    Raises:
+        ValueError: If not one of ``pad`` and ``size`` is given, or one is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        pad: int | None = None,
+        size: Size | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        if (pad is None) == (size is None):
+            raise ValueError(
+                'give either pad=31 (127 for Hourglass-104) to keep the resolution, or '
+                'size=(width, height) for a view of that size'
+            )
+        if pad is not None and (pad < 1 or pad & (pad + 1)):
+            raise ValueError(f'pad is {pad}; it has to be 2^n - 1, such as 31 or 127')
+        if scale <= 0:
+            raise ValueError(f'scale is {scale}; it has to be positive')
+        self.pad = pad
+        self.size = None if size is None else _checked_size(size)
+        self.scale = scale
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        """Bring image and annotations into the view."""
+        original = results['img'].shape[:2]
+        height, width = (max(1, int(length * self.scale)) for length in original)
+        if (height, width) != original:
+            results['img'] = cv2.resize(results['img'], (width, height))
+        prepared = np.diag([self.scale, self.scale, 1.0])
+        if self.size is not None:
+            size = self.size
+            matrix = window_matrix((width / 2, height / 2), max(original), size)
+        elif self.pad is not None:
+            size = padded_length(width, self.pad), padded_length(height, self.pad)
+            matrix = window_matrix((width // 2, height // 2), size[0], size)
+        warp_sample(results, matrix, size, prepared=prepared)
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(pad={self.pad}, size={self.size}, '
+            f'scale={self.scale})'
+        )
+
+
+class View(NamedTuple):
+    """What chance decided about the view of an image.
+
+    Attributes:
+        center: x, y of the centre of the window in pixels of the image.
+        side: Side of the window.
+        flip: Mirror the image, and the window with it.
+    """
+
+    center: tuple[float, float]
+    side: float
+    flip: bool
+
+
+@TRANSFORMS.register_module()
+class RandomCenterAffine(BaseTransform):
+    """A random window of the image, scaled to a fixed size (official training view).
+
+    The window's side is the longer side of the image times a random ratio, and its
+    centre keeps away from the borders of the image; what lies outside the image is
+    black. Cropping, scaling and flipping are one warp. Unlike mmdet's
+    ``RandomCenterCropPad`` the window grows with the image, boxes that are cut stay
+    (clipped) wherever their centre was, and a window without boxes is good enough.
+
+    Flipping is done here, by a chance of ``flip_prob``, as the official mirror sends
+    column x to ``width - 1 - x`` for pixels and boxes alike.
+
+    Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,
+    ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks`` and ``gt_seg_map`` follow.
+    Modified: all of them and ``img_shape``. Added: ``homography_matrix``, ``flip`` and
+    ``flip_direction``.
+
+    Args:
+        size: Width and height of the view.
+        ratios: Side of the window by the longer side of the image; one is chosen.
+            Larger ratios show smaller objects.
+        border: Least distance of the window's centre from the borders of the image in
+            pixels; halved in small images until it fits.
+        flip_prob: How often the image is mirrored.
+
+    Raises:
+        ValueError: If an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        size: Size,
+        *,
+        ratios: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
+        border: int = 128,
+        flip_prob: float = 0.5,
+    ) -> None:
+        if not ratios or min(ratios) <= 0:
+            raise ValueError(f'ratios are {ratios}; give at least one, all positive')
+        if border < 0:
+            raise ValueError(f'border is {border}; it may not be negative')
+        if not 0 <= flip_prob <= 1:
+            raise ValueError(f'flip_prob is {flip_prob}; it has to lie between 0 and 1')
+        self.size = _checked_size(size)
+        self.ratios = ratios
+        self.border = border
+        self.flip_prob = flip_prob
+
+    @cache_randomness
+    def _draw(self, height: int, width: int) -> View:
+        """Decide about an image, in the order of the official code."""
+        side = max(height, width) * np.random.choice(self.ratios)
+        center_x, center_y = (
+            np.random.randint(margin, length - margin)
+            for length in (width, height)
+            for margin in [crop_margin(self.border, length)]
+        )
+        flip = np.random.random() < self.flip_prob
+        return View((center_x, center_y), side, flip)
+
+    @autocast_box_type()
+    def transform(self, results: dict) -> dict:
+        """Bring image and annotations into a random view."""
+        return self.show(results, self._draw(*results['img'].shape[:2]))
+
+    def show(self, results: dict, view: View) -> dict:
+        """Bring image and annotations into a given view.
+
+        Args:
+            results: Sample with boxes of an mmdet box type, changed in place.
+            view: What to show.
+
+        Returns:
+            The same sample.
+        """
+        (center_x, center_y), width = view.center, results['img'].shape[1]
+        prepared = np.eye(3)
+        if view.flip:
+            # On its own, not within the warp, whose rounding depends on direction.
+            results['img'] = cv2.flip(results['img'], 1)
+            prepared = mirror_matrix(width)
+            center_x = width - 1 - center_x
+        matrix = window_matrix((center_x, center_y), view.side, self.size)
+        warp_sample(results, matrix, self.size, prepared=prepared)
+        results['flip'] = view.flip
+        results['flip_direction'] = 'horizontal' if view.flip else None
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(size={self.size}, ratios={self.ratios}, '
+            f'border={self.border}, flip_prob={self.flip_prob})'
+        )
+
+
+def _checked_size(size: Size) -> Size:
+    """Width and height as cv2 wants them."""
+    if len(size) != 2 or min(size) < 1:
+        raise ValueError(f'size is {size}; give (width, height) in pixels')
+    width, height = size
+    return int(width), int(height)

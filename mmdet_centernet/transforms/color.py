@@ -1,0 +1,65 @@
+"""Official colour augmentation as a pipeline step."""
+
+from __future__ import annotations
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmcv.transforms.utils import cache_randomness
+from mmdet.registry import TRANSFORMS
+
+from mmdet_centernet.functional.color import BLENDS, ColorDraws, change_colors
+
+
+@TRANSFORMS.register_module()
+class CenterNetColorJitter(BaseTransform):
+    """Brightness, contrast and saturation in random order, then coloured light.
+
+    The official code changes colours after the image was warped, so this step belongs
+    behind ``RandomCenterAffine``: the padding is changed, too, and counts for the mean
+    grey value. Nothing is clipped.
+
+    Required keys: ``img`` (H, W, 3), B, G, R in 0..255, uint8 or float32. Modified
+    keys: ``img`` (float32).
+
+    Args:
+        strength: Brightness, contrast and saturation are multiplied by factors between
+            ``1 - strength`` and ``1 + strength``.
+        light_std: Standard deviation of the light along the three principal components
+            of COCO's colours.
+
+    Raises:
+        ValueError: If an argument is negative, or the image is not in colour.
+    """
+
+    def __init__(self, *, strength: float = 0.4, light_std: float = 0.1) -> None:
+        if strength < 0 or light_std < 0:
+            raise ValueError(
+                f'strength is {strength} and light_std {light_std}; neither may be '
+                'negative'
+            )
+        self.strength = strength
+        self.light_std = light_std
+
+    @cache_randomness
+    def _draw(self) -> ColorDraws:
+        names = np.random.permutation(BLENDS).tolist()
+        shares = 1 + np.random.uniform(-self.strength, self.strength, len(names))
+        lights = np.random.normal(scale=self.light_std, size=3)
+        return ColorDraws(list(zip(names, shares, strict=True)), lights)
+
+    def transform(self, results: dict) -> dict:
+        """Change the colours of ``results['img']``."""
+        image = results['img']
+        if image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError(
+                f'{results.get("img_path", "an image")} has shape {image.shape}, three '
+                "colours are needed: load it with color_type='color'"
+            )
+        results['img'] = change_colors(image, self._draw())
+        return results
+
+    def __repr__(self) -> str:
+        return (
+            f'{type(self).__name__}(strength={self.strength}, '
+            f'light_std={self.light_std})'
+        )

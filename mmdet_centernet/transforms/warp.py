@@ -1,0 +1,99 @@
+"""What else changes in a sample when its image is warped."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import torch
+from mmdet.structures.bbox import BaseBoxes
+from mmdet.structures.mask import BitmapMasks, PolygonMasks
+
+SEGMENTATION_IGNORED = 255
+"""mmdet's label for pixels that count for nothing."""
+
+PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_masks', 'gt_instances_ids')
+
+Size = tuple[int, int]
+
+
+def warp_sample(
+    results: dict, matrix: np.ndarray, size: Size, *, prepared: np.ndarray
+) -> None:
+    """Warp an image and take its annotations along.
+
+    Boxes are clipped to the view, and those outside it are removed with all that
+    belongs to them. (The official code clips to the middle of the last cell of the
+    network's output: that is left to the target assigner, which knows the stride.)
+
+    Args:
+        results: Sample of a pipeline, changed in place. ``img`` has gone through
+            ``prepared`` already, its annotations have not.
+        matrix: (3, 3) map from pixels of ``img`` to pixels of the view.
+        size: Width and height of the view.
+        prepared: (3, 3) map that ``img`` has gone through.
+    """
+    results['img'] = cv2.warpAffine(results['img'], matrix[:2], size)
+    results['img_shape'] = results['img'].shape[:2]
+    whole = matrix @ prepared
+    record_homography(results, whole)
+    if results.get('gt_masks') is not None:
+        results['gt_masks'] = warp_masks(results['gt_masks'], whole, size)
+    if results.get('gt_seg_map') is not None:
+        results['gt_seg_map'] = cv2.warpAffine(
+            results['gt_seg_map'],
+            whole[:2],
+            size,
+            flags=cv2.INTER_NEAREST,
+            borderValue=SEGMENTATION_IGNORED,
+        )
+    if results.get('gt_bboxes') is not None:
+        results['gt_bboxes'] = warp_boxes(results['gt_bboxes'], whole, size)
+        drop_outside(results)
+
+
+def record_homography(results: dict, matrix: np.ndarray) -> None:
+    """Remember a map beside what happened before, in float32 as mmdet does."""
+    before = results.get('homography_matrix')
+    whole = matrix if before is None else matrix @ before
+    results['homography_matrix'] = whole.astype(np.float32)
+
+
+def warp_boxes(boxes: BaseBoxes, matrix: np.ndarray, size: Size) -> BaseBoxes:
+    """Send boxes of any type through a map, and clip them to the view.
+
+    Computed in float64, so that centres fall into the same cells as officially.
+    """
+    warped = boxes.to(torch.float64)
+    warped.project_(matrix)
+    warped.clip_(size[::-1])
+    return warped.to(boxes.dtype)
+
+
+def drop_outside(results: dict) -> None:
+    """Remove boxes that the view does not show."""
+    shown = results['gt_bboxes'].is_inside(results['img_shape']).numpy()
+    if shown.all():
+        return
+    results['gt_bboxes'] = results['gt_bboxes'][shown]
+    for key in PER_BOX_KEYS:
+        if results.get(key) is not None:
+            results[key] = results[key][shown]
+
+
+def warp_masks(
+    masks: BitmapMasks | PolygonMasks, matrix: np.ndarray, size: Size
+) -> BitmapMasks | PolygonMasks:
+    """Send instance masks through a map."""
+    if isinstance(masks, PolygonMasks):
+        polygons = [[_warp_polygon(part, matrix) for part in one] for one in masks]
+        return PolygonMasks(polygons, size[1], size[0])
+    warped = np.zeros((len(masks), size[1], size[0]), dtype=np.uint8)
+    for mask, target in zip(masks, warped, strict=True):
+        target[:] = cv2.warpAffine(mask.astype(np.uint8), matrix[:2], size)
+    return BitmapMasks(warped, size[1], size[0])
+
+
+def _warp_polygon(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """x, y, x, y, ... of one polygon."""
+    points = polygon.reshape(-1, 2) @ matrix[:2, :2].T + matrix[:2, 2]
+    return points.ravel()

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import torch
+
+from mmdet_centernet.functional.affine import image_matrix, map_boxes, unpad_matrix
+
+
+def apply(matrix, *point):
+    return (matrix @ [*point, 1.0])[:2].tolist()
+
+
+@pytest.mark.parametrize('key', ['border', 'pad_param'])
+def test_unpad_moves_the_first_pixel_of_the_image_to_zero(key):
+    matrix = unpad_matrix({key: np.array([7.0, 100.0, 3.0, 90.0], dtype=np.float32)})
+    assert apply(matrix, 3, 7) == [0.0, 0.0]
+    assert apply(matrix, 13, 27) == [10.0, 20.0]
+
+
+def test_without_any_meta_nothing_moves():
+    assert np.array_equal(unpad_matrix({}), np.eye(3))
+    assert np.array_equal(image_matrix({}), np.eye(3))
+
+
+def test_scale_factor_is_undone_after_the_border():
+    meta = dict(border=[4.0, 0, 2.0, 0], scale_factor=(2.0, 0.5))
+    assert apply(image_matrix(meta), 2 + 2 * 30, 4 + 0.5 * 40) == [30.0, 40.0]
+
+
+def test_homography_wins_over_scale_factor_and_is_inverted():
+    forward = np.array([[-1.5, 0.2, 640], [0.1, 0.7, -20], [0, 0, 1]])
+    meta = dict(homography_matrix=forward, scale_factor=(3.0, 3.0))
+    np.testing.assert_allclose(image_matrix(meta) @ forward, np.eye(3), atol=1e-12)
+
+
+def test_singular_homography_names_the_image():
+    meta = dict(homography_matrix=np.zeros((3, 3)), img_path='some/photo.jpg')
+    with pytest.raises(ValueError, match=r'some/photo\.jpg is singular'):
+        image_matrix(meta)
+
+
+def random_boxes(generator, *shape):
+    corners = torch.rand((*shape, 2, 2), generator=generator) * 100
+    return torch.cat([corners.amin(-2), corners.amax(-2)], -1)
+
+
+def test_mapped_box_is_the_box_around_its_mapped_corners():
+    generator = torch.Generator().manual_seed(0)
+    boxes = random_boxes(generator, 3, 8)
+    matrices = torch.randn((3, 3, 3), generator=generator)
+    matrices[:, 2] = torch.tensor([0.0, 0, 1])
+    mapped = map_boxes(boxes, matrices)
+    for i in range(3):
+        for k in range(8):
+            x1, y1, x2, y2 = boxes[i, k].tolist()
+            corners = torch.tensor([[x1, x2, x1, x2], [y1, y1, y2, y2], [1, 1, 1, 1]])
+            moved = matrices[i].double() @ corners.double()
+            expected = torch.cat([moved[:2].amin(1), moved[:2].amax(1)])
+            torch.testing.assert_close(mapped[i, k], expected, rtol=0, atol=1e-9)
+
+
+def test_boxes_come_back_through_the_inverse_where_axes_stay_axes():
+    generator = torch.Generator().manual_seed(1)
+    boxes = random_boxes(generator, 2, 5)
+    matrices = torch.tensor(
+        [
+            [[-2.0, 0, 300], [0, 0.5, 7], [0, 0, 1]],
+            [[0, 3.0, 1], [1.5, 0, -4], [0, 0, 1]],
+        ]
+    )
+    back = map_boxes(map_boxes(boxes, matrices), matrices.inverse())
+    torch.testing.assert_close(back, boxes.double(), rtol=0, atol=1e-4)
