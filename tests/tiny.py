@@ -15,7 +15,7 @@ IMAGE_SIZE = 64
 
 def config_paths():
     """All shipped configs that name a model of their own to train."""
-    return sorted(p for p in CONFIGS.rglob('*.py') if p.parent.name != '_base_')
+    return sorted(p for p in CONFIGS.rglob('*.py') if '_base_' not in p.parts)
 
 
 def load_config(name):

@@ -2,6 +2,16 @@
 
 from .ctdet_head import CTDetHead
 from .ctdet_tta import CTDetTTAModel
+from .deconv_neck import DeconvNeck
+from .dla import DLANet
+from .dla_up import DLAUp
 from .gaussian_focal_loss import GaussianFocalLossWithLogits
 
-__all__ = ['CTDetHead', 'CTDetTTAModel', 'GaussianFocalLossWithLogits']
+__all__ = [
+    'CTDetHead',
+    'CTDetTTAModel',
+    'DLANet',
+    'DLAUp',
+    'DeconvNeck',
+    'GaussianFocalLossWithLogits',
+]

@@ -1,0 +1,34 @@
+"""DLA-34 pre-trained on ImageNet, in whose naming ever, for our backbone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from mmdet_centernet.converters.layouts import IMAGENET_DLA
+from mmdet_centernet.converters.rename import rename
+
+
+def convert_dla_imagenet(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a DLA-34 classifier, renamed for ``DLANet``.
+
+    The official file, timm's and mmdet3d's differ in little: timm leaves out the
+    projections that are never used, mmdet3d the classifier, and it says ``norm`` for
+    ``bn``.
+
+    Args:
+        state_dict: Weights with the names of any of the three.
+
+    Returns:
+        State dict of a ``DLANet`` with all levels. Tensors are shared.
+
+    Raises:
+        ValueError: If a key is unknown or missing. All of them are listed.
+    """
+    official = {
+        re.sub(r'\bnorm([12]?)\.', r'bn\1.', key): value
+        for key, value in state_dict.items()
+    }
+    return rename(official, IMAGENET_DLA, 'a DLA-34 by ucbdrive, timm or mmdet3d')

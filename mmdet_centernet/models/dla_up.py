@@ -1,0 +1,126 @@
+"""How a DLA gets back to stride 4: its maps are merged, and merged again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from mmdet.registry import MODELS
+from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+from mmdet_centernet.models.neck_blocks import conv3x3, deconv, fill_bilinear
+
+
+@MODELS.register_module()
+class DLAUp(BaseModule):
+    """Neck of the official DLA-34 CenterNet (paper, section 5 and figure 6).
+
+    From the coarsest map on, one finer map at a time is taken in and all maps so far
+    are merged into it. The ends of these merges are maps of all strides but the
+    coarsest, which are merged once more, into the finest.
+
+    Args:
+        in_channels: Channels of the maps of the backbone, each half the size of the one
+            before. The result has channels and size of the first.
+        conv_cfg: The 3x3 convolutions; officially ``dict(type='DCNv2')``.
+        norm_cfg: Norm after each of them.
+        init_cfg: Initialisation, applied after the official one.
+
+    Raises:
+        ValueError: If there are fewer than two maps.
+    """
+
+    def __init__(
+        self,
+        in_channels: Sequence[int] = (64, 128, 256, 512),
+        conv_cfg: OptConfigType = None,
+        norm_cfg: ConfigType = dict(type='BN'),  # noqa: B006
+        init_cfg: OptMultiConfig = None,
+    ) -> None:
+        super().__init__(init_cfg=init_cfg)
+        if len(in_channels) < 2:
+            raise ValueError(f'DLAUp merges two or more maps, not {len(in_channels)}')
+        *finer, coarsest = in_channels
+        self.merges = nn.ModuleList()
+        channels = [coarsest]
+        for out_channels in reversed(finer):
+            channels = [out_channels, *channels]
+            factors = [2] * (len(channels) - 1)
+            self.merges.append(_Merge(channels, factors, conv_cfg, norm_cfg))
+            channels = [out_channels] * len(channels)
+        factors = [2**i for i in range(1, len(finer))]
+        self.last_merge = _Merge(finer, factors, conv_cfg, norm_cfg)
+
+    def init_weights(self) -> None:
+        """Initialise as the official network; what ``init_cfg`` asks for wins."""
+        for layer in self.modules():
+            if isinstance(layer, nn.ConvTranspose2d):
+                fill_bilinear(layer)
+        super().init_weights()
+
+    def forward(self, x: Sequence[Tensor]) -> tuple[Tensor]:
+        """Merge the maps of the backbone.
+
+        Args:
+            x: Maps (B, in_channels[i], H / 2^i, W / 2^i).
+
+        Returns:
+            One map (B, in_channels[0], H, W).
+
+        Raises:
+            ValueError: If a map is not half the size of the one before.
+        """
+        _check_sizes(x)
+        *finer, coarsest = x
+        maps = [coarsest]
+        ends = []
+        for feat, merge in zip(reversed(finer), self.merges, strict=True):
+            maps = merge([feat, *maps])
+            ends.append(maps[-1])
+        return (self.last_merge(ends[::-1])[-1],)
+
+
+class _Merge(nn.Module):
+    """Brings maps to size and channels of the first, each added to the next."""
+
+    def __init__(
+        self,
+        in_channels: Sequence[int],
+        factors: Sequence[int],
+        conv_cfg: OptConfigType,
+        norm_cfg: ConfigType,
+    ) -> None:
+        super().__init__()
+        out_channels, *others = in_channels
+        self.projects = nn.ModuleList(
+            conv3x3(channels, out_channels, conv_cfg, norm_cfg) for channels in others
+        )
+        self.ups = nn.ModuleList(
+            deconv(out_channels, out_channels, factor=factor, groups=out_channels)
+            for factor in factors
+        )
+        self.nodes = nn.ModuleList(
+            conv3x3(out_channels, out_channels, conv_cfg, norm_cfg) for _ in others
+        )
+
+    def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
+        """The first map as it is, and the others with all before them merged in."""
+        first, *others = maps
+        merged = [first]
+        for feat, project, up, node in zip(
+            others, self.projects, self.ups, self.nodes, strict=True
+        ):
+            merged.append(node(up(project(feat)) + merged[-1]))
+        return merged
+
+
+def _check_sizes(maps: Sequence[Tensor]) -> None:
+    sizes = [tuple(feat.shape[-2:]) for feat in maps]
+    for (height, width), half in pairwise(sizes):
+        if (height, width) != (2 * half[0], 2 * half[1]):
+            raise ValueError(
+                f'the maps of the backbone are {sizes}; each has to be half of the one '
+                'before. Pad the input with data_preprocessor.pad_size_divisor=32'
+            )

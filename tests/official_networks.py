@@ -1,0 +1,89 @@
+"""Official networks with the weights that the golden vectors were made with."""
+
+import json
+import math
+import zlib
+
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from shared_data import load_golden
+from tiny import CONFIGS
+
+GAIN = 1.6
+DEFORMED_GAIN = 6.0
+OFFSET_SCALE = 0.15
+SMALL_NORM = 0.3
+
+MODEL_CONFIGS = dict(
+    res_18='ctdet_r18-deconv',
+    resdcn_18='ctdet_r18-dcnv2',
+    resdcn_101='ctdet_r101-dcnv2',
+    dla_34='ctdet_dla34-dcnv2',
+    hourglass='ctdet_hourglass104',
+)
+
+
+def our_network(name, num_classes=80):
+    """Our counterpart of an official network, from the config of its model."""
+    cfg = Config.fromfile(CONFIGS / f'_base_/models/{MODEL_CONFIGS[name]}.py')
+    cfg.model.backbone.pop('init_cfg', None)
+    cfg.model.bbox_head.num_classes = num_classes
+    init_default_scope('mmdet')
+    return MODELS.build(cfg.model).eval()
+
+
+def official_state_dict(name):
+    """A state dict with the keys, shapes and weights of a golden network."""
+    golden = load_golden(f'networks_{name}')
+    weights = filled(dict(json.loads(str(golden['state_dict_json']))))
+    for i, key in enumerate(golden['weight_check_keys']):
+        values = weights[key].double().flatten().numpy()
+        first_two, total = (
+            golden[f'weight_check_{what}'][i] for what in ('first2', 'sum')
+        )
+        np.testing.assert_allclose(values[:2], first_two, rtol=1e-6)
+        np.testing.assert_allclose(values.sum(), total, rtol=1e-5, atol=1e-4)
+    return weights
+
+
+def filled(shapes):
+    """Weights by the rule of the golden vectors, which looks at the keys alone."""
+    return {key: _weight(key, shape, shapes) for key, shape in shapes.items()}
+
+
+def golden_input(golden):
+    random = np.random.Generator(np.random.PCG64(int(golden['input_seed'])))
+    pixels = random.normal(size=golden['input_shape']).astype(np.float32)
+    np.testing.assert_array_equal(pixels.ravel()[:8], golden['input_head'])
+    return torch.from_numpy(pixels)
+
+
+def _weight(key, shape, shapes):
+    random = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
+    parent, _, leaf = key.rpartition('.')
+    if leaf == 'num_batches_tracked':
+        return torch.tensor(0)
+    if leaf == 'running_var':
+        value = random.uniform(0.5, 1.5, shape)
+    elif leaf in ('running_mean', 'bias'):
+        value = random.normal(0, 0.1, shape)
+    elif len(shape) == 1:
+        value = random.uniform(0.5, 1.5, shape)
+        value *= SMALL_NORM if parent.endswith(('bn2', 'bn3')) else 1
+    else:
+        value = random.normal(0, math.sqrt(_gain(parent, shape, shapes)), shape)
+        value *= OFFSET_SCALE if parent.endswith('conv_offset_mask') else 1
+    return torch.tensor(value, dtype=torch.float32)
+
+
+def _gain(parent, shape, shapes):
+    """Variance of a weight."""
+    gain = GAIN
+    if shape[2] % 2 == 0:
+        gain *= (shape[2] // 2) ** 2
+    elif f'{parent}.conv_offset_mask.weight' in shapes:
+        gain = DEFORMED_GAIN
+    return gain / math.prod(shape[1:])
