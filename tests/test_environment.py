@@ -1,0 +1,40 @@
+import sys
+
+import mmcv
+import mmdet
+import mmengine
+import pytest
+
+from mmdet_centernet.environment import (
+    MINIMUM_VERSIONS,
+    check_operators,
+    check_versions,
+)
+
+
+@pytest.mark.parametrize('library', [mmengine, mmcv, mmdet])
+def test_says_what_to_install_for_an_old_library(library, monkeypatch):
+    monkeypatch.setattr(library, '__version__', '0.1.0')
+    name = library.__name__
+    command = f'pip install -U "{name}>={MINIMUM_VERSIONS[name]}"'
+    with pytest.raises(ImportError, match=command):
+        check_versions()
+
+
+@pytest.mark.parametrize('library', [mmengine, mmcv, mmdet])
+@pytest.mark.parametrize('version', ['9.9.9', '4.0.0rc1', '3.10.0+cu130'])
+def test_has_no_upper_bound(library, version, monkeypatch):
+    monkeypatch.setattr(library, '__version__', version)
+    check_versions()
+
+
+def test_says_what_to_install_for_a_missing_library(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmcv', None)
+    with pytest.raises(ImportError, match='mmcv, which is not installed: pip install'):
+        check_versions()
+
+
+def test_says_how_to_mend_an_mmcv_without_operators(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
+    with pytest.raises(ImportError, match='MMCV_WITH_OPS=1'):
+        check_operators()
