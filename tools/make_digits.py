@@ -269,7 +269,7 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--train', type=int, default=2400, help='pictures')
+    parser.add_argument('--train', type=int, default=3600, help='pictures')
     parser.add_argument('--val', type=int, default=200, help='pictures')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()

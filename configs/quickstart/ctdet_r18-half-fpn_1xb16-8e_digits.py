@@ -83,7 +83,7 @@ model = dict(
     test_cfg=dict(topk=100, local_maximum_kernel=3, max_per_img=100))
 
 # schedule
-max_epochs = 12
+max_epochs = 8
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=2)
 val_cfg = dict(type='ValLoop')
