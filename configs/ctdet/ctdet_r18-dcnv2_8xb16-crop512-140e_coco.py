@@ -15,3 +15,15 @@ model = dict(
 
 # The learning rate is meant for 8 GPUs x 16 images and follows the batch that is run.
 auto_scale_lr = dict(enable=True)
+
+# Test-time augmentation: mmdet's pipeline for it, with the scales of the paper. mmdet's
+# flipped views are not needed, the model mirrors by itself.
+tta_model = dict(_delete_=True, type='CTDetTTAModel')
+tta_pipeline = _base_.tta_pipeline
+tta_pipeline[1].transforms[0] = [
+    dict(type='Resize', scale_factor=scale)
+    for scale in (0.5, 0.75, 1.0, 1.25, 1.5)
+]
+tta_pipeline[1].transforms[-1][0].meta_keys = (
+    'img_id', 'img_path', 'ori_shape', 'img_shape', 'border',
+    'homography_matrix')

@@ -30,6 +30,27 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
                    'scale_factor')),
 ]
+# Test-time augmentation (`tools/test.py --tta`) at several scales; the model adds the
+# mirror images.
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=image_scale, keep_ratio=True),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=scale)
+                for scale in (0.75, 1.0, 1.25)
+            ],
+            [dict(type='LoadAnnotations', with_bbox=True)],
+            [
+                dict(
+                    type='PackDetInputs',
+                    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
+                               'homography_matrix'))
+            ],
+        ]),
+]
 train_dataloader = dict(
     batch_size=8,
     num_workers=2,
@@ -103,6 +124,7 @@ model = dict(
         feat_channels=64,
         feat_level=0),
     test_cfg=dict(topk=100, local_maximum_kernel=3, max_per_img=100))
+tta_model = dict(type='CTDetTTAModel')
 
 # schedule
 max_epochs = 24
