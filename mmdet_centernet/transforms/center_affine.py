@@ -160,13 +160,14 @@ class RandomCenterAffine(BaseTransform):
     def _draw(self, height: int, width: int) -> View:
         """Decide about an image, in the order of the official code."""
         side = max(height, width) * np.random.choice(self.ratios)
-        center_x, center_y = (
-            np.random.randint(margin, length - margin)
-            for length in (width, height)
-            for margin in [crop_margin(self.border, length)]
-        )
+        center = self._draw_center(width), self._draw_center(height)
         flip = np.random.random() < self.flip_prob
-        return View((center_x, center_y), side, flip)
+        return View(center, side, flip)
+
+    def _draw_center(self, length: int) -> int:
+        """Where along a side of the image the middle of the window lies."""
+        margin = crop_margin(self.border, length)
+        return np.random.randint(margin, length - margin)
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
