@@ -3,6 +3,10 @@ PYTHON ?= python3
 TORCH ?=
 VENV ?= .venv
 
+# Threads that spin while they wait make a training step ten times as long as soon as
+# something else wants one of the cores.
+export OMP_WAIT_POLICY ?= passive
+
 RUN := $(VENV)/bin/python
 SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
 

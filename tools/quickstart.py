@@ -97,14 +97,12 @@ def fingerprint() -> str:
 def _run(tool: str, *arguments: str | Path) -> None:
     """Run a tool of this folder in a process of its own."""
     known = os.environ.get('PYTHONWARNINGS')
-    variables = dict(
-        os.environ, PYTHONWARNINGS=','.join(filter(None, [known, KNOWN_WARNING]))
+    warnings = ','.join(filter(None, [known, KNOWN_WARNING]))
+    subprocess.run(
+        [sys.executable, tool, *map(str, arguments)],
+        env=dict(os.environ, PYTHONWARNINGS=warnings),
+        check=True,
     )
-    # Threads that spin while they wait make a step ten times as long as soon as
-    # something else wants one of the cores.
-    variables.setdefault('OMP_WAIT_POLICY', 'passive')
-    command = [sys.executable, tool, *map(str, arguments)]
-    subprocess.run(command, env=variables, check=True)
 
 
 if __name__ == '__main__':
