@@ -35,16 +35,17 @@ TTA_DEFAULTS: dict[str, Any] = dict(
 class CTDetTTAModel(BaseTTAModel):
     """Runs a CenterNet on several views of an image and merges what it finds.
 
-    Paper, section 5. Each view of the ``TestTimeAug`` of the pipeline is a scale. It
-    is run as it is and mirrored; heat and sizes of both are averaged before boxes are
-    read off. Boxes of several scales then go through a soft NMS, class by class; those
-    of a single scale through the NMS of the head's ``test_cfg``, if it names one.
+    Paper, section 5. Each view of the pipeline's ``TestTimeAug`` is a scale. It is run
+    as it is and mirrored; heat and sizes of both are averaged before boxes are read
+    off. Boxes of several scales go through a soft NMS, class by class; those of a
+    single scale through the NMS of the head's ``test_cfg``, if it names one.
 
     The model mirrors the padded network input by itself, so that both images cover the
-    same cells. Views that the pipeline has flipped are left out.
+    same cells. Views that the pipeline has flipped are left out; they have to carry
+    ``flip`` or ``homography_matrix`` among their meta keys.
 
-    The official soft NMS leaves behind copies of boxes that it has already moved or
-    removed, and they take places among the best 100. Here there are none.
+    The official soft NMS also returns stale copies of boxes that it has moved or
+    removed: in a crowded test case 7 of the best 100. Here there are none.
 
     Args:
         module: A detector whose ``bbox_head`` is a ``CTDetHead``, or its config.

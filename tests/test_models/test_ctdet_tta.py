@@ -269,6 +269,17 @@ def test_merging_equals_the_official_one_without_its_stale_rows(case, field):
     assert len(np.unique(as_rows(found), axis=0)) == len(found) == 100
 
 
+@pytest.mark.parametrize(('case', 'field', 'count'), [(*CASES[0], 0), (*CASES[1], 7)])
+def test_so_many_of_the_official_hundred_are_stale(case, field, count):
+    """The figures of docs/decisions/003-test-time-augmentation.md."""
+    golden = load_golden('decode')
+    per_scale = [as_instances(rows) for rows in golden_scales(golden, case)]
+    ours = as_rows(merge_scales(per_scale, **TTA_DEFAULTS))
+    official = golden[f'{case}__{field}']
+    equal = (np.abs(ours[:, None] - official) < 1e-4).all(-1)
+    assert equal.any(1).sum() == 100 - count
+
+
 def test_several_scales_equal_the_official_merge_from_maps_to_boxes():
     golden = load_golden('decode')
     maps, views = multiscale_views(golden)
