@@ -93,6 +93,7 @@ def draw_prediction(
     image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
     heatmap = cv2.resize(heatmap, None, fx=zoom, fy=zoom)
     classes = (visualizer.dataset_meta or {}).get('classes')
+    found = found[found.scores.argsort()]  # the best on top
     found_boxes = zoom * _boxes(found)
     panels = {
         'detections': draw_boxes(
