@@ -31,6 +31,8 @@ KNOWN_WARNING = 'ignore:pkg_resources is deprecated as an API'
 def main() -> None:
     """Run the steps and say where their results lie."""
     os.chdir(ROOT)
+    # In a file or a pipe, too, lines shall stand in the order in which they are said.
+    sys.stdout.reconfigure(line_buffering=True)
     try:
         _run('tools/make_digits.py', DATA)
         checkpoint = train()

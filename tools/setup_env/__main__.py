@@ -36,6 +36,8 @@ class Step(NamedTuple):
 def main() -> None:
     """Bring the environment up to date."""
     args = _parse_args()
+    # In a file or a pipe, too, lines shall stand in the order in which they are said.
+    sys.stdout.reconfigure(line_buffering=True)
     try:
         set_up(args.venv, args.torch, dev=args.dev)
     except SetupError as error:
