@@ -111,10 +111,7 @@ def test_tool_with_mmdets_default_pipeline_averages_mirror_images(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    'name',
-    ['ctdet_r18_8xb16-crop512-140e_coco', 'ctdet_r18-fpn_1xb8-24e_bccd', 'ctdet_tta'],
-)
+@pytest.mark.parametrize('name', ['ctdet_r18_8xb16-crop512-140e_coco', 'ctdet_tta'])
 def test_tool_merges_the_scales_of(name, tmp_path):
     random_checkpoint(tta_config(name, tmp_path), tmp_path)
     for result in run_tool(tmp_path):
