@@ -35,10 +35,17 @@ def our_network(name, num_classes=80):
     return MODELS.build(cfg.model).eval()
 
 
+def official_shapes(name):
+    """Keys and shapes of an official network."""
+    if name == 'resdcn_101':
+        return _resdcn_101_shapes()
+    return dict(json.loads(str(load_golden(f'networks_{name}')['state_dict_json'])))
+
+
 def official_state_dict(name):
-    """A state dict with the keys, shapes and weights of a golden network."""
+    """The weights of a golden network, checked against samples that lie by."""
+    weights = filled(official_shapes(name))
     golden = load_golden(f'networks_{name}')
-    weights = filled(dict(json.loads(str(golden['state_dict_json']))))
     for i, key in enumerate(golden['weight_check_keys']):
         values = weights[key].double().flatten().numpy()
         first_two, total = (
@@ -59,6 +66,37 @@ def golden_input(golden):
     pixels = random.normal(size=golden['input_shape']).astype(np.float32)
     np.testing.assert_array_equal(pixels.ravel()[:8], golden['input_head'])
     return torch.from_numpy(pixels)
+
+
+def _resdcn_101_shapes():
+    """Those of resdcn_18 with the backbone of torchvision's ResNet-101.
+
+    There is no golden vector for this network.
+    """
+    shapes = official_shapes('resdcn_18')
+    shapes = {k: v for k, v in shapes.items() if not k.startswith('layer')}
+    for key in ('weight', 'conv_offset_mask.weight'):
+        shapes[f'deconv_layers.0.{key}'][1] = 2048
+    width = 64
+    for stage, num_blocks in enumerate((3, 4, 23, 3)):
+        inner = 64 * 2**stage
+        for block in range(num_blocks):
+            prefix = f'layer{stage + 1}.{block}'
+            _add_conv_and_norm(shapes, prefix, 'conv1', 'bn1', [inner, width, 1, 1])
+            _add_conv_and_norm(shapes, prefix, 'conv2', 'bn2', [inner, inner, 3, 3])
+            _add_conv_and_norm(shapes, prefix, 'conv3', 'bn3', [4 * inner, inner, 1, 1])
+            if block == 0:
+                prefix, shape = f'{prefix}.downsample', [4 * inner, width, 1, 1]
+                _add_conv_and_norm(shapes, prefix, '0', '1', shape)
+            width = 4 * inner
+    return shapes
+
+
+def _add_conv_and_norm(shapes, prefix, conv, norm, shape):
+    shapes[f'{prefix}.{conv}.weight'] = shape
+    for leaf in ('weight', 'bias', 'running_mean', 'running_var'):
+        shapes[f'{prefix}.{norm}.{leaf}'] = shape[:1]
+    shapes[f'{prefix}.{norm}.num_batches_tracked'] = []
 
 
 def _weight(key, shape, shapes):

@@ -1,10 +1,17 @@
 """Weights that others trained."""
 
 from .dla_imagenet import convert_dla_imagenet
-from .official import convert_official_state_dict, to_official_state_dict
+from .official import (
+    convert_official_state_dict,
+    dead_tensors,
+    official_network,
+    to_official_state_dict,
+)
 
 __all__ = [
     'convert_dla_imagenet',
     'convert_official_state_dict',
+    'dead_tensors',
+    'official_network',
     'to_official_state_dict',
 ]

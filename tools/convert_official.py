@@ -1,0 +1,206 @@
+"""Converts a checkpoint of the official CenterNet code, or one of ours back.
+
+    python tools/convert_official.py ctdet_coco_dla_2x.pth dla34.pth
+    python tools/convert_official.py --to-official dla34.pth model.pth
+
+The last line printed is the path of the config in which the result loads strictly. For
+a number of classes that no config here has, one is written beside the checkpoint.
+Nothing is written when anything is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor
+
+import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
+from mmdet_centernet.converters import (
+    convert_official_state_dict,
+    dead_tensors,
+    official_network,
+    to_official_state_dict,
+)
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs/ctdet'
+COCO = {
+    'res_18': 'ctdet_r18_6xb19-official-140e_coco.py',
+    'resdcn_18': 'ctdet_r18-dcnv2_6xb19-official-140e_coco.py',
+    'resdcn_101': 'ctdet_r101-dcnv2_8xb12-official-140e_coco.py',
+    'dla_34': 'ctdet_dla34-dcnv2_8xb16-official-140e_coco.py',
+    'hourglass': 'ctdet_hourglass104_4xb6-official-50e_coco.py',
+}
+# Weights with 20 classes are taken for those of Pascal VOC, whose colours the official
+# code normalises differently.
+VOC = {
+    'resdcn_18': 'ctdet_r18-dcnv2_1xb32-official512-70e_voc0712.py',
+    'resdcn_101': 'ctdet_r101-dcnv2_4xb8-official512-70e_voc0712.py',
+    'dla_34': 'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712.py',
+}
+NUM_VOC_CLASSES = 20
+DEAD = 'official_dead'
+"""Where a converted checkpoint keeps what only the official network has."""
+
+
+def main() -> None:
+    """Converts as the command line says."""
+    args = parse_args()
+    try:
+        checkpoint = read(args.src)
+        (export if args.to_official else convert)(checkpoint, args.dst)
+    except (OSError, ValueError) as error:
+        sys.exit(f'{args.src} was not converted: {error}')
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('src', type=Path, help='checkpoint to read')
+    parser.add_argument('dst', type=Path, help='checkpoint to write')
+    parser.add_argument(
+        '--to-official', action='store_true', help='from ours to the official naming'
+    )
+    return parser.parse_args()
+
+
+def read(path: Path) -> dict:
+    """A checkpoint with its weights in `state_dict`; no code of the file is run."""
+    try:
+        checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(f'it cannot be read as weights. {error}') from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f'it holds a {type(checkpoint).__name__}, not a dict')
+    if 'state_dict' not in checkpoint:
+        checkpoint = dict(state_dict=checkpoint)
+    if not all(
+        isinstance(value, Tensor) for value in checkpoint['state_dict'].values()
+    ):
+        raise ValueError('it is neither a state dict nor a dict with a state_dict')
+    return checkpoint
+
+
+def convert(checkpoint: dict, dst: Path) -> None:
+    """Writes an official checkpoint under our names and says which config fits."""
+    official = checkpoint['state_dict']
+    weights = convert_official_state_dict(official)
+    network = official_network(official)
+    cfg, overrides = find_config(network, weights)
+    check_shapes(weights, cfg)
+    dead = dead_tensors(official)
+    meta = dict(epoch=checkpoint.get('epoch', 0), **dataset_meta(cfg))
+    result = dict(
+        meta=meta,
+        state_dict=weights,
+        **{DEAD: {key: value for key, (value, _) in dead.items()}},
+    )
+    config = Path(cfg.filename)
+    texts = {}
+    if overrides:
+        text = derived_config(config, overrides)
+        config = dst.absolute().with_suffix('.py')
+        texts[config] = text
+    write(result, dst, texts)
+    print(f'{network}: {len(weights)} tensors written to {dst}')
+    for key, (_, reason) in dead.items():
+        print(f'dropped {key}: {reason}')
+    print(config)
+
+
+def find_config(network: str, weights: dict[str, Tensor]) -> tuple[Config, dict]:
+    """The config for the weights, and what the head of its file has otherwise."""
+    biases = [
+        len(value)
+        for key, value in weights.items()
+        if key.startswith('bbox_head.heatmap_head.') and key.endswith('bias')
+    ]
+    head = dict(feat_channels=biases[0], num_classes=biases[-1])
+    configs = COCO | VOC if head['num_classes'] == NUM_VOC_CLASSES else COCO
+    cfg = Config.fromfile(CONFIGS / configs[network])
+    overrides = {k: v for k, v in head.items() if cfg.model.bbox_head[k] != v}
+    cfg.model.bbox_head.update(overrides)
+    return cfg, overrides
+
+
+def check_shapes(weights: dict[str, Tensor], cfg: Config) -> None:
+    """The weights have to load strictly in the model of the config."""
+    init_default_scope('mmdet')
+    with torch.device('meta'):  # shapes without memory
+        model = MODELS.build(cfg.model)
+    expected = {key: tuple(value.shape) for key, value in model.state_dict().items()}
+    found = {key: tuple(value.shape) for key, value in weights.items()}
+    wrong = [
+        f'\n  {key}: {found.get(key)} instead of {expected.get(key)}'
+        for key in expected | found
+        if found.get(key) != expected.get(key)
+    ]
+    if wrong:
+        raise ValueError(
+            'some tensors have shapes of another network.' + ''.join(wrong)
+        )
+
+
+def dataset_meta(cfg: Config) -> dict:
+    """Names and colours of the classes for mmdet to draw by, where they are known."""
+    meta = DATASETS.get(cfg.test_dataloader.dataset.type).METAINFO
+    known = len(meta['classes']) == cfg.model.bbox_head.num_classes
+    return dict(dataset_meta=dict(meta)) if known else {}
+
+
+def derived_config(base: Path, head: dict) -> str:
+    """A config that differs from its base in the head."""
+    arguments = ', '.join(f'{key}={value}' for key, value in head.items())
+    return f'_base_ = {str(base)!r}\n\nmodel = dict(bbox_head=dict({arguments}))\n'
+
+
+def export(checkpoint: dict, dst: Path) -> None:
+    """Writes one of our checkpoints as the official code would."""
+    weights = to_official_state_dict(checkpoint['state_dict'])
+    dead = checkpoint.get(DEAD, {})
+    result = dict(
+        epoch=checkpoint.get('meta', {}).get('epoch', 0), state_dict=weights | dead
+    )
+    write(result, dst)
+    print(
+        f'{official_network(weights)}: {len(weights | dead)} tensors written to {dst}'
+    )
+    if not dead:
+        print('Tensors that the official network never uses are not among them.')
+
+
+def write(checkpoint: dict, path: Path, texts: dict[Path, str] | None = None) -> None:
+    """Writes a checkpoint and texts: all of them, or none.
+
+    Raises:
+        ValueError: If a text would replace another one.
+    """
+    texts = texts or {}
+    for text_path, text in texts.items():
+        if text_path.exists() and text_path.read_text() != text:
+            raise ValueError(f'{text_path}, where its config belongs, exists already')
+    parts = {
+        target: target.with_name(target.name + '.part') for target in (path, *texts)
+    }
+    try:
+        torch.save(checkpoint, parts[path])
+        for text_path, text in texts.items():
+            parts[text_path].write_text(text)
+        for target, part in parts.items():
+            os.replace(part, target)
+    finally:
+        for part in parts.values():
+            part.unlink(missing_ok=True)
+
+
+if __name__ == '__main__':
+    main()
