@@ -1,3 +1,4 @@
+import json
 import math
 import re
 
@@ -5,6 +6,7 @@ import pytest
 import torch
 import yaml
 from mmdet.apis import inference_detector
+from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
 from stock import stock_config
 from tiny import CONFIGS, REPO, config_paths, load_config, shrink
@@ -12,6 +14,40 @@ from tiny import CONFIGS, REPO, config_paths, load_config, shrink
 import mmdet_centernet  # noqa: F401
 
 NAMES = [path.stem for path in config_paths()]
+# Configs that are another one when image and batch are small and one epoch is run.
+# They are compared with it instead of being run once more.
+SAME_RUN = {
+    'ctdet_dla34-dcnv2_8xb16-official-230e_coco': (
+        'ctdet_dla34-dcnv2_8xb16-official-140e_coco'
+    ),
+    'ctdet_r18-dcnv2_1xb32-official512-70e_voc0712': (
+        'ctdet_r18-dcnv2_1xb32-official384-70e_voc0712'
+    ),
+    'ctdet_r101-dcnv2_4xb8-official512-70e_voc0712': (
+        'ctdet_r101-dcnv2_2xb16-official384-70e_voc0712'
+    ),
+    'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712': (
+        'ctdet_dla34-dcnv2_1xb32-official384-70e_voc0712'
+    ),
+}
+RUN = [name for name in NAMES if name not in SAME_RUN]
+RUN_WITH_TTA = [name for name in RUN if 'tta_pipeline' in load_config(name)]
+
+# Learning rate, epochs, and those after which the rate is divided by 10.
+VOC = 1.25e-4, 70, 45, 60
+PUBLISHED = {
+    'ctdet_r18-dcnv2_6xb19-official-140e_coco': (5e-4, 140, 90, 120),
+    'ctdet_r101-dcnv2_8xb12-official-140e_coco': (3.75e-4, 140, 90, 120),
+    'ctdet_dla34-dcnv2_8xb16-official-140e_coco': (5e-4, 140, 90, 120),
+    'ctdet_dla34-dcnv2_8xb16-official-230e_coco': (5e-4, 230, 180, 210),
+    'ctdet_hourglass104_4xb6-official-50e_coco': (2.5e-4, 50, 40),
+    'ctdet_r18-dcnv2_1xb32-official384-70e_voc0712': VOC,
+    'ctdet_r18-dcnv2_1xb32-official512-70e_voc0712': VOC,
+    'ctdet_r101-dcnv2_2xb16-official384-70e_voc0712': VOC,
+    'ctdet_r101-dcnv2_4xb8-official512-70e_voc0712': VOC,
+    'ctdet_dla34-dcnv2_1xb32-official384-70e_voc0712': VOC,
+    'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712': VOC,
+}
 
 
 def models_in_metafiles():
@@ -48,6 +84,28 @@ def test_learning_rate_follows_the_batch(name):
     assert cfg.train_dataloader.batch_size == images
 
 
+@pytest.mark.parametrize(('name', 'recipe'), PUBLISHED.items())
+def test_learning_rate_of_every_round_is_the_published_one(name, recipe):
+    lr, num_rounds, *drops = recipe
+    cfg = load_config(name)
+    assert dict(cfg.optim_wrapper.optimizer) == dict(type='Adam', lr=lr)
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=lr)
+    (scheduler,) = (
+        PARAM_SCHEDULERS.build(dict(s, optimizer=optimizer))
+        for s in cfg.param_scheduler
+    )
+    rates = []
+    for _ in range(cfg.train_cfg.max_epochs):
+        rates += [optimizer.param_groups[0]['lr']] * cfg.train_dataloader.dataset.times
+        optimizer.step()
+        scheduler.step()
+    expected = [
+        lr * 0.1 ** sum(number > drop for drop in drops)
+        for number in range(1, num_rounds + 1)
+    ]
+    assert rates == pytest.approx(expected)
+
+
 @pytest.mark.parametrize('with_dcn', [False, True])
 def test_coco_configs_differ_from_stock_in_the_head_alone(with_dcn):
     suffix = f'r18{"-dcnv2" * with_dcn}_8xb16-crop512-140e_coco'
@@ -73,8 +131,24 @@ def without_scopes(value):
     return value
 
 
+@pytest.mark.parametrize(('name', 'other'), SAME_RUN.items())
+def test_runs_like_the_other_one_when_cut_down(name, other, tmp_path):
+    run, other_run = (what_runs(one, tmp_path / one) for one in (name, other))
+    assert run == other_run
+
+
+def what_runs(name, folder):
+    """All that a config says about a short run on drawn images."""
+    cfg = shrink(load_config(name), folder).to_dict()
+    for key in ('image_size', 'train_pipeline', 'test_pipeline', 'filename'):
+        cfg.pop(key, None)  # variables, which stand in the data loaders as well
+    for scheduler in cfg['param_scheduler']:
+        scheduler.pop('milestones')  # beyond the first epoch
+    return json.loads(json.dumps(cfg).replace(str(folder), ''))
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize('name', NAMES)
+@pytest.mark.parametrize('name', RUN)
 def test_trains_validates_and_predicts(name, tmp_path):
     cfg = shrink(load_config(name), tmp_path)
     runner = Runner.from_cfg(cfg)
@@ -88,11 +162,29 @@ def test_trains_validates_and_predicts(name, tmp_path):
     scalars = runner.message_hub.log_scalars
     for loss in ('loss_center_heatmap', 'loss_wh', 'loss_offset'):
         assert math.isfinite(scalars[f'train/{loss}'].current())
-    assert 0 <= scalars['val/coco/bbox_mAP'].current() <= 1
+    (precision,) = (v.current() for k, v in scalars.items() if is_precision(k))
+    assert 0 <= precision <= 1
 
-    images = sorted(str(path) for path in (tmp_path / 'images').iterdir())
+    images = sorted(map(str, tmp_path.rglob('*.jpg')))
     runner.model.cfg = cfg
     for result in inference_detector(runner.model, images):
         boxes = result.pred_instances.bboxes
         assert boxes.shape == (result.pred_instances.scores.numel(), 4)
         assert torch.isfinite(boxes).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', RUN_WITH_TTA)
+def test_runs_its_test_time_augmentation(name, tmp_path):
+    cfg = shrink(load_config(name), tmp_path)
+    # As mmdet's test tool puts it together.
+    cfg.model = dict(cfg.tta_model, module=cfg.model)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    metrics = Runner.from_cfg(cfg).test()
+    (precision,) = (v for k, v in metrics.items() if is_precision(k))
+    assert 0 <= precision <= 1
+
+
+def is_precision(key):
+    """Whether this is the metric that papers state for the dataset."""
+    return key.endswith(('coco/bbox_mAP', 'pascal_voc/mAP'))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
 
 REPO = Path(__file__).parents[1]
@@ -26,36 +26,79 @@ def load_config(name):
     return cfg
 
 
-def write_tiny_coco(folder, classes=('square', 'disc'), num_images=4):
-    """Writes `images/` and `annotations.json`: two coloured shapes an image."""
+def tiny_pictures(num_classes=2, num_images=4):
+    """Yields names, pictures of two coloured shapes, and their x, y, side, label."""
     random = np.random.default_rng(0)
-    (folder / 'images').mkdir(parents=True)
-    images, annotations = [], []
-    for image_id in range(num_images):
+    for index in range(num_images):
         canvas = random.integers(0, 80, (IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.uint8)
+        shapes = []
         for corner in ((4, 4), (36, 36)):
             x, y = (int(c + random.integers(0, 8)) for c in corner)
             side = int(random.integers(12, 18))
             cv2.rectangle(canvas, (x, y), (x + side, y + side), (200, 220, 90), -1)
+            shapes.append((x, y, side, (2 * index + len(shapes)) % num_classes))
+        yield f'{index:06}', canvas, shapes
+
+
+def write_tiny_coco(folder, classes=('square', 'disc'), num_images=4):
+    """Writes `images/` and `annotations.json`."""
+    (folder / 'images').mkdir(parents=True)
+    images, annotations = [], []
+    for name, canvas, shapes in tiny_pictures(len(classes), num_images):
+        image_id = len(images)
+        for x, y, side, label in shapes:
             annotations.append(
                 dict(
                     id=len(annotations) + 1,
                     image_id=image_id,
-                    category_id=len(annotations) % len(classes) + 1,
+                    category_id=label + 1,
                     bbox=[x, y, side, side],
                     area=side * side,
                     iscrowd=0,
                 )
             )
-        name = f'{image_id:06}.jpg'
-        cv2.imwrite(str(folder / 'images' / name), canvas)
+        cv2.imwrite(str(folder / 'images' / f'{name}.jpg'), canvas)
         images.append(
-            dict(id=image_id, file_name=name, width=IMAGE_SIZE, height=IMAGE_SIZE)
+            dict(
+                id=image_id,
+                file_name=f'{name}.jpg',
+                width=IMAGE_SIZE,
+                height=IMAGE_SIZE,
+            )
         )
     categories = [dict(id=i + 1, name=name) for i, name in enumerate(classes)]
     (folder / 'annotations.json').write_text(
         json.dumps(dict(images=images, annotations=annotations, categories=categories))
     )
+
+
+def write_tiny_voc(folder, classes=VOCDataset.METAINFO['classes']):
+    """Writes `VOC2007/` and `VOC2012/`, the latter with a picture without objects."""
+    for year in ('VOC2007', 'VOC2012'):
+        for part in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
+            (folder / year / part).mkdir(parents=True)
+        names = []
+        for name, canvas, shapes in tiny_pictures(len(classes)):
+            if year == 'VOC2012' and not names:
+                shapes = []
+            names.append(name)
+            cv2.imwrite(str(folder / year / f'JPEGImages/{name}.jpg'), canvas)
+            (folder / year / f'Annotations/{name}.xml').write_text(
+                _voc_xml(shapes, classes)
+            )
+        for split in ('trainval', 'test'):
+            (folder / year / f'ImageSets/Main/{split}.txt').write_text('\n'.join(names))
+
+
+def _voc_xml(shapes, classes):
+    objects = ''.join(
+        f'<object><name>{classes[label]}</name><difficult>0</difficult><bndbox>'
+        f'<xmin>{x + 1}</xmin><ymin>{y + 1}</ymin>'
+        f'<xmax>{x + side + 1}</xmax><ymax>{y + side + 1}</ymax></bndbox></object>'
+        for x, y, side, label in shapes
+    )
+    size = f'<width>{IMAGE_SIZE}</width><height>{IMAGE_SIZE}</height>'
+    return f'<annotation><size>{size}</size>{objects}</annotation>'
 
 
 def shrink(cfg, folder):
@@ -67,17 +110,16 @@ def shrink(cfg, folder):
     if cfg.model.backbone.type == 'HourglassNet':
         cfg.model.backbone.update(stage_channels=(16,) * 6, feat_channel=16)
         cfg.model.bbox_head.in_channels = 16
-    classes = (
-        _innermost(cfg.train_dataloader.dataset)
-        .get('metainfo', {})
-        .get('classes', CocoDataset.METAINFO['classes'])
-    )
-    write_tiny_coco(folder, classes)
+    write_data_of(next(_innermost(cfg.train_dataloader.dataset)), folder)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
-        _use(_innermost(loader.dataset), folder)
+        for dataset in _innermost(loader.dataset):
+            _use(dataset, folder)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        evaluator.ann_file = str(folder / 'annotations.json')
+        if evaluator.type == 'CocoMetric':
+            evaluator.ann_file = str(folder / 'annotations.json')
+    for step in cfg.get('tta_pipeline', []):
+        _make_small(step)
     cfg.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1, val_interval=1)
     cfg.default_hooks.logger.interval = 1
     cfg.work_dir = str(folder / 'work_dir')
@@ -99,21 +141,43 @@ def tiny_config(folder):
     return path
 
 
+def write_data_of(dataset, folder):
+    """Writes drawn images as a dataset of that type would read them."""
+    if dataset.type == 'VOCDataset':
+        write_tiny_voc(folder)
+    else:
+        all_classes = CocoDataset.METAINFO['classes']
+        classes = dataset.get('metainfo', {}).get('classes', all_classes)
+        write_tiny_coco(folder, classes)
+
+
 def _innermost(dataset):
-    while 'dataset' in dataset:
+    """The datasets that read files."""
+    if 'times' in dataset:
         dataset.times = 1
-        dataset = dataset.dataset
-    return dataset
+    if not dataset.keys() & {'dataset', 'datasets'}:
+        yield dataset
+    for inner in (*dataset.get('datasets', ()), dataset.get('dataset')):
+        if inner is not None:
+            yield from _innermost(inner)
 
 
 def _use(dataset, folder):
-    dataset.update(
-        data_root=str(folder),
-        ann_file='annotations.json',
-        data_prefix=dict(img='images/'),
-        filter_cfg=None,
-    )
-    for transform in dataset.pipeline:
-        for size in ('scale', 'crop_size', 'size'):
-            if size in transform:
-                transform[size] = (IMAGE_SIZE, IMAGE_SIZE)
+    dataset.data_root = str(folder)
+    if dataset.type != 'VOCDataset':
+        dataset.update(
+            ann_file='annotations.json',
+            data_prefix=dict(img='images/'),
+            filter_cfg=None,
+        )
+    for step in dataset.pipeline:
+        _make_small(step)
+
+
+def _make_small(step):
+    for size in ('scale', 'crop_size', 'size'):
+        if isinstance(step.get(size), (list, tuple)):
+            step[size] = (IMAGE_SIZE, IMAGE_SIZE)
+    for choices in step.get('transforms', ()):
+        for choice in choices:
+            _make_small(choice)

@@ -28,6 +28,6 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=24)
 
-# Officially the trunk comes from ExtremeNet, trained on COCO for long: 50 epochs are what
-# it takes from there. With such weights, under the names of this network:
-# load_from = 'extremenet_trunk.pth'
+# Officially the trunk starts from ExtremeNet's weights, which were trained on COCO
+# already. With weights under the names of this network:
+# load_from = 'trunk.pth'

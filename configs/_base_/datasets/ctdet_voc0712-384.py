@@ -1,6 +1,6 @@
-# Pascal VOC as the official code shows it to a network: trainval of 2007 and 2012, in
-# random windows of 384 x 384 pixels for training; test of 2007, each image scaled into a
-# view of that size. The mirror image is all that the official tests add.
+# Pascal VOC as the official code shows it to a network: trainval of 2007 and 2012 in
+# random windows of 384 x 384 pixels for training; test of 2007, each image scaled into
+# a view of that size. The mirror image is all that official tests add.
 _base_ = ['mmdet::_base_/datasets/voc0712.py', '../ctdet_tta.py']
 
 image_size = (384, 384)
