@@ -10,6 +10,7 @@ Legend: P listed cells.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import repeat
 from typing import Any, NamedTuple
@@ -26,11 +27,14 @@ from mmdet_centernet.functional.focal import (
     full_precision,
 )
 
-CPU_CHUNK = 2**18
-"""Cells evaluated at once on a CPU: the scratch rows stay in its caches."""
+TASK = 2**20
+"""Cells that a thread works through, and an accelerator at once: its scratch stays far
+smaller than a batch of maps."""
 
-ACCELERATOR_CHUNK = 2**20
-"""Likewise elsewhere: few launches, and scratch far smaller than a batch of maps."""
+CPU_CHUNK = 2**15
+"""Cells evaluated at once on a CPU. The scratch stays in the cache, and torch runs
+operations on so few cells in the calling thread: its own threads would wait for each
+other after every operation, endlessly where other processes want the cores too."""
 
 Sweep = Callable[[Tensor, Tensor | None, Factor], Tensor]
 """Sums the losses of contiguous logits and writes their gradient, times a factor."""
@@ -164,14 +168,17 @@ def _sweep_dense(
     extra: Tensor | None,
 ) -> Tensor:
     """Sum over a dense target; ``extra`` weighs the cells."""
-    evaluate = _Evaluator(logits, rule.alpha, scale)
-    total = logits.new_zeros((), dtype=torch.float64)
-    chunks = map(evaluate.split, (logits, target, extra, gradient))
-    for chunk, heat, factor, slope in zip(*chunks, strict=False):
-        sign, weight = rule.steer(heat.to(evaluate.dtype))
-        weight = weight if factor is None else weight * factor
-        total += evaluate(chunk, sign, weight, slope).sum()
-    return total.to(evaluate.dtype)
+
+    def task(*maps: Tensor | None) -> Tensor:
+        evaluate = _Evaluator(logits, rule.alpha, scale)
+        sums = []
+        for chunk, heat, factor, slope in evaluate.chunks(*maps):
+            sign, weight = rule.steer(heat.to(evaluate.dtype))
+            weight = weight if factor is None else weight * factor
+            sums.append(evaluate(chunk, sign, weight, slope).sum())
+        return torch.stack(sums).double().sum()
+
+    return _run(task, logits, target, extra, gradient).to(full_precision(logits))
 
 
 def _sweep_sparse(
@@ -184,22 +191,56 @@ def _sweep_sparse(
     ignored: Tensor | None,
 ) -> Tensor:
     """Sum over all cells as background, corrected in the listed ones."""
-    evaluate = _Evaluator(logits, rule.alpha, scale)
-    total = logits.new_zeros((), dtype=torch.float64)
-    chunks = map(evaluate.split, (logits, ignored, gradient))
-    for chunk, hidden, slope in zip(*chunks, strict=False):
-        weight = rule.background(hidden, evaluate.dtype)
-        total += evaluate(chunk, 1.0, weight, slope).sum()
-    for positions, heat, share in zip(*map(evaluate.split, cells), strict=True):
-        listed = logits.view(-1)[positions]
-        hidden = None if ignored is None else ignored[positions]
-        weight = rule.background(hidden, evaluate.dtype)
-        total -= evaluate(listed, 1.0, weight, None).mul_(share).sum()
-        slopes = torch.empty_like(listed)
-        total += evaluate(listed, *rule.steer(heat, hidden), slopes).mul_(share).sum()
-        if gradient is not None:
-            gradient.view(-1).index_copy_(0, positions, slopes)
-    return total.to(evaluate.dtype)
+
+    def background(*maps: Tensor | None) -> Tensor:
+        evaluate = _Evaluator(logits, rule.alpha, scale)
+        sums = []
+        for chunk, hidden, slope in evaluate.chunks(*maps):
+            weight = rule.background(hidden, evaluate.dtype)
+            sums.append(evaluate(chunk, 1.0, weight, slope).sum())
+        return torch.stack(sums).double().sum()
+
+    def correction(*lists: Tensor | None) -> Tensor:
+        evaluate = _Evaluator(logits, rule.alpha, scale)
+        sums = []
+        for positions, heat, share in evaluate.chunks(*lists):
+            listed = logits.view(-1)[positions]
+            hidden = None if ignored is None else ignored[positions]
+            weight = rule.background(hidden, evaluate.dtype)
+            sums.append(-evaluate(listed, 1.0, weight, None).mul_(share).sum())
+            slopes = torch.empty_like(listed)
+            losses = evaluate(listed, *rule.steer(heat, hidden), slopes)
+            sums.append(losses.mul_(share).sum())
+            if gradient is not None:
+                gradient.view(-1).index_copy_(0, positions, slopes)
+        return torch.stack(sums).double().sum()
+
+    total = _run(background, logits, ignored, gradient) + _run(correction, *cells)
+    return total.to(full_precision(logits))
+
+
+def _run(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
+    """Sum of a task's results for the pieces of maps, on a CPU in several threads."""
+    pieces = list(_split(TASK, *maps))
+    threads = min(torch.get_num_threads(), len(pieces))
+    on_cpu = all(part is None or part.device.type == 'cpu' for part in maps)
+    if not on_cpu or threads == 1:
+        return torch.stack([task(*piece) for piece in pieces]).sum()
+    with ThreadPoolExecutor(
+        threads, initializer=torch.set_grad_enabled, initargs=(False,)
+    ) as pool:
+        return torch.stack(list(pool.map(task, *zip(*pieces, strict=True)))).sum()
+
+
+def _split(size: int, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
+    """Pieces of the cells of maps or lists, in step; of no map, None each time."""
+    return zip(
+        *(
+            repeat(None) if cells is None else cells.reshape(-1).split(size)
+            for cells in maps
+        ),
+        strict=False,
+    )
 
 
 class _Evaluator:
@@ -214,13 +255,13 @@ class _Evaluator:
     def __init__(self, logits: Tensor, alpha: float, scale: Factor) -> None:
         self.alpha, self.scale = alpha, scale
         self.dtype = full_precision(logits)
-        self.size = CPU_CHUNK if logits.device.type == 'cpu' else ACCELERATOR_CHUNK
-        self.rows = logits.new_empty((4, self.size), dtype=self.dtype)
+        self.size = CPU_CHUNK if logits.device.type == 'cpu' else TASK
+        self.rows = logits.new_empty((4, self.size), dtype=self.dtype).unbind()
         self.zero = logits.new_zeros((), dtype=self.dtype)
 
-    def split(self, cells: Tensor | None) -> Iterable[Any]:
-        """Chunks of the cells of a map or list; for no map, None as often as asked."""
-        return repeat(None) if cells is None else cells.reshape(-1).split(self.size)
+    def chunks(self, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
+        """Chunks of cells, small enough for a call."""
+        return _split(self.size, *maps)
 
     def __call__(
         self, logits: Tensor, sign: Factor, weight: Factor, slope: Tensor | None
@@ -230,17 +271,25 @@ class _Evaluator:
         With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
         slope w^a (w + a (1 - w) s), times the sign with which the logit enters e.
         """
-        error, wrong, loss, rise = self.rows[:, : len(logits)]
-        torch.mul(logits, sign, out=error)
+        error, wrong, loss, rise = (row[: len(logits)] for row in self.rows)
+        error = _times(logits, sign, out=error)
         torch.sigmoid(error, out=wrong)
         torch.logaddexp(error, self.zero, out=loss)
         if slope is not None:
-            error.neg_().sigmoid_()  # 1 - w, exact also where w rounds to 1
-            torch.addcmul(wrong, error, loss, value=self.alpha, out=rise)
-        wrong.pow_(self.alpha).mul_(weight)
+            torch.neg(error, out=rise).sigmoid_()  # 1 - w, also where w rounds to 1
+            torch.addcmul(wrong, rise, loss, value=self.alpha, out=rise)
+        wrong = _times(wrong.pow_(self.alpha), weight, out=wrong)
         if slope is not None:
-            torch.mul(rise.mul_(wrong), self.scale * sign, out=slope)
+            rise = _times(rise, self.scale * sign, out=rise)
+            torch.mul(rise, wrong, out=slope)
         return loss.mul_(wrong)
+
+
+def _times(values: Tensor, factor: Factor, *, out: Tensor) -> Tensor:
+    """Product, written to ``out``; or the values, where it would be the same."""
+    if isinstance(factor, float) and factor == 1 and values.dtype == out.dtype:
+        return values
+    return torch.mul(values, factor, out=out)
 
 
 class _Cells(NamedTuple):

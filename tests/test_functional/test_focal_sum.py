@@ -24,6 +24,7 @@ DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks that do not divide the map, so that their seams are tested."""
+    monkeypatch.setattr(focal_sum, 'TASK', 80)
     monkeypatch.setattr(focal_sum, 'CPU_CHUNK', 32)
 
 
@@ -109,10 +110,10 @@ def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored):
     )
 
 
-def test_maps_of_several_real_chunks():
-    shape = (1, 2, 400, 400)
-    numel = 320_000
-    assert numel > focal_sum.CPU_CHUNK
+def test_maps_of_several_real_tasks():
+    shape = (1, 2, 800, 800)
+    numel = 1_280_000
+    assert numel > focal_sum.TASK
     logits = random_logits(torch.float32, shape, spread=2)
     index, heat, target = random_cells(numel=numel, amount=2000)
     expected = value_and_gradient(
