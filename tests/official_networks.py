@@ -7,29 +7,27 @@ import zlib
 import numpy as np
 import torch
 from mmdet.registry import MODELS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from shared_data import load_golden
-from tiny import CONFIGS
+from tiny import load_config
 
 GAIN = 1.6
 DEFORMED_GAIN = 6.0
 OFFSET_SCALE = 0.15
 SMALL_NORM = 0.3
 
-MODEL_CONFIGS = dict(
-    res_18='ctdet_r18-deconv',
-    resdcn_18='ctdet_r18-dcnv2',
-    resdcn_101='ctdet_r101-dcnv2',
-    dla_34='ctdet_dla34-dcnv2',
-    hourglass='ctdet_hourglass104',
+CONFIGS = dict(
+    res_18='ctdet_r18_6xb19-official-140e_coco',
+    resdcn_18='ctdet_r18-dcnv2_6xb19-official-140e_coco',
+    resdcn_101='ctdet_r101-dcnv2_8xb12-official-140e_coco',
+    dla_34='ctdet_dla34-dcnv2_8xb16-official-140e_coco',
+    hourglass='ctdet_hourglass104_4xb6-official-50e_coco',
 )
 
 
 def our_network(name, num_classes=80):
-    """Our counterpart of an official network, from the config of its model."""
-    cfg = Config.fromfile(CONFIGS / f'_base_/models/{MODEL_CONFIGS[name]}.py')
-    cfg.model.backbone.pop('init_cfg', None)
+    """Our counterpart of an official network, from its config."""
+    cfg = load_config(CONFIGS[name])
     cfg.model.bbox_head.num_classes = num_classes
     init_default_scope('mmdet')
     return MODELS.build(cfg.model).eval()

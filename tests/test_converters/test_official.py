@@ -3,7 +3,7 @@
 import pytest
 import torch
 from official_networks import (
-    MODEL_CONFIGS,
+    CONFIGS,
     official_shapes,
     official_state_dict,
     our_network,
@@ -16,7 +16,7 @@ from mmdet_centernet.converters import (
     to_official_state_dict,
 )
 
-NETWORKS = sorted(MODEL_CONFIGS)
+NETWORKS = sorted(CONFIGS)
 DEAD_OF_DLA = ('base.fc.', 'base.level3.project.', 'base.level4.project.')
 
 
@@ -106,6 +106,19 @@ def test_every_unknown_and_every_missing_key_is_listed(name):
     expected = [f'  unknown: {k}' for k in unknown]
     expected += [f'  missing: {k}' for k in missing if 'num_batches' not in k]
     assert sorted(lines) == sorted(expected)
+
+
+def test_one_missing_key_is_enough():
+    official = empty_weights('resdcn_18')
+    del official['deconv_layers.0.bias']
+    with pytest.raises(ValueError, match=r'missing: deconv_layers\.0\.bias$'):
+        convert_official_state_dict(official)
+
+
+def test_one_unknown_key_is_enough():
+    official = empty_weights('resdcn_18') | {'fc.weight': torch.zeros(1)}
+    with pytest.raises(ValueError, match=r'unknown: fc\.weight$'):
+        convert_official_state_dict(official)
 
 
 def test_a_key_with_and_without_prefix_is_refused():

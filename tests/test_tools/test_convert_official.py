@@ -7,16 +7,15 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from official_networks import MODEL_CONFIGS, official_shapes
+from official_networks import CONFIGS, official_shapes
 from scripts import run_python
+from shared_data import load_golden
 from tiny import REPO
 from tool_modules import load_tool
 
 SCRIPT = REPO / 'tools/convert_official.py'
 QUICK = ['res_18', 'resdcn_18', 'dla_34']
-ALL = [
-    pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in MODEL_CONFIGS
-]
+ALL = [pytest.param(n, marks=() if n in QUICK else pytest.mark.slow) for n in CONFIGS]
 
 
 def random_weights(name, num_classes=80):
@@ -72,8 +71,10 @@ def test_result_loads_strictly_in_the_config_of_the_last_line(name, tmp_path, co
     lines = convert(source, target)
 
     cfg = load_strictly(target, lines[-1])
-    assert cfg.model.data_preprocessor.bgr_to_rgb is False
-    assert cfg.model.data_preprocessor.mean[0] == pytest.approx(0.40789654 * 255)
+    colors, golden = cfg.model.data_preprocessor, load_golden('geometry')
+    assert colors.bgr_to_rgb is False
+    assert colors.mean == pytest.approx(255 * golden['coco_mean_bgr'])
+    assert colors.std == pytest.approx(255 * golden['coco_std_bgr'])
     pad = 127 if name == 'hourglass' else 31
     assert cfg.test_pipeline[1] == dict(type='CenterAffine', pad=pad)
 
