@@ -1,21 +1,18 @@
 """How wrong is the heat of a batch: the focal loss summed, with nothing in between.
 
 Written with tensor operations, the loss of a batch of heatmaps writes and reads a dozen
-maps. Here value and gradient are made together, chunk by chunk, in scratch memory that
-stays in the cache; the gradient is the only map that is written.
+maps. Here value and gradient are made together, and the gradient is the only map that
+is written.
 
 Legend: P listed cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from functools import partial
-from itertools import repeat
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -26,15 +23,11 @@ from mmdet_centernet.functional.focal import (
     check_same_shape,
     full_precision,
 )
-
-TASK = 2**20
-"""Cells that a thread works through, and an accelerator at once: its scratch stays far
-smaller than a batch of maps."""
-
-CPU_CHUNK = 2**15
-"""Cells evaluated at once on a CPU. The scratch stays in the cache, and torch runs
-operations on so few cells in the calling thread: its own threads would wait for each
-other after every operation, endlessly where other processes want the cores too."""
+from mmdet_centernet.functional.focal_chunks import (
+    ChunkEvaluator,
+    empty_map,
+    run_tasks,
+)
 
 Sweep = Callable[[Tensor, Tensor | None, Factor], Tensor]
 """Sums the losses of contiguous logits and writes their gradient, times a factor."""
@@ -141,7 +134,7 @@ class _SumWithGradient(torch.autograd.Function):
         # Half precision cannot hold gradients that the loss scale has yet to lift: they
         # are computed in the backward pass, when it is known.
         early = ctx.needs_input_grad[0] and logits.dtype == full_precision(logits)
-        ctx.gradient = _empty_map(logits) if early else None
+        ctx.gradient = empty_map(logits) if early else None
         return sweep(logits, ctx.gradient, 1.0)
 
     @staticmethod
@@ -153,7 +146,7 @@ class _SumWithGradient(torch.autograd.Function):
         if gradient is not None:
             return gradient.mul_(grad_output), None
         (logits,) = ctx.saved_tensors
-        gradient = _empty_map(logits)
+        gradient = empty_map(logits)
         ctx.sweep(logits, gradient, grad_output)
         return gradient, None
 
@@ -170,7 +163,7 @@ def _sweep_dense(
     """Sum over a dense target; ``extra`` weighs the cells."""
 
     def task(*maps: Tensor | None) -> Tensor:
-        evaluate = _Evaluator(logits, rule.alpha, scale)
+        evaluate = ChunkEvaluator(logits, rule.alpha, scale)
         sums = []
         for chunk, heat, factor, slope in evaluate.chunks(*maps):
             sign, weight = rule.steer(heat.to(evaluate.dtype))
@@ -178,7 +171,7 @@ def _sweep_dense(
             sums.append(evaluate(chunk, sign, weight, slope).sum())
         return torch.stack(sums).double().sum()
 
-    return _run(task, logits, target, extra, gradient).to(full_precision(logits))
+    return run_tasks(task, logits, target, extra, gradient).to(full_precision(logits))
 
 
 def _sweep_sparse(
@@ -193,7 +186,7 @@ def _sweep_sparse(
     """Sum over all cells as background, corrected in the listed ones."""
 
     def background(*maps: Tensor | None) -> Tensor:
-        evaluate = _Evaluator(logits, rule.alpha, scale)
+        evaluate = ChunkEvaluator(logits, rule.alpha, scale)
         sums = []
         for chunk, hidden, slope in evaluate.chunks(*maps):
             weight = rule.background(hidden, evaluate.dtype)
@@ -201,7 +194,7 @@ def _sweep_sparse(
         return torch.stack(sums).double().sum()
 
     def correction(*lists: Tensor | None) -> Tensor:
-        evaluate = _Evaluator(logits, rule.alpha, scale)
+        evaluate = ChunkEvaluator(logits, rule.alpha, scale)
         sums = []
         for positions, heat, share in evaluate.chunks(*lists):
             listed = logits.view(-1)[positions]
@@ -215,81 +208,10 @@ def _sweep_sparse(
                 gradient.view(-1).index_copy_(0, positions, slopes)
         return torch.stack(sums).double().sum()
 
-    total = _run(background, logits, ignored, gradient) + _run(correction, *cells)
-    return total.to(full_precision(logits))
-
-
-def _run(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
-    """Sum of a task's results for the pieces of maps, on a CPU in several threads."""
-    pieces = list(_split(TASK, *maps))
-    threads = min(torch.get_num_threads(), len(pieces))
-    on_cpu = all(part is None or part.device.type == 'cpu' for part in maps)
-    if not on_cpu or threads == 1:
-        return torch.stack([task(*piece) for piece in pieces]).sum()
-    with ThreadPoolExecutor(
-        threads, initializer=torch.set_grad_enabled, initargs=(False,)
-    ) as pool:
-        return torch.stack(list(pool.map(task, *zip(*pieces, strict=True)))).sum()
-
-
-def _split(size: int, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
-    """Pieces of the cells of maps or lists, in step; of no map, None each time."""
-    return zip(
-        *(
-            repeat(None) if cells is None else cells.reshape(-1).split(size)
-            for cells in maps
-        ),
-        strict=False,
+    total = run_tasks(background, logits, ignored, gradient) + run_tasks(
+        correction, *cells
     )
-
-
-class _Evaluator:
-    """Losses and slopes of up to a chunk of cells, in scratch rows of its own.
-
-    Args:
-        logits: The map that the cells come from.
-        alpha: Exponent of the wrong answer's probability.
-        scale: Factor of the slopes.
-    """
-
-    def __init__(self, logits: Tensor, alpha: float, scale: Factor) -> None:
-        self.alpha, self.scale = alpha, scale
-        self.dtype = full_precision(logits)
-        self.size = CPU_CHUNK if logits.device.type == 'cpu' else TASK
-        self.rows = logits.new_empty((4, self.size), dtype=self.dtype).unbind()
-        self.zero = logits.new_zeros((), dtype=self.dtype)
-
-    def chunks(self, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
-        """Chunks of cells, small enough for a call."""
-        return _split(self.size, *maps)
-
-    def __call__(
-        self, logits: Tensor, sign: Factor, weight: Factor, slope: Tensor | None
-    ) -> Tensor:
-        """Losses, valid until the next call; slopes go to ``slope`` if there is one.
-
-        With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
-        slope w^a (w + a (1 - w) s), times the sign with which the logit enters e.
-        """
-        error, wrong, loss, rise = (row[: len(logits)] for row in self.rows)
-        error = _times(logits, sign, out=error)
-        torch.sigmoid(error, out=wrong)
-        torch.logaddexp(error, self.zero, out=loss)
-        if slope is not None:
-            torch.neg(error, out=rise).sigmoid_()  # 1 - w, also where w rounds to 1
-            torch.addcmul(wrong, rise, loss, value=self.alpha, out=rise)
-        wrong = _times(wrong.pow_(self.alpha), weight, out=wrong)
-        if slope is not None:
-            rise = _times(rise, self.scale * sign, out=rise)
-            torch.mul(rise, wrong, out=slope)
-        return loss.mul_(wrong)
-
-
-def _times(values: Tensor, factor: Factor, *, out: Tensor) -> Tensor:
-    """Product, written to ``out``; or the values, where it would be the same."""
-    if isinstance(factor, float) and factor == 1 and values.dtype == out.dtype:
-        return values
-    return torch.mul(values, factor, out=out)
+    return total.to(full_precision(logits))
 
 
 class _Cells(NamedTuple):
@@ -314,18 +236,6 @@ def _merge_repeats(index: Tensor, heat: Tensor, numel: int) -> _Cells:
     scratch.index_fill_(0, index, 0.0)
     copies = scratch.index_add_(0, index, torch.ones_like(heat))[index]
     return _Cells(index, highest, 1 / copies)
-
-
-def _empty_map(logits: Tensor) -> Tensor:
-    """An uninitialised map like the logits.
-
-    Linux hands out memory page by page as it is first written, which would take as
-    long as the losses do. numpy asks it for huge pages; torch does not.
-    """
-    if logits.device.type != 'cpu' or logits.numel() == 0:
-        return torch.empty_like(logits)
-    memory = np.empty(logits.numel() * logits.element_size(), np.uint8)
-    return torch.from_numpy(memory).view(logits.dtype).view(logits.shape)
 
 
 def _check_cells(index: Tensor, heat: Tensor) -> None:

@@ -3,7 +3,7 @@ import shutil
 import pytest
 import torch
 
-from mmdet_centernet.functional import focal_sum
+from mmdet_centernet.functional import focal_chunks
 from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
 from mmdet_centernet.functional.focal_sum import (
     gaussian_focal_loss_sparse,
@@ -24,8 +24,8 @@ DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks that do not divide the map, so that their seams are tested."""
-    monkeypatch.setattr(focal_sum, 'TASK', 80)
-    monkeypatch.setattr(focal_sum, 'CPU_CHUNK', 32)
+    monkeypatch.setattr(focal_chunks, 'TASK', 80)
+    monkeypatch.setattr(focal_chunks, 'CPU_CHUNK', 32)
 
 
 def random_logits(dtype=torch.float64, shape=SHAPE, spread=4.0):
@@ -113,7 +113,7 @@ def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored):
 def test_maps_of_several_real_tasks():
     shape = (1, 2, 800, 800)
     numel = 1_280_000
-    assert numel > focal_sum.TASK
+    assert numel > focal_chunks.TASK
     logits = random_logits(torch.float32, shape, spread=2)
     index, heat, target = random_cells(numel=numel, amount=2000)
     expected = value_and_gradient(
@@ -227,6 +227,21 @@ def test_gradient_cannot_be_differentiated():
     value = gaussian_focal_loss_sum(logits, torch.zeros(SHAPE))
     (gradient,) = torch.autograd.grad(value, logits, create_graph=True)
     with pytest.raises(RuntimeError, match='does not require grad'):
+        gradient.sum().backward()
+
+
+@pytest.mark.usefixtures('small_chunks')
+@pytest.mark.parametrize('dtype', DTYPES)
+def test_scale_that_requires_a_gradient(dtype):
+    logits = random_logits(dtype).requires_grad_()
+    scale = torch.tensor(3.0, requires_grad=True)
+    value = gaussian_focal_loss_sum(logits, torch.zeros(SHAPE))
+    (gradient,) = torch.autograd.grad(value, logits, scale, create_graph=True)
+    _, expected = value_and_gradient(
+        lambda x: gaussian_focal_loss_sum(x, torch.zeros(SHAPE)), logits.detach()
+    )
+    assert torch.equal(gradient, expected)
+    with pytest.raises(RuntimeError, match='once_differentiable'):
         gradient.sum().backward()
 
 
