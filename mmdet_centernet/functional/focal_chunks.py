@@ -1,7 +1,7 @@
 """How are values and slopes of many cells made without writing maps in between.
 
-Maps are split into tasks, which a CPU spreads over threads, and tasks into chunks, whose
-scratch memory stays in the cache.
+Maps are split into tasks, which a CPU spreads over threads; tasks are split into
+chunks, whose scratch memory stays in the cache.
 """
 
 from __future__ import annotations
