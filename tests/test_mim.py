@@ -86,7 +86,7 @@ def test_installed_package_by_the_name_of_a_config(mim, installed, tmp_path):
 
 
 def test_search_reads_the_metafiles(mim, installed, tmp_path):
-    command = (mim, 'search', 'mmdet_centernet')
+    command = (mim, 'search', 'mmdet_centernet', '--display-width', '300')
     printed = run(*command, cwd=tmp_path, PYTHONPATH=installed)
     for path in config_paths():
         assert f'config id: {path.stem}' in printed
