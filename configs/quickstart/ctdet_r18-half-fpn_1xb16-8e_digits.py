@@ -104,6 +104,9 @@ param_scheduler = [
 auto_scale_lr = dict(enable=True, base_batch_size=16)
 
 # runtime
+# The head reads one level of the FPN: with several processes, the output convolutions
+# of the others have no gradient to share.
+find_unused_parameters = True
 randomness = dict(seed=0)
 default_hooks = dict(
     logger=dict(interval=25),
