@@ -2,6 +2,7 @@
 
 from .center_assigner import CenterNetTargetAssigner
 from .center_coder import Detections, decode_centers
+from .target_maps import paint_targets
 from .targets import CenterTargets, Heat, list_heat, paint_heatmap
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     'decode_centers',
     'list_heat',
     'paint_heatmap',
+    'paint_targets',
 ]

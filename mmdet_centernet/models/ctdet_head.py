@@ -26,11 +26,12 @@ from mmdet_centernet.codecs import (
     Heat,
     decode_centers,
     list_heat,
-    paint_heatmap,
+    paint_targets,
 )
 from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
 from mmdet_centernet.models.branch_init import BRANCH_INITS, init_branches
-from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
+from mmdet_centernet.models.center_losses import heatmap_loss, regression_loss
+from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_heatmap_loss,
@@ -168,36 +169,17 @@ class CTDetHead(BaseDenseHead):
         Raises:
             ValueError: If number or channels of the maps do not fit the head.
         """
-        feats = self._select(x)
+        feats = select_maps(
+            x,
+            num_stacks=self.num_stacks,
+            level=self.feat_level,
+            channels=self.in_channels,
+        )
         heatmap, wh, offset = (
             [branch(feat) for branch, feat in zip(_stacks(head), feats, strict=True)]
             for head in (self.heatmap_head, self.wh_head, self.offset_head)
         )
         return heatmap, wh, offset
-
-    def _select(self, x: Sequence[Tensor]) -> Sequence[Tensor]:
-        """The S feature maps that the head works on."""
-        if self.feat_level is not None:
-            if not -len(x) <= self.feat_level < len(x):
-                raise ValueError(
-                    f'feat_level is {self.feat_level}, but the neck gives {len(x)} '
-                    'feature maps'
-                )
-            x = [x[self.feat_level]]
-        if len(x) != self.num_stacks:
-            raise ValueError(
-                f'{len(x)} feature maps for num_stacks={self.num_stacks}. If the neck '
-                'gives levels of a pyramid, choose one with bbox_head.feat_level=0 '
-                '(and set bbox_head.stride to its stride); if it gives supervised '
-                f'stacks, set bbox_head.num_stacks={len(x)}'
-            )
-        for feat in x:
-            if feat.shape[1] != self.in_channels:
-                raise ValueError(
-                    f'the feature map has {feat.shape[1]} channels, the head expects '
-                    f'{self.in_channels}: set bbox_head.in_channels={feat.shape[1]}'
-                )
-        return x
 
     def loss_by_feat(
         self,
@@ -226,19 +208,8 @@ class CTDetHead(BaseDenseHead):
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
-        self._check_stride(shape, batch_img_metas[0]['batch_input_shape'])
-        boxes = [get_box_tensor(one.bboxes) for one in batch_gt_instances]
-        ignored = batch_gt_instances_ignore or [None] * len(boxes)
-        targets = self.assigner.assign(
-            boxes,
-            [one.labels for one in batch_gt_instances],
-            shape,
-            stride=self.stride,
-            ignored_boxes=[
-                nothing[:0] if one is None else get_box_tensor(one.bboxes)
-                for one, nothing in zip(ignored, boxes, strict=True)
-            ],
-        )
+        check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
+        targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
         heat = list_heat(targets)
         per_stack = [
@@ -250,6 +221,26 @@ class CTDetHead(BaseDenseHead):
             for name in per_stack[0]
         }
 
+    def _assign(
+        self,
+        batch_gt_instances: InstanceList,
+        batch_gt_instances_ignore: OptInstanceList,
+        shape: tuple[int, int, int, int],
+    ) -> CenterTargets:
+        """The targets of a batch, out of what the data loader gives."""
+        boxes = [get_box_tensor(one.bboxes) for one in batch_gt_instances]
+        ignored = batch_gt_instances_ignore or [None] * len(boxes)
+        return self.assigner.assign(
+            boxes,
+            [one.labels for one in batch_gt_instances],
+            shape,
+            stride=self.stride,
+            ignored_boxes=[
+                nothing[:0] if one is None else get_box_tensor(one.bboxes)
+                for one, nothing in zip(ignored, boxes, strict=True)
+            ],
+        )
+
     def _stack_losses(
         self,
         heatmap_pred: Tensor,
@@ -258,38 +249,16 @@ class CTDetHead(BaseDenseHead):
         targets: CenterTargets,
         heat: Heat,
     ) -> dict[str, Tensor]:
-        """The three losses of one stack.
-
-        The heatmap loss is divided by the number of centre cells, the others by the
-        number of coordinates of all objects, two each.
-        """
-        num_coordinates = (2 * targets.valid.sum()).clamp(min=1)
+        """The three losses of one stack."""
         return dict(
-            loss_center_heatmap=self._heatmap_loss(heatmap_pred, targets, heat),
-            loss_wh=self.loss_wh(
-                _at_centers(wh_pred, targets, targets.sizes),
-                targets.sizes,
-                avg_factor=num_coordinates,
+            loss_center_heatmap=heatmap_loss(
+                self.loss_center_heatmap, heatmap_pred, targets, heat
             ),
-            loss_offset=self.loss_offset(
-                _at_centers(offset_pred, targets, targets.offsets),
-                targets.offsets,
-                avg_factor=num_coordinates,
+            loss_wh=regression_loss(self.loss_wh, wh_pred, targets.sizes, targets),
+            loss_offset=regression_loss(
+                self.loss_offset, offset_pred, targets.offsets, targets
             ),
         )
-
-    def _heatmap_loss(self, pred: Tensor, targets: CenterTargets, heat: Heat) -> Tensor:
-        """Without a dense target, unless the loss of the config asks for one."""
-        hidden = None if targets.ignored is None else targets.ignored[:, None]
-        num_peaks = heat.num_peaks.clamp(min=1)
-        loss = self.loss_center_heatmap
-        if isinstance(loss, GaussianFocalLossWithLogits):
-            return loss.sparse(
-                pred, heat.cells, heat.values, hidden, avg_factor=num_peaks
-            )
-        target = paint_heatmap(targets)
-        weight = None if hidden is None else (target.eq(1) | ~hidden).float()
-        return loss(pred, target, weight, avg_factor=num_peaks)
 
     def get_targets(
         self,
@@ -315,23 +284,11 @@ class CTDetHead(BaseDenseHead):
         """
         num_images, _, height, width = feat_shape
         shape = (num_images, self.num_classes, height, width)
-        self._check_stride(shape, img_shape)
+        check_stride(shape, img_shape, self.stride)
         targets = self.assigner.assign(gt_bboxes, gt_labels, shape, stride=self.stride)
-        heatmap = paint_heatmap(targets)
-        objects = targets.valid.nonzero().squeeze(1)
-        xs, ys = targets.centers[objects].unbind(1)
-        at_centers = targets.images[objects], slice(None), ys, xs
-        wh, offset, weight = heatmap.new_zeros(3, num_images, 2, height, width)
-        wh[at_centers] = targets.sizes[objects]
-        offset[at_centers] = targets.offsets[objects]
-        weight[at_centers] = 1.0
-        maps = dict(
-            center_heatmap_target=heatmap,
-            wh_target=wh,
-            offset_target=offset,
-            wh_offset_target_weight=weight,
-        )
-        return maps, heatmap.eq(1).sum().clamp(min=1)
+        maps = paint_targets(targets)
+        num_peaks = maps['center_heatmap_target'].eq(1).sum()
+        return maps, num_peaks.clamp(min=1)
 
     def predict_by_feat(
         self,
@@ -360,7 +317,7 @@ class CTDetHead(BaseDenseHead):
         heatmap = center_heatmap_preds[-1]
         metas = batch_img_metas or [{}] * len(heatmap)
         if 'batch_input_shape' in metas[0]:
-            self._check_stride(heatmap.shape, metas[0]['batch_input_shape'])
+            check_stride(heatmap.shape, metas[0]['batch_input_shape'], self.stride)
         detections = decode_centers(
             heatmap,
             wh_preds[-1],
@@ -375,33 +332,10 @@ class CTDetHead(BaseDenseHead):
             for instances, meta in zip(found, metas, strict=True)
         ]
 
-    def _check_stride(self, shape: Sequence[int], input_shape: Sequence[int]) -> None:
-        """The map has to cover the input at the stride of the head."""
-        for cells, pixels in zip(shape[-2:], input_shape[-2:], strict=True):
-            if not self.stride / 2 < pixels / cells <= self.stride:
-                raise ValueError(
-                    f'the network input is {tuple(input_shape)}, the feature map '
-                    f'{tuple(shape[-2:])}: that is no map of stride {self.stride}. Set '
-                    'bbox_head.stride to the stride of the map, choose another one '
-                    'with bbox_head.feat_level, or pad the input with '
-                    'data_preprocessor.pad_size_divisor=32'
-                )
-
 
 def _stacks(branches: nn.Sequential | nn.ModuleList) -> list[nn.Module]:
     """One kind of branch, stack by stack."""
     return [branches] if isinstance(branches, nn.Sequential) else list(branches)
-
-
-def _at_centers(maps: Tensor, targets: CenterTargets, otherwise: Tensor) -> Tensor:
-    """What (B, 2, H, W) maps say at the N centres: (N, 2) float32.
-
-    Rows without an object get what is right, and so no loss: mmdet's losses read their
-    weights back from the device.
-    """
-    xs, ys = targets.centers.unbind(1)
-    vectors = maps[targets.images, :, ys, xs].float()
-    return torch.where(targets.valid[:, None], vectors, otherwise)
 
 
 def _check_positive(**sizes: int) -> None:
