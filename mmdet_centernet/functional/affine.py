@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+WAY_BACK_KEYS = ('homography_matrix', 'scale_factor', 'border', 'pad_param')
+
 
 def unpad_matrix(meta: Mapping[str, Any]) -> np.ndarray:
     """From pixels of the network's input to the image without its border.
@@ -60,6 +62,34 @@ def image_matrix(meta: Mapping[str, Any]) -> np.ndarray:
         scale = np.asarray(meta.get('scale_factor', (1.0, 1.0)), dtype=np.float64)
         backward = np.diag([1 / scale[0], 1 / scale[1], 1.0])
     return backward @ unpad_matrix(meta)
+
+
+def check_way_back(meta: Mapping[str, Any]) -> None:
+    """A pipeline that changes the size of an image has to say how.
+
+    Steps record it, but ``PackDetInputs`` hands on only what its ``meta_keys`` list, by
+    default not the matrix of the official views. Without it boxes would stay in pixels
+    of the network input.
+
+    Args:
+        meta: Meta information of an image; one without ``ori_shape`` or ``img_shape``
+            is not looked at.
+
+    Raises:
+        ValueError: If both shapes differ and nothing says why.
+    """
+    known = any(meta.get(key) is not None for key in WAY_BACK_KEYS)
+    if known or 'ori_shape' not in meta or 'img_shape' not in meta:
+        return
+    before, after = (tuple(meta[key][:2]) for key in ('ori_shape', 'img_shape'))
+    if before != after:
+        raise ValueError(
+            f'{meta.get("img_path", "an image")} of {before} pixels became {after} and '
+            'nothing says how, so boxes cannot go back: list what the pipeline records '
+            'in meta_keys of PackDetInputs, homography_matrix for CenterAffine and '
+            'Resize, border for RandomCenterCropPad. For padding alone leave Pad out '
+            'and set data_preprocessor.pad_size_divisor'
+        )
 
 
 def map_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:

@@ -11,7 +11,12 @@ from mmdet.utils import ConfigType, InstanceList
 from mmengine.structures import InstanceData
 
 from mmdet_centernet.codecs import Detections
-from mmdet_centernet.functional.affine import image_matrix, map_boxes, unpad_matrix
+from mmdet_centernet.functional.affine import (
+    check_way_back,
+    image_matrix,
+    map_boxes,
+    unpad_matrix,
+)
 
 
 def to_instances(
@@ -26,7 +31,13 @@ def to_instances(
 
     Returns:
         For each image ``bboxes`` (K, 4), ``scores`` (K,) and ``labels`` (K,).
+
+    Raises:
+        ValueError: If the metas do not tell the way back to the original image.
     """
+    if rescale:
+        for meta in metas:
+            check_way_back(meta)
     to_image = image_matrix if rescale else unpad_matrix
     matrices = torch.tensor([to_image(meta).tolist() for meta in metas])
     matrices = matrices.to(detections.boxes.device, non_blocking=True)

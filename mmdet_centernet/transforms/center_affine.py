@@ -31,7 +31,8 @@ class CenterAffine(BaseTransform):
     preprocessor pad nothing.
 
     ``PackDetInputs`` has to hand on ``homography_matrix`` in its ``meta_keys``: by it
-    the head finds the way back to the original image. As officially it holds the
+    the head finds the way back to the original image, and refuses to guess without.
+    An earlier ``scale_factor`` is removed. As officially it holds the
     nominal ``scale``, not the ratio of the rounded sizes.
 
     Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,

@@ -52,7 +52,12 @@ def warp_sample(
 
 
 def record_homography(results: dict, matrix: np.ndarray) -> None:
-    """Remember a map beside what happened before, in float32 as mmdet does."""
+    """Remember a map beside what happened before, in float32 as mmdet does.
+
+    The scale factor of an earlier step is forgotten: the way back is longer now, and a
+    head that is not handed the matrix has to notice.
+    """
+    results.pop('scale_factor', None)
     before = results.get('homography_matrix')
     whole = matrix if before is None else matrix @ before
     results['homography_matrix'] = whole.astype(np.float32)

@@ -2,7 +2,12 @@ import numpy as np
 import pytest
 import torch
 
-from mmdet_centernet.functional.affine import image_matrix, map_boxes, unpad_matrix
+from mmdet_centernet.functional.affine import (
+    check_way_back,
+    image_matrix,
+    map_boxes,
+    unpad_matrix,
+)
 
 
 def apply(matrix, *point):
@@ -36,6 +41,29 @@ def test_singular_homography_names_the_image():
     meta = dict(homography_matrix=np.zeros((3, 3)), img_path='some/photo.jpg')
     with pytest.raises(ValueError, match=r'some/photo\.jpg is singular'):
         image_matrix(meta)
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        {},
+        dict(ori_shape=(60, 80)),
+        dict(ori_shape=(60, 80, 3), img_shape=(60, 80)),
+        dict(ori_shape=(60, 80), img_shape=(96, 96), homography_matrix=np.eye(3)),
+        dict(ori_shape=(60, 80), img_shape=(30, 40), scale_factor=(0.5, 0.5)),
+        dict(ori_shape=(60, 80), img_shape=(64, 96), border=[2.0, 62, 8, 88]),
+        dict(ori_shape=(60, 80), img_shape=(64, 96), pad_param=[2.0, 2, 8, 8]),
+    ],
+)
+def test_the_way_back_is_known(meta):
+    check_way_back(meta)
+
+
+@pytest.mark.parametrize('img_shape', [(30, 40), (60, 96), (64, 80)])
+def test_a_change_of_size_that_nothing_explains_names_the_image(img_shape):
+    meta = dict(ori_shape=(60, 80), img_shape=img_shape, img_path='some/photo.jpg')
+    with pytest.raises(ValueError, match=r'some/photo\.jpg of \(60, 80\) .*meta_keys'):
+        check_way_back(meta)
 
 
 def random_boxes(generator, *shape):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from heads import META, make_head, perfect_maps, random_maps
 from mmcv.transforms import Compose
+from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 from mmengine.config import ConfigDict
 
@@ -57,7 +58,7 @@ PIPELINES = {
         ('border',),
     ),
     'letter-resize': ([LetterResize()], ('pad_param',)),
-    'nothing': ([dict(type='Pad', size_divisor=32)], ()),
+    'nothing': ([], ()),
 }
 
 
@@ -79,7 +80,7 @@ def test_boxes_come_back_through_any_pipeline(name):
     steps, keys = PIPELINES[name]
     image = np.zeros((100, 120, 3), np.float32)
     meta_keys = ('img_shape', 'ori_shape', *keys)
-    if name != 'center-crop-pad' and name != 'nothing':
+    if name not in ('center-crop-pad', 'nothing'):
         meta_keys += ('scale_factor',)
     pack = dict(type='PackDetInputs', meta_keys=meta_keys)
     pipeline = Compose(
@@ -109,6 +110,37 @@ def test_boxes_come_back_through_any_pipeline(name):
     )
 
 
+RESIZE = dict(type='Resize', scale=(192, 160), keep_ratio=True)
+(CENTER_CROP_PAD,), _ = PIPELINES['center-crop-pad']
+DEFAULT_KEYS = PackDetInputs().meta_keys
+NO_WAY_BACK = {
+    'official-view': ([dict(type='CenterAffine', pad=31)], DEFAULT_KEYS),
+    'official-view-of-a-scaled-image': (
+        [RESIZE, dict(type='CenterAffine', size=(128, 128))],
+        DEFAULT_KEYS,
+    ),
+    'center-crop-pad': ([CENTER_CROP_PAD], DEFAULT_KEYS),
+    'resize': ([RESIZE], ('img_path', 'img_shape', 'ori_shape')),
+}
+
+
+@pytest.mark.parametrize('name', NO_WAY_BACK)
+def test_a_pipeline_that_does_not_hand_on_the_way_back_is_refused(name):
+    steps, keys = NO_WAY_BACK[name]
+    pack = dict(type='PackDetInputs', meta_keys=keys)
+    pipeline = Compose([TRANSFORMS.build(step) for step in [*steps, pack]])
+    shape = (100, 120)
+    image = np.zeros((*shape, 3), np.float32)
+    meta = pipeline(
+        dict(img=image, img_shape=shape, ori_shape=shape, img_path='photo.jpg')
+    )['data_samples'].metainfo
+    head = make_head()
+    maps = random_maps(head)
+    head.predict_by_feat(*maps, [meta], rescale=False)
+    with pytest.raises(ValueError, match=r'photo\.jpg .*homography_matrix for Cent'):
+        head.predict_by_feat(*maps, [META, meta])
+
+
 def test_a_batch_of_images_of_different_sizes():
     head = make_head()
     metas = [
@@ -126,7 +158,7 @@ def test_a_batch_of_images_of_different_sizes():
 def test_clipping_is_a_choice():
     maps = [torch.full((1, 3, 32, 32), -9.0)], [torch.full((1, 2, 32, 32), 60.0)]
     maps = (*maps, [torch.zeros(1, 2, 32, 32)])
-    meta = dict(META, ori_shape=(100, 120))
+    meta = dict(META, img_shape=(100, 120), ori_shape=(100, 120))
     free = make_head().predict_by_feat(*maps, [meta])[0].bboxes
     head = make_head(test_cfg=dict(clip_border=True))
     clipped = head.predict_by_feat(*maps, [meta])[0].bboxes
