@@ -1,14 +1,12 @@
 """How heatmaps, boxes and peaks are drawn over an image.
 
-Legend: C classes, H x W map, N boxes. Images are RGB, uint8. Boxes are x1, y1, x2, y2
-in pixels of the original image.
+Legend: N boxes. Images are RGB, uint8. Boxes are x1, y1, x2, y2 in pixels of the image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +14,7 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
-from mmdet_centernet.functional.affine import image_matrix
+from mmdet_centernet.hooks.heatmap_view import View
 
 MIN_SIDE = 384
 """Smaller images are enlarged, so that text finds room."""
@@ -26,30 +24,10 @@ CAPTION_HEIGHT = 24
 FONT_SIZE = 11
 TRUTH_COLOUR = (80, 255, 80)
 FOUND_COLOUR = (255, 170, 40)
+TRUTH_TITLES = ('ground truth', 'target and its peaks')
+FOUND_TITLES = ('detections', 'heatmap and its peaks')
 
-
-def spread_heatmap(
-    heatmap: np.ndarray, meta: Mapping[str, Any], stride: int
-) -> np.ndarray:
-    """Lay a heatmap over the original image, whatever the pipeline did to that.
-
-    Args:
-        heatmap: (H, W) heights at the cells of the map.
-        meta: ``ori_shape``, and what the pipeline recorded of its geometry.
-        stride: Pixels of the network input a cell.
-
-    Returns:
-        (height, width) of the image, float32, 0 where the network did not look.
-    """
-    height, width = meta['ori_shape'][:2]
-    # A cell of the map and a pixel of the image stand for their middles.
-    into_middle, out_of_middle = np.eye(3), np.eye(3)
-    into_middle[:2, 2], out_of_middle[:2, 2] = 0.5, -0.5
-    cells_to_input = np.diag([stride, stride, 1.0])
-    matrix = out_of_middle @ image_matrix(meta) @ cells_to_input @ into_middle
-    return cv2.warpPerspective(
-        heatmap.astype(np.float32), matrix, (width, height), flags=cv2.INTER_LINEAR
-    )
+Colour = tuple[int, int, int]
 
 
 def blend_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
@@ -70,49 +48,41 @@ def blend_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     return blended.astype(np.uint8)
 
 
-def draw_prediction(
-    visualizer: Visualizer,
-    image: np.ndarray,
-    heatmap: np.ndarray,
-    truth: InstanceData | None,
-    found: InstanceData,
-) -> np.ndarray:
-    """Draw ground truth, detections, and the heatmap with its peaks side by side.
+def draw_view(visualizer: Visualizer, view: View) -> np.ndarray:
+    """Draw what was asked for on the left, what was found on the right.
 
     Args:
         visualizer: Draws; its ``dataset_meta`` names the classes.
-        image: (height, width, 3).
-        heatmap: (height, width) from 0 to 1, over the image.
-        truth: ``bboxes`` and ``labels``, where they are known.
-        found: ``bboxes``, ``labels`` and ``scores``.
+        view: What to draw.
 
     Returns:
-        The picture, three enlarged images wide.
+        The picture, RGB: boxes above, heatmaps with peaks below, all enlarged where the
+        image is small; without ground truth the right column alone.
     """
-    zoom = max(1, ceil(MIN_SIDE / min(image.shape[:2])))
-    image = cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
-    heatmap = cv2.resize(heatmap, None, fx=zoom, fy=zoom)
+    zoom = max(1, ceil(MIN_SIDE / min(view.image.shape[:2])))
+    image = enlarge(view.image, zoom)
     classes = (visualizer.dataset_meta or {}).get('classes')
-    found = found[found.scores.argsort()]  # the best on top
-    found_boxes = zoom * _boxes(found)
-    panels = {
-        'detections': draw_boxes(
-            visualizer, image, found_boxes, _texts(found, classes), FOUND_COLOUR
-        ),
-        'heatmap and peaks': draw_peaks(
-            visualizer, blend_heatmap(image, heatmap), found_boxes
-        ),
-    }
-    if truth is not None:
-        drawn = draw_boxes(
-            visualizer,
-            image,
-            zoom * _boxes(truth),
-            _texts(truth, classes),
-            TRUTH_COLOUR,
+
+    def column(
+        instances: InstanceData, heat: np.ndarray, colour: Colour, titles: Sequence[str]
+    ) -> np.ndarray:
+        boxes, texts = zoom * box_array(instances), _texts(instances, classes)
+        panels = (
+            draw_boxes(visualizer, image, boxes, texts, colour),
+            draw_peaks(visualizer, blend_heatmap(image, enlarge(heat, zoom)), boxes),
         )
-        panels = {'ground truth': drawn, **panels}
-    return np.hstack([_caption(panel, text) for text, panel in panels.items()])
+        return np.vstack(list(map(add_caption, panels, titles)))
+
+    found = view.found[view.found.scores.argsort()]  # the best on top
+    columns = [column(found, view.heat, FOUND_COLOUR, FOUND_TITLES)]
+    if view.truth is not None and view.target is not None:
+        columns.insert(0, column(view.truth, view.target, TRUTH_COLOUR, TRUTH_TITLES))
+    return np.hstack(columns)
+
+
+def enlarge(image: np.ndarray, zoom: int) -> np.ndarray:
+    """Make an image or a map larger by a whole factor."""
+    return cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_LINEAR)
 
 
 def draw_boxes(
@@ -120,7 +90,7 @@ def draw_boxes(
     image: np.ndarray,
     boxes: np.ndarray,
     texts: Sequence[str],
-    colour: tuple[int, int, int],
+    colour: Colour,
 ) -> np.ndarray:
     """Draw boxes with a text each.
 
@@ -164,7 +134,8 @@ def draw_peaks(
     return visualizer.get_image()
 
 
-def _boxes(instances: InstanceData) -> np.ndarray:
+def box_array(instances: InstanceData) -> np.ndarray:
+    """(N, 4) boxes on the host."""
     return get_box_tensor(instances.bboxes).detach().cpu().numpy()
 
 
@@ -178,7 +149,7 @@ def _texts(instances: InstanceData, classes: Sequence[str] | None) -> list[str]:
     return [f'{name}: {score:.2f}' for name, score in zip(names, scores, strict=True)]
 
 
-def _caption(panel: np.ndarray, text: str) -> np.ndarray:
+def add_caption(panel: np.ndarray, text: str) -> np.ndarray:
     """Put a line of text above an image."""
     strip = np.full((CAPTION_HEIGHT, panel.shape[1], 3), 255, np.uint8)
     origin = (6, CAPTION_HEIGHT - 7)

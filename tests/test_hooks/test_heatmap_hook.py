@@ -1,24 +1,37 @@
+from typing import ClassVar
+
 import cv2
 import numpy as np
 import pytest
 import torch
+from heads import make_head
+from mmdet.models import DetDataPreprocessor
+from mmdet.registry import VISBACKENDS
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
+from mmengine.visualization import BaseVisBackend
 from tiny import load_config, shrink
 from torch import nn
 
 from mmdet_centernet.hooks import HeatmapVisualizationHook
-from mmdet_centernet.hooks.heatmap_hook import find_head
+from mmdet_centernet.hooks.heatmap_hook import find_detector
 from mmdet_centernet.hooks.heatmap_picture import (
     CAPTION_HEIGHT,
     FOUND_COLOUR,
     TRUTH_COLOUR,
     blend_heatmap,
-    draw_prediction,
-    spread_heatmap,
+    draw_view,
 )
+from mmdet_centernet.hooks.heatmap_view import (
+    HeadMaps,
+    View,
+    original_view,
+    recover_image,
+    spread_heat,
+)
+from mmdet_centernet.models import CTDetHead
 
 
 def bump(shape, cell):
@@ -49,9 +62,46 @@ def middle_of_heat(heatmap):
 )
 def test_heat_lies_where_the_pipeline_took_it_from(geometry, middle):
     meta = dict(ori_shape=(120, 160), **geometry)
-    spread = spread_heatmap(bump((32, 32), cell=(5, 3)), meta, stride=4)
+    spread = spread_heat(bump((32, 32), cell=(5, 3)), meta, stride=4)
     assert spread.shape == (120, 160)
     np.testing.assert_allclose(middle_of_heat(spread), middle, atol=0.05)
+
+
+@pytest.mark.parametrize(
+    'geometry',
+    [
+        {},
+        dict(scale_factor=(0.5, 0.8)),
+        dict(border=[6, 70, 10, 74]),
+        dict(homography_matrix=np.array([[-0.7, 0, 112], [0, 0.7, 4], [0, 0, 1.0]])),
+    ],
+)
+def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
+    path = tmp_path / 'photo.png'
+    cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
+    meta = dict(img_path=str(path), ori_shape=(120, 160), **geometry)
+    sample = DetDataSample(metainfo=meta)
+    sample.gt_instances = boxes((60, 40, 100, 70))
+    sample.pred_instances = boxes(scores=torch.ones(0))
+    head = make_head(num_classes=1)
+    shapes = ((1, 1, 32, 32), (1, 2, 32, 32), (1, 2, 32, 32))
+    maps = HeadMaps(*(torch.zeros(shape) for shape in shapes))
+    view = original_view(head, sample, maps)
+    # A target lies in the middle of a cell, half a cell away at most.
+    np.testing.assert_allclose(middle_of_heat(view.target), (80, 55), atol=4.5)
+    assert view.heat.max() == 0.5
+
+
+@pytest.mark.parametrize(
+    'normalised', [{}, dict(mean=[90, 100, 110], std=[60, 50, 40])]
+)
+@pytest.mark.parametrize('bgr_to_rgb', [True, False])
+def test_colours_come_back_from_the_network_input(normalised, bgr_to_rgb):
+    bgr = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)
+    preprocessor = DetDataPreprocessor(**normalised, bgr_to_rgb=bgr_to_rgb)
+    pixels = preprocessor(dict(inputs=[bgr], data_samples=None))['inputs'][0]
+    rgb = bgr.flip(0).permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(recover_image(pixels, preprocessor), rgb)
 
 
 def test_blending_shows_the_image_where_it_is_cold():
@@ -78,87 +128,229 @@ def visualizer():
     return visualizer
 
 
-def panel_boxes(picture, number_of_panels, colour):
-    """The panels in which boxes of a colour are drawn: x1, y1, x2, y2 of each."""
-    found = {}
-    for i, panel in enumerate(np.hsplit(picture, number_of_panels)):
-        distance = np.abs(panel[CAPTION_HEIGHT:].astype(int) - colour).max(axis=2)
-        # Text has the colour, too, but a line of it is short.
-        lines = (distance < 60).astype(np.uint8)
-        columns = np.nonzero(lines.sum(axis=0) > 60)[0]
-        rows = np.nonzero(lines.sum(axis=1) > 60)[0]
-        if len(columns):
-            found[i] = columns.min(), rows.min(), columns.max(), rows.max()
-    return found
+def lines_of(panel, colour):
+    """x1, y1, x2, y2 of the lines of a colour in a panel, or None."""
+    distance = np.abs(panel[CAPTION_HEIGHT:].astype(int) - colour).max(axis=2)
+    # Text has the colour, too, but a line of it is short.
+    lines = (distance < 60).astype(np.uint8)
+    columns = np.nonzero(lines.sum(axis=0) > 60)[0]
+    rows = np.nonzero(lines.sum(axis=1) > 60)[0]
+    if len(columns):
+        return columns.min(), rows.min(), columns.max(), rows.max()
+    return None
+
+
+def panels(picture):
+    """Above truth and detections, below their heat."""
+    return [np.hsplit(row, 2) for row in np.vsplit(picture, 2)]
+
+
+def cold(*shape):
+    return np.zeros(shape, np.float32)
 
 
 def test_truth_and_detections_stand_in_their_panels(visualizer):
-    image = np.zeros((128, 192, 3), np.uint8)
-    picture = draw_prediction(
-        visualizer,
-        image,
-        np.zeros((128, 192), np.float32),
-        boxes((10, 20, 60, 90)),
+    view = View(
+        np.zeros((128, 192, 3), np.uint8),
+        bump((128, 192), cell=(150, 60)),
         boxes((100, 30, 150, 100), scores=torch.tensor([0.9])),
+        bump((128, 192), cell=(20, 60)),
+        boxes((10, 20, 60, 90)),
     )
-    assert picture.shape == (CAPTION_HEIGHT + 3 * 128, 3 * 3 * 192, 3)
-    truth = panel_boxes(picture, 3, TRUTH_COLOUR)
-    found = panel_boxes(picture, 3, FOUND_COLOUR)
-    assert list(truth) == [0]
-    assert list(found) == [1]
-    np.testing.assert_allclose(truth[0], (30, 60, 180, 270), atol=3)
-    np.testing.assert_allclose(found[1], (300, 90, 450, 300), atol=3)
+    picture = draw_view(visualizer, view)
+    assert picture.shape == (2 * (CAPTION_HEIGHT + 3 * 128), 2 * 3 * 192, 3)
+    (truth, found), heats = panels(picture)
+    np.testing.assert_allclose(
+        lines_of(truth, TRUTH_COLOUR), (30, 60, 180, 270), atol=3
+    )
+    np.testing.assert_allclose(
+        lines_of(found, FOUND_COLOUR), (300, 90, 450, 300), atol=3
+    )
+    assert lines_of(truth, FOUND_COLOUR) is lines_of(found, TRUTH_COLOUR) is None
+    for panel, x in zip(heats, (20, 150), strict=True):
+        colourful = np.ptp(panel[CAPTION_HEIGHT:].astype(int), axis=2) > 50
+        np.testing.assert_allclose(
+            middle_of_heat(colourful), (3 * x + 1.5, 3 * 60 + 1.5), atol=1
+        )
 
 
 def test_odd_boxes_and_missing_truth_are_drawn_all_the_same(visualizer):
     image = np.zeros((500, 400, 3), np.uint8)
-    heatmap = np.zeros((500, 400), np.float32)
     odd = boxes((-50, -50, 900, 900), (60, 60, 20, 20), scores=torch.ones(2))
     for found in (odd, boxes(scores=torch.ones(0))):
-        picture = draw_prediction(visualizer, image, heatmap, None, found)
-        assert picture.shape == (CAPTION_HEIGHT + 500, 2 * 400, 3)
+        view = View(image, cold(500, 400), found, None, None)
+        picture = draw_view(visualizer, view)
+        assert picture.shape == (2 * (CAPTION_HEIGHT + 500), 400, 3)
+
+
+@VISBACKENDS.register_module()
+class Album(BaseVisBackend):
+    """Keeps what the hook hands to the visualizer."""
+
+    pictures: ClassVar[list] = []
+
+    def _init_env(self):
+        pass
+
+    @property
+    def experiment(self):
+        return self
+
+    def add_image(self, name, image, step=0, **kwargs):
+        self.pictures.append((name, image, step))
+
+
+def album_config(folder, **hook):
+    cfg = shrink(load_config('ctdet_r18-fpn_1xb8-24e_bccd'), folder)
+    cfg.custom_hooks = [dict(type='HeatmapVisualizationHook', **hook)]
+    cfg.default_hooks.checkpoint = None  # it keeps the best of a training
+    cfg.visualizer.name = f'visualizer of {folder}'  # one a name and process
+    cfg.visualizer.vis_backends.append(dict(type='Album', save_dir=str(folder)))
+    Album.pictures.clear()
+    return cfg
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('interval', [1, 3])
-def test_draws_every_nth_image_during_validation_and_test(tmp_path, interval):
-    cfg = shrink(load_config('ctdet_r18-fpn_1xb8-24e_bccd'), tmp_path)
-    cfg.custom_hooks = [dict(type='HeatmapVisualizationHook', interval=interval)]
-    cfg.default_hooks.checkpoint = None  # it keeps the best of a training
-    cfg.visualizer.name = f'visualizer of {tmp_path}'  # one a name and process
+def test_draws_every_nth_image_of_training_validation_and_test(tmp_path, interval):
+    cfg = album_config(tmp_path, interval=interval, train_interval=interval)
     runner = Runner.from_cfg(cfg)
-    runner.val()
+    runner.train()
     runner.test()
-    folder = next(tmp_path.rglob('vis_image'))
-    names = sorted(path.name for path in folder.iterdir())
     drawn = range(0, 4, interval)  # of 4 images, in batches of 2
-    assert names == [f'{m}_{i:06}_0.png' for m in ('test', 'val') for i in drawn]
-    picture = cv2.imread(str(folder / names[0]))
-    assert picture.shape[1] == 3 * 384
-    head = find_head(runner.model)
-    assert not head._forward_hooks
+    names = [name for name, _, _ in Album.pictures]
+    for mode in ('val', 'test'):
+        assert [name for name in names if name.startswith(mode)] == [
+            f'{mode}_{i:06}' for i in drawn
+        ]
+    steps = [step for name, _, step in Album.pictures if name.startswith('train')]
+    assert steps == [i // 2 for i in drawn]
+    assert all(image.shape[1] == 2 * 384 for _, image, _ in Album.pictures)
+    # The same went to the other backend.
+    (folder,) = {path.parent for path in tmp_path.rglob('vis_image/*.png')}
+    assert len(list(folder.iterdir())) == len(Album.pictures)
+    detector = find_detector(runner.model)
+    assert not detector._forward_pre_hooks
+    assert not detector.bbox_head._forward_hooks
+
+
+@pytest.mark.slow
+def test_test_time_augmentation_is_drawn_in_the_pixels_of_the_image(tmp_path):
+    cfg = album_config(tmp_path, interval=1)
+    cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+    cfg.tta_model.module = cfg.model
+    cfg.model = cfg.tta_model
+    Runner.from_cfg(cfg).test()
+    assert len(Album.pictures) == 4
+
+
+def view_of_training(monkeypatch, cfg):
+    """What the hook draws of a training step, and the runner it belongs to."""
+    views = []
+    monkeypatch.setattr(
+        HeatmapVisualizationHook, '_show', lambda *args: views.append(args[3])
+    )
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    return views[0], runner
+
+
+@pytest.mark.slow
+def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypatch):
+    cfg = album_config(tmp_path, train_interval=1)
+    cfg.train_dataloader.batch_size = 1
+    cfg.train_dataloader.sampler.shuffle = False
+    cfg.train_dataloader.dataset.pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='RandomFlip', prob=1.0),
+        dict(type='PackDetInputs'),
+    ]
+    losses = []
+    monkeypatch.setattr(
+        CTDetHead,
+        'loss_by_feat',
+        remember(CTDetHead.loss_by_feat, losses),
+    )
+    view, runner = view_of_training(monkeypatch, cfg)
+    on_disk = cv2.imread(str(tmp_path / 'images/000000.jpg'))
+    np.testing.assert_array_equal(view.image, on_disk[:, ::-1, ::-1])
+    _, truth, _ = losses[0]
+    torch.testing.assert_close(view.truth.bboxes, truth[0].bboxes)
+    head = find_detector(runner.model).bbox_head
+    maps, _ = head.get_targets(
+        [truth[0].bboxes], [truth[0].labels], (1, 3, 16, 16), (64, 64)
+    )
+    target = spread_heat(
+        maps['center_heatmap_target'][0].amax(0).numpy(), dict(ori_shape=(64, 64)), 4
+    )
+    np.testing.assert_array_equal(view.target, target)
+    logits, _, _ = losses[0]
+    assert view.heat.max() == pytest.approx(float(logits.sigmoid().max()), rel=0.2)
+
+
+def remember(method, calls):
+    """A method that keeps logits, truth and metas of each call."""
+
+    def called(self, logits, wh, offset, truth, metas, *ignored):
+        calls.append((logits[-1].detach().clone(), truth, metas))
+        return method(self, logits, wh, offset, truth, metas, *ignored)
+
+    return called
 
 
 class Watched(HeatmapVisualizationHook):
-    def _draw(self, runner, mode, sample, logits):
-        self.drawn.append((sample.img_path, float(logits)))
+    """Tells which image it would draw, and what the head said about it."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.drawn = []
+
+    def _view(self, mode, index, sample):
+        return float(self._maps.heatmap[index])
+
+    def _show(self, runner, mode, view, path):
+        self.drawn.append((mode, path, view))
 
 
-def test_each_image_gets_its_own_heatmap():
-    hook = Watched(interval=2)
-    hook.drawn, hook._num_seen = [], 0
+def iterate(hook, mode, batch):
+    """One iteration over images of which the head says their number."""
+    samples = [DetDataSample(metainfo=dict(img_path=str(i))) for i in batch]
+    hook._keep_batch(None, (), dict(inputs=None, data_samples=samples))
+    for number in (torch.tensor(batch), torch.zeros(len(batch))):  # two views
+        hook._keep_maps(None, None, ([number], [number], [number]))
+    outputs = {} if mode == 'train' else samples
+    getattr(hook, f'after_{mode}_iter')(None, 0, None, outputs)
+
+
+@pytest.mark.parametrize('mode', ['train', 'val', 'test'])
+def test_each_image_gets_its_own_heatmap(mode):
+    hook = Watched(interval=2, train_interval=2)
     for batch in ([0, 1, 2], [3, 4]):
-        hook._keep_logits(None, None, ([torch.tensor(batch)], None, None))
-        samples = [DetDataSample(metainfo=dict(img_path=str(i))) for i in batch]
-        hook.after_val_iter(None, 0, None, samples)
-    assert hook.drawn == [('0', 0.0), ('2', 2.0), ('4', 4.0)]
+        iterate(hook, mode, batch)
+    assert hook.drawn == [(mode, str(i), float(i)) for i in (0, 2, 4)]
+
+
+def test_validation_starts_over_and_training_goes_on():
+    hook = Watched(interval=3, train_interval=3)
+    for _ in range(2):
+        iterate(hook, 'train', [0, 1])
+        hook.before_val(None)
+        iterate(hook, 'val', [5, 6])
+    assert [drawn[:2] for drawn in hook.drawn] == [
+        ('train', '0'),
+        ('val', '5'),
+        ('train', '1'),
+        ('val', '5'),
+    ]
 
 
 def test_a_model_without_the_head_is_named():
-    with pytest.raises(ValueError, match='Linear has no CTDetHead'):
-        find_head(nn.Linear(1, 1))
+    with pytest.raises(ValueError, match='Linear has no bbox_head of type CTDetHead'):
+        find_detector(nn.Linear(1, 1))
 
 
-def test_the_interval_has_to_be_positive():
-    with pytest.raises(ValueError, match='interval is 0'):
-        HeatmapVisualizationHook(interval=0)
+@pytest.mark.parametrize('name', ['interval', 'train_interval'])
+def test_the_intervals_have_to_be_positive(name):
+    with pytest.raises(ValueError, match=f'^{name} is 0'):
+        HeatmapVisualizationHook(**{name: 0})
