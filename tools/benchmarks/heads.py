@@ -1,0 +1,158 @@
+"""Both heads on the same maps and objects: losses and decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from mmdet.models.dense_heads import CenterNetHead
+from mmdet.registry import MODELS
+from mmengine.config import ConfigDict
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from mmdet_centernet.models import CTDetHead
+
+STRIDE = 4
+MARGIN = 2  # pixels between an object and the border
+SMALLEST, LARGEST = 4, 120  # half sides of objects in pixels
+TEST_CFG = dict(topk=100, local_maximum_kernel=3, max_per_img=100)
+# The heads themselves: their branches do not take part here.
+CHANNELS = dict(in_channels=8, feat_channels=8)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is asked of the heads.
+
+    Attributes:
+        images: B.
+        classes: C.
+        cells: H and W of the maps.
+        objects: Objects of the batch.
+        device: Where torch puts it.
+        dtype: Of the maps.
+    """
+
+    images: int = 16
+    classes: int = 80
+    cells: int = 128
+    objects: int = 118
+    device: str = 'cpu'
+    dtype: torch.dtype = torch.float32
+
+    @property
+    def logit_bytes(self) -> int:
+        """Memory of the heatmap's logits."""
+        count = self.images * self.classes * self.cells**2
+        return count * torch.finfo(self.dtype).bits // 8
+
+
+@dataclass
+class Batch:
+    """The outputs of a network and the truth about its images."""
+
+    logits: Tensor
+    wh: Tensor
+    offset: Tensor
+    truth: list[InstanceData]
+    metas: list[dict]
+
+
+def draw_batch(load: Workload, seed: int = 0) -> Batch:
+    """Random maps, mostly background, and random boxes."""
+    rng = np.random.default_rng(seed)
+    torch.manual_seed(seed)
+    side = load.cells * STRIDE
+    shares = np.array_split(np.arange(load.objects), load.images)
+    truth = [_draw_objects(len(share), side, load, rng) for share in shares]
+    place = dict(device=load.device, dtype=load.dtype)
+    shape = load.images, load.classes, load.cells, load.cells
+    sizes = load.images, 2, load.cells, load.cells
+    meta = dict(
+        img_shape=(side, side),
+        batch_input_shape=(side, side),
+        pad_shape=(side, side),
+        border=(0, 0, 0, 0),
+    )
+    return Batch(
+        logits=(torch.randn(shape, **place) * 1.5 - 4).requires_grad_(),
+        wh=(torch.rand(sizes, **place) * 20).requires_grad_(),
+        offset=torch.rand(sizes, **place).requires_grad_(),
+        truth=truth,
+        metas=[meta] * load.images,
+    )
+
+
+def _draw_objects(
+    count: int, side: int, load: Workload, rng: np.random.Generator
+) -> InstanceData:
+    """Boxes inside the image and their classes."""
+    center = rng.uniform(2 * SMALLEST, side - 2 * SMALLEST, (count, 2))
+    room = np.minimum(center, side - center) - MARGIN
+    half = np.minimum(rng.uniform(SMALLEST, LARGEST, (count, 2)), room)
+    boxes = np.concatenate([center - half, center + half], axis=1)
+    return InstanceData(
+        bboxes=torch.tensor(boxes, dtype=torch.float32, device=load.device),
+        labels=torch.tensor(rng.integers(load.classes, size=count), device=load.device),
+    )
+
+
+def build_heads(load: Workload) -> tuple[CTDetHead, CenterNetHead]:
+    """Ours and stock, with the same targets."""
+    ours = MODELS.build(
+        dict(
+            type='CTDetHead',
+            num_classes=load.classes,
+            train_cfg=dict(
+                assigner=dict(type='CenterNetTargetAssigner', radius_rule='mmdet')
+            ),
+            test_cfg=ConfigDict(TEST_CFG),
+            **CHANNELS,
+        )
+    )
+    stock = CenterNetHead(
+        num_classes=load.classes, test_cfg=ConfigDict(TEST_CFG), **CHANNELS
+    )
+    return ours, stock
+
+
+def loss_runs(load: Workload) -> dict[str, Callable[[], object]]:
+    """Targets and three losses, forward and backward; copying the logits as floor."""
+    batch = draw_batch(load)
+    ours, stock = build_heads(load)
+    return dict(
+        ours=lambda: _learn(ours, batch, batch.logits),
+        stock=lambda: _learn(stock, batch, batch.logits.sigmoid()),
+        floor=batch.logits.detach().clone,
+    )
+
+
+def _learn(head: CTDetHead | CenterNetHead, batch: Batch, heatmap: Tensor) -> None:
+    losses = head.loss_by_feat(
+        [heatmap], [batch.wh], [batch.offset], batch.truth, batch.metas
+    )
+    sum(losses.values()).backward()
+    for maps in (batch.logits, batch.wh, batch.offset):
+        maps.grad = None
+
+
+def decode_runs(load: Workload) -> dict[str, Callable[[], object]]:
+    """100 boxes an image out of the maps."""
+    batch = draw_batch(load)
+    ours, stock = build_heads(load)
+    return dict(
+        ours=lambda: _predict(ours, batch, batch.logits),
+        stock=lambda: _predict(stock, batch, batch.logits.sigmoid()),
+    )
+
+
+@torch.no_grad()
+def _predict(
+    head: CTDetHead | CenterNetHead, batch: Batch, heatmap: Tensor
+) -> list[InstanceData]:
+    return head.predict_by_feat(
+        [heatmap], [batch.wh], [batch.offset], batch.metas, rescale=False
+    )
