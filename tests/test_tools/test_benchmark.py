@@ -12,16 +12,8 @@ from tool_modules import load_tool
 
 TOOL = REPO / 'tools/benchmark.py'
 SMALL = [
-    '--images',
-    '2',
-    '--classes',
-    '3',
-    '--cells',
-    '16',
-    '--objects',
-    '6',
-    '--repeats',
-    '1',
+    *('--images', '2', '--classes', '3', '--cells', '16'),
+    *('--objects', '6', '--repeats', '1'),
 ]
 
 
