@@ -8,6 +8,7 @@ import yaml
 from mmdet.apis import inference_detector
 from mmdet.registry import PARAM_SCHEDULERS
 from mmengine.runner import Runner
+from photos import photograph
 from stock import stock_config
 from tiny import CONFIGS, REPO, config_paths, load_config, shrink
 
@@ -150,7 +151,7 @@ def what_runs(name, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN)
 def test_trains_validates_and_predicts(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path)
+    cfg = shrink(load_config(name), tmp_path, photograph)
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     weight = next(runner.model.bbox_head.heatmap_head.parameters())
@@ -176,7 +177,7 @@ def test_trains_validates_and_predicts(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN_WITH_TTA)
 def test_runs_its_test_time_augmentation(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path)
+    cfg = shrink(load_config(name), tmp_path, photograph)
     # As mmdet's test tool puts it together.
     cfg.model = dict(cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
