@@ -5,16 +5,21 @@ Importing the package is all that a config needs:
     custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
 """
 
-from mmdet_centernet.environment import check_operators, check_versions
+from mmdet_centernet.environment import (
+    check_operators,
+    check_versions,
+    doctor_is_called,
+)
+from mmdet_centernet.version import __version__
 
-# Before anything that imports mmdet, whose own errors don't say what mends them.
-check_versions()
-check_operators()
+if not doctor_is_called():
+    # Before anything that imports mmdet, whose own errors don't say what mends them.
+    check_versions()
+    check_operators()
 
-from mmdet_centernet import codecs, hooks, models, transforms  # noqa: E402
-from mmdet_centernet.checkpoint import allow_mmengine_checkpoints  # noqa: E402
-from mmdet_centernet.version import __version__  # noqa: E402
+    from mmdet_centernet import codecs, hooks, models, transforms
+    from mmdet_centernet.checkpoint import allow_mmengine_checkpoints
 
-allow_mmengine_checkpoints()
+    allow_mmengine_checkpoints()
 
 __all__ = ['__version__', 'codecs', 'hooks', 'models', 'transforms']

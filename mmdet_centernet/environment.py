@@ -8,17 +8,32 @@ an upper one would refuse releases that nobody has seen fail.
 from __future__ import annotations
 
 import importlib
+import sys
 
 # mmdet: its last release. mmcv: what that mmdet takes. mmengine: reads the `mmdet::`
 # bases of the shipped configs and runs on torch 2.
 MINIMUM_VERSIONS = {'mmengine': '0.10.0', 'mmcv': '2.0.0', 'mmdet': '3.3.0'}
 
+DOCTOR = 'mmdet_centernet.doctor'
+SEE_DOCTOR = f'`python -m {DOCTOR}` looks at the whole environment.'
+
+
+def doctor_is_called() -> bool:
+    """Whether Python was started as ``python -m mmdet_centernet.doctor``.
+
+    It imports this package on the way to the doctor, who has to work where the package
+    does not. Until the module is found ``sys.argv`` starts with ``-m``.
+    """
+    called = any(argument.endswith(DOCTOR) for argument in sys.orig_argv)
+    return sys.argv[:1] == ['-m'] and called
+
 
 def check_versions() -> None:
-    """Checks that mmengine, mmcv and mmdet are here and recent enough.
+    """Checks that mmengine, mmcv and mmdet are here, work and are recent enough.
 
     Raises:
-        ImportError: If one is missing or too old; the message says what to install.
+        ImportError: If one is missing, broken or too old; the message says what to
+            install, or who knows.
     """
     for name, minimum in MINIMUM_VERSIONS.items():
         _check_version(name, minimum)
@@ -38,24 +53,38 @@ def check_operators() -> None:
             'them or against another torch. Build it again in this environment: '
             'pip install --force-reinstall --no-deps --no-cache-dir '
             '--no-build-isolation mmcv==VERSION, with MMCV_WITH_OPS=1 set and '
-            '"setuptools<81", wheel and ninja installed.'
+            f'"setuptools<81", wheel and ninja installed. {SEE_DOCTOR}'
         ) from error
 
 
 def _check_version(name: str, minimum: str) -> None:
-    try:
-        found = importlib.import_module(name).__version__
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise ImportError(
-            f'mmdet_centernet needs {name}, which is not installed: '
-            f'pip install "{name}>={minimum}"'
-        ) from error
+    found = _version_of(name, minimum)
     from mmengine.utils import digit_version
 
     if digit_version(found) < digit_version(minimum):
         raise ImportError(
             f'mmdet_centernet needs {name}>={minimum}, but {found} is installed: '
-            f'pip install -U "{name}>={minimum}"'
+            f'pip install -U "{name}>={minimum}". {SEE_DOCTOR}'
         )
+
+
+def _version_of(name: str, minimum: str) -> str:
+    try:
+        return importlib.import_module(name).__version__
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise _broken(name, error) from error
+        raise ImportError(
+            f'mmdet_centernet needs {name}, which is not installed: '
+            f'pip install "{name}>={minimum}". {SEE_DOCTOR}'
+        ) from error
+    # Whatever a broken library raises: mmdet asserts that it likes mmcv's version.
+    except Exception as error:
+        raise _broken(name, error) from error
+
+
+def _broken(name: str, error: Exception) -> ImportError:
+    return ImportError(
+        f'mmdet_centernet needs {name}, which cannot be imported '
+        f'({type(error).__name__}: {error}). {SEE_DOCTOR}'
+    )

@@ -1,0 +1,95 @@
+"""`python -m mmdet_centernet.doctor`, also where the package cannot be imported."""
+
+import subprocess
+import sys
+
+import pytest
+from scripts import environment
+from tiny import REPO
+
+pytestmark = pytest.mark.slow
+
+
+def python(*arguments, stubs=None):
+    """A process in which modules of a folder stand before those installed."""
+    path = f'{stubs}:{REPO}' if stubs else str(REPO)
+    variables = environment(PYTHONPATH=path)
+    del variables['PYTHONWARNINGS']  # what users see
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=variables,
+        cwd='/',
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def doctor(*arguments, stubs=None):
+    return python('-m', 'mmdet_centernet.doctor', *arguments, stubs=stubs)
+
+
+def stub(folder, name, code):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(code)
+    return folder
+
+
+def test_a_healthy_environment():
+    done = doctor()
+    assert done.stderr == ''
+    assert 'train   yes\n  test    yes\n  DCN     yes\n' in done.stdout
+    assert done.stdout.endswith('No trouble found.\n')
+    assert done.returncode == 0
+
+
+def test_a_missing_library(tmp_path):
+    code = 'raise ModuleNotFoundError("No module named \'mmcv\'", name="mmcv")'
+    stubs = stub(tmp_path, 'mmcv/__init__.py', code)
+    done = doctor(stubs=stubs)
+    assert done.returncode == 1
+    assert 'train   no, see 1' in done.stdout
+    assert '1. mmcv is not installed\n   mend: pip install' in done.stdout
+    assert '\n2. ' not in done.stdout
+    done = python('-c', 'import mmdet_centernet', stubs=stubs)
+    assert '`python -m mmdet_centernet.doctor`' in done.stderr.splitlines()[-1]
+
+
+def test_a_library_that_takes_python_down(tmp_path):
+    stubs = stub(tmp_path, 'cv2.py', 'import os; os.abort()')
+    done = doctor(stubs=stubs)
+    assert done.returncode == 1
+    assert '1. opencv does not work (it takes Python down' in done.stdout
+    assert 'Traceback' not in done.stdout + done.stderr
+
+
+def test_a_broken_mmdet_leads_to_the_doctor(tmp_path):
+    stubs = stub(tmp_path, 'mmdet/__init__.py', 'assert False, "MMCV==9 is used"')
+    done = python('-c', 'import mmdet_centernet', stubs=stubs)
+    last = done.stderr.splitlines()[-1]
+    assert 'mmdet, which cannot be imported (AssertionError: MMCV==9 is used)' in last
+    assert '`python -m mmdet_centernet.doctor`' in last
+
+
+def test_help_needs_no_library(tmp_path):
+    stubs = stub(tmp_path, 'torch.py', 'raise ImportError')
+    done = doctor('--help', stubs=stubs)
+    assert done.returncode == 0
+    assert 'Exit status: 0' in done.stdout
+
+
+IMPORTED = """
+import sys
+import mmcv.ops, mmdet.models, mmengine.runner
+before = set(sys.modules)
+import mmdet_centernet
+print(sorted({name.split('.')[0] for name in set(sys.modules) - before}))
+mmdet_centernet.models
+"""
+
+
+def test_the_import_is_whole_quiet_and_brings_nothing_that_mmdet_does_not(tmp_path):
+    script = stub(tmp_path, 'script.py', IMPORTED) / 'script.py'
+    done = python(script, 'mmdet_centernet.doctor')  # the argument is not for us
+    assert (done.stdout, done.stderr) == ("['mmdet_centernet']\n", '')
+    assert done.returncode == 0

@@ -1,0 +1,382 @@
+"""Each known trouble is faked, as near to the real one as this environment allows."""
+
+import importlib
+import sys
+from inspect import getsource
+
+import cv2
+import mmcv
+import mmcv.ops
+import mmdet
+import pycocotools.mask
+import pytest
+import torch
+from mmengine.utils import package_utils
+from tiny import CONFIGS
+
+from mmdet_centernet.checkpoint import allow_mmengine_checkpoints
+from mmdet_centernet.doctor.diagnosis import find_troubles, is_possible
+from mmdet_centernet.doctor.findings import Findings, read_steps
+from mmdet_centernet.doctor.probe import run_steps
+from mmdet_centernet.doctor.report import is_healthy, write_report
+from mmdet_centernet.doctor.surroundings import look_around
+from mmdet_centernet.environment import check_versions
+
+EVERYTHING = ('train', 'test', 'DCN')
+
+
+@pytest.fixture(autouse=True)
+def one_copy(monkeypatch):
+    """Which copies this machine has is looked at by a test of its own."""
+    monkeypatch.setattr('mmdet_centernet.doctor.surroundings.editable_folders', list)
+
+
+def examine(configs=(), **around):
+    """What the probe finds in this process, and what is around it."""
+    steps = {name: step for name, step in run_steps(list(configs)) if step}
+    machine = look_around()._replace(has_driver=False, compiler='/usr/bin/c++')
+    machine = machine._replace(copies=machine.copies[:1])
+    return Findings(steps, machine._replace(**around))
+
+
+def only_trouble(**kwargs):
+    findings = examine(**kwargs)
+    (trouble,) = find_troubles(findings)
+    assert not is_healthy(findings)
+    report = write_report(findings)
+    assert trouble.mend in report
+    for task in trouble.hinders:
+        assert not is_possible(findings, task) or 'config' in trouble.what
+        assert f'{task:6}  no, see 1' in report
+    return trouble
+
+
+def hide(monkeypatch, *names):
+    """Let modules be missing, with Python's own error."""
+
+    class Nothing:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name in names:
+                raise ModuleNotFoundError(f'No module named {name!r}', name=name)
+
+    for module in list(sys.modules):
+        if any(module == name or module.startswith(f'{name}.') for name in names):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, 'meta_path', [Nothing, *sys.meta_path])
+
+
+def raising(error):
+    def function(*args, **kwargs):
+        raise error
+
+    return function
+
+
+def test_nothing_is_wrong_here():
+    findings = examine()
+    assert find_troubles(findings) == []
+    assert is_healthy(findings)
+    assert all(is_possible(findings, task) for task in EVERYTHING)
+    assert write_report(findings).endswith('No trouble found.')
+
+
+def test_mmcv_without_operators(monkeypatch):
+    hide(monkeypatch, 'mmcv._ext', 'mmcv.ops')
+    monkeypatch.setattr(sys, 'meta_path', sys.meta_path[1:])
+    monkeypatch.setitem(sys.modules, 'mmcv._ext', None)
+    trouble = only_trouble()
+    assert 'no compiled operators that fit torch 2' in trouble.what
+    assert 'MMCV_WITH_OPS=1 pip install' in trouble.mend
+    assert f'"mmcv=={mmcv.__version__}"' in trouble.mend
+    assert trouble.hinders == (*EVERYTHING, 'export')
+
+
+def test_operators_of_another_torch(monkeypatch):
+    error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
+    assert 'undefined symbol: _ZN3c104cuda9SetDeviceEi' in only_trouble().what
+
+
+def test_missing_compiler_stands_beside_missing_operators(monkeypatch):
+    error = ImportError("No module named 'mmcv._ext'")
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
+    _, trouble = find_troubles(examine(compiler=None))
+    assert trouble.mend == 'apt-get install -y g++'
+
+
+def test_missing_compiler_alone_is_a_note(monkeypatch):
+    monkeypatch.setenv('CXX', 'no-such-compiler')
+    findings = examine(compiler=look_around().compiler)
+    assert is_healthy(findings)
+    assert 'apt-get install -y g++' in write_report(findings)
+
+
+@pytest.mark.skipif(
+    not hasattr(mmdet, 'mmcv_maximum_version'), reason='this mmdet sets no upper bound'
+)
+def test_mmcv_outside_the_bounds_of_mmdet(monkeypatch):
+    monkeypatch.delitem(sys.modules, 'mmdet')  # its assertion is run again
+    monkeypatch.setattr(mmcv, '__version__', '2.2.0')
+    trouble = only_trouble()
+    assert 'refuses MMCV==2.2.0: it takes mmcv>=2.0.0rc4,<2.2.0' in trouble.what
+    assert '"mmcv>=2.0.0rc4,<2.2.0"' in trouble.mend
+    assert 'onedl-mmdetection' in trouble.mend
+
+
+uses_pkg_resources = pytest.mark.skipif(
+    'pkg_resources' not in getsource(package_utils),
+    reason='this mmengine does without pkg_resources',
+)
+
+
+@uses_pkg_resources
+def test_pkg_resources_is_gone(monkeypatch):
+    hide(monkeypatch, 'pkg_resources')
+    trouble = only_trouble()
+    assert 'has no pkg_resources' in trouble.what
+    assert trouble.mend == 'pip install "setuptools<81"'
+    assert set(trouble.hinders) >= set(EVERYTHING)
+
+
+@uses_pkg_resources
+def test_mim_that_misses_pkg_resources_says_nothing_new(monkeypatch, tmp_path):
+    (tmp_path / 'mim').mkdir()
+    (tmp_path / 'mim/__init__.py').write_text('import pkg_resources')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'mim', raising=False)
+    hide(monkeypatch, 'pkg_resources')
+    assert 'mim' in only_trouble().hinders
+
+
+def openxlab(folder, monkeypatch):
+    """What pip leaves behind when it installs openmim, cut down to the pins."""
+    metadata = folder / 'openxlab-0.1.3.dist-info/METADATA'
+    metadata.parent.mkdir()
+    lines = ('Name: openxlab', 'Version: 0.1.3', 'Requires-Dist: setuptools~=60.2.0')
+    metadata.write_text('\n'.join(('Metadata-Version: 2.1', *lines, '')))
+    (metadata.parent / 'top_level.txt').write_text('openxlab')
+    monkeypatch.syspath_prepend(folder)
+
+
+def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
+    openxlab(tmp_path, monkeypatch)
+    findings = examine()
+    assert is_healthy(findings)
+    (pin,) = findings.around.broken_pins
+    assert pin.startswith('openxlab 0.1.3 asks for setuptools~=60.2.0, ')
+    assert 'give it one of its own' in ' '.join(write_report(findings).split())
+
+
+def test_openmim_on_python_312(tmp_path, monkeypatch):
+    openxlab(tmp_path, monkeypatch)
+    trouble = only_trouble(python=(3, 12))
+    assert 'does not run on Python 3.12' in trouble.what
+    assert trouble.hinders == ('mim',)
+
+
+def test_checkpoints_are_refused():
+    torch.serialization.clear_safe_globals()
+    try:
+        trouble = only_trouble()
+    finally:
+        allow_mmengine_checkpoints()
+    assert 'refuses to read checkpoints of mmengine (weights_only)' in trouble.what
+    assert trouble.hinders == ('test',)
+
+
+SIZE_CHANGED = ValueError(
+    'numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C '
+    'header, got 88 from PyObject'
+)
+
+
+@pytest.mark.parametrize(
+    ('module', 'function', 'error', 'named'),
+    [
+        (torch, 'from_numpy', RuntimeError('Numpy is not available'), 'torch'),
+        (pycocotools.mask, 'encode', SIZE_CHANGED, 'pycocotools'),
+        (
+            cv2,
+            'resize',
+            ImportError('numpy.core.multiarray failed to import'),
+            'opencv',
+        ),
+    ],
+)
+def test_compiled_against_another_numpy(module, function, error, named, monkeypatch):
+    monkeypatch.setattr(module, function, raising(error))
+    trouble = only_trouble()
+    assert trouble.what.startswith(named)
+    assert 'compiled against another numpy than 2.' in trouble.what
+    assert 'pip install "numpy<2"' in trouble.mend
+
+
+@pytest.mark.parametrize(
+    ('error', 'words'),
+    [
+        (
+            ImportError('libGL.so.1: cannot open shared object file: No such file'),
+            'opencv wants libGL.so.1',
+        ),
+        (AttributeError("module 'cv2' has no attribute 'resize'"), 'opencv is torn'),
+    ],
+)
+def test_opencv_that_does_not_load(error, words, monkeypatch):
+    monkeypatch.setattr(cv2, 'resize', raising(error))
+    trouble = only_trouble()
+    assert words in trouble.what
+    assert trouble.mend.endswith('pip install opencv-python-headless')
+
+
+def test_weights_of_torchvision_without_torchvision(monkeypatch):
+    hide(monkeypatch, 'torchvision')
+    (path,) = CONFIGS.rglob('ctdet_r18_8xb16-crop512-140e_coco.py')
+    trouble = only_trouble(configs=[str(path)])
+    assert 'torchvision://resnet18' in trouble.what
+    assert trouble.mend.startswith('pip install torchvision "torch==2.')
+    (path,) = CONFIGS.rglob('ctdet_r18-fpn_1xb8-24e_bccd.py')
+    assert is_healthy(examine(configs=[str(path)]))
+
+
+def test_torchvision_for_another_torch(monkeypatch, tmp_path):
+    (tmp_path / 'torchvision').mkdir()
+    (tmp_path / 'torchvision/__init__.py').write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'torchvision', raising=False)
+    trouble = only_trouble()
+    assert 'was built for another torch' in trouble.what
+    assert '--force-reinstall torchvision "torch==2.' in trouble.mend
+
+
+def test_another_copy_is_hidden(monkeypatch, tmp_path):
+    package = tmp_path / 'mmdet_centernet'
+    package.mkdir()
+    (package / '__init__.py').touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    copies = look_around().copies
+    trouble = only_trouble(copies=copies)
+    assert trouble.what.startswith(f'{package} is imported and hides another copy')
+    assert str(CONFIGS.parent / 'mmdet_centernet') in trouble.what
+
+
+def test_an_editable_install_is_a_copy(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    metadata = tmp_path / 'mmdet_centernet-0.1.0.dist-info'
+    metadata.mkdir()
+    (metadata / 'METADATA').write_text('Name: mmdet_centernet\nVersion: 0.1.0\n')
+    (metadata / 'direct_url.json').write_text(
+        f'{{"url": "file://{tmp_path}/a%20b", "dir_info": {{"editable": true}}}}'
+    )
+    (tmp_path / 'a b/mmdet_centernet').mkdir(parents=True)
+    (tmp_path / 'a b/mmdet_centernet/__init__.py').touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert (tmp_path / 'a b/mmdet_centernet').resolve() in look_around().copies
+
+
+def test_torch_without_cuda_beside_a_driver(monkeypatch, tmp_path):
+    monkeypatch.setattr(torch.version, 'cuda', None)
+    command = tmp_path / 'nvidia-smi'
+    command.touch()
+    command.chmod(0o755)
+    monkeypatch.setenv('PATH', str(tmp_path))
+    has_driver = look_around().has_driver
+    assert has_driver
+    trouble = only_trouble(has_driver=has_driver)
+    assert 'is a build without CUDA' in trouble.what
+    assert trouble.hinders == ('GPU',)
+
+
+def test_a_gpu_that_torch_does_not_see(monkeypatch):
+    monkeypatch.setattr(torch.version, 'cuda', '12.6')
+    monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
+    trouble = only_trouble(has_driver=True)
+    assert 'built for CUDA 12.6, sees no GPU' in trouble.what
+
+
+@pytest.mark.parametrize(
+    ('error', 'words', 'mend'),
+    [
+        (
+            'CUDA error: no kernel image is available for execution on the device',
+            'was not compiled for this GPU',
+            'a newer torch',
+        ),
+        (
+            'modulated_deform_conv_forward_impl: implementation for device cuda:0 not '
+            'found.',
+            'was built without CUDA',
+            'FORCE_CUDA=1',
+        ),
+    ],
+)
+def test_a_gpu_that_does_not_compute(error, words, mend, monkeypatch):
+    monkeypatch.setattr(torch.version, 'cuda', '12.6')
+    monkeypatch.setattr(torch.cuda, 'is_available', raising(RuntimeError(error)))
+    trouble = only_trouble(has_driver=True)
+    assert words in trouble.what
+    assert trouble.mend.startswith(mend)
+
+
+def test_operators_for_another_cuda(monkeypatch):
+    monkeypatch.setattr(torch.version, 'cuda', '12.6')
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '11.8')
+    trouble = only_trouble()
+    assert trouble.what == 'mmcv was built for CUDA 11.8, torch for CUDA 12.6'
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '12.1')
+    assert is_healthy(examine())
+
+
+def test_an_old_library(monkeypatch):
+    monkeypatch.delitem(sys.modules, 'mmdet_centernet')
+    monkeypatch.setattr(sys.modules['mmdet'], '__version__', '3.0.0')
+    with pytest.raises(ImportError):
+        check_versions()
+    trouble = only_trouble()
+    assert trouble.what == 'mmdet_centernet needs mmdet>=3.3.0, 3.0.0 is installed'
+    assert trouble.mend == 'pip install -U "mmdet>=3.3.0"'
+
+
+def test_a_missing_library(monkeypatch):
+    hide(monkeypatch, 'pycocotools')
+    trouble = only_trouble()
+    assert trouble.what == 'pycocotools is not installed'
+    assert trouble.mend == 'pip install "pycocotools"'
+
+
+def test_an_unknown_trouble_is_said_in_its_own_words(monkeypatch):
+    error = OSError('libgomp.so: no memory')
+    monkeypatch.setattr(pycocotools.mask, 'encode', raising(error))
+    trouble = only_trouble()
+    assert 'OSError: libgomp.so: no memory' in trouble.what
+    assert 'pip install --force-reinstall' in trouble.mend
+
+
+def test_a_crash_ends_the_probe():
+    lines = ['["numpy", null]', '["numpy", [{"version": "2"}, null, null]]']
+    lines.append('["opencv", null]')
+    findings = Findings(read_steps(lines, 'it takes Python down'), look_around())
+    trouble, *_ = find_troubles(findings)
+    assert trouble.what == 'opencv does not work (it takes Python down)'
+    assert not is_possible(findings, 'train')
+    assert 'no, see 1' in write_report(findings)
+
+
+def test_optional_libraries_are_no_trouble(monkeypatch):
+    hide(monkeypatch, 'onnx', 'onnxruntime', 'mim')
+    findings = examine()
+    assert is_healthy(findings)
+    report = write_report(findings)
+    assert 'export  no: pip install onnx onnxruntime' in report
+    assert 'mim     no: openmim is not installed' in report
+
+
+def test_the_probe_is_asked_by_name():
+    """Every cause speaks of steps that exist, every task needs some."""
+    diagnosis = importlib.import_module('mmdet_centernet.doctor.diagnosis')
+    probe = importlib.import_module('mmdet_centernet.doctor.probe')
+    needed = {step for steps in diagnosis.TASKS.values() for step in steps}
+    built = {step for steps in diagnosis.BUILT_UPON.values() for step in steps}
+    assert needed | built | set(diagnosis.OPTIONAL) <= set(probe.STEPS)
