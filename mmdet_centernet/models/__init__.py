@@ -5,6 +5,7 @@ from .ctdet_tta import CTDetTTAModel
 from .deconv_neck import DeconvNeck
 from .dla import DLANet
 from .dla_up import DLAUp
+from .finest_fpn import FinestFPN
 from .gaussian_focal_loss import GaussianFocalLossWithLogits
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'DLANet',
     'DLAUp',
     'DeconvNeck',
+    'FinestFPN',
     'GaussianFocalLossWithLogits',
 ]
