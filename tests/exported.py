@@ -1,0 +1,58 @@
+"""Detectors to export: networks of shipped configs with lively weights."""
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.registry import init_default_scope
+from tiny import load_config
+from torch import nn
+
+CONFIGS = dict(
+    r18='ctdet_r18_6xb19-official-140e_coco',
+    r18_dcn='ctdet_r18-dcnv2_8xb16-crop512-140e_coco',
+    official_r18_dcn='ctdet_r18-dcnv2_6xb19-official-140e_coco',
+    voc_r18_dcn='ctdet_r18-dcnv2_1xb32-official384-70e_voc0712',
+    dla34='ctdet_dla34-dcnv2_8xb16-official-140e_coco',
+    hourglass='ctdet_hourglass104_4xb6-official-50e_coco',
+    r18_fpn='ctdet_r18-fpn_1xb8-24e_bccd',
+)
+
+
+def small_config(name):
+    """A shipped config; the hourglass is narrowed, the others are small already."""
+    cfg = load_config(CONFIGS[name])
+    if name == 'hourglass':
+        cfg.model.backbone.update(stage_channels=(16,) * 6, feat_channel=16)
+        cfg.model.bbox_head.update(in_channels=16, feat_channels=16)
+    return cfg
+
+
+def lively_detector(cfg):
+    """A detector whose weights are drawn so that everything in it matters.
+
+    Initial weights would not do: offsets of deformable convolutions are zero, norms do
+    nothing, and scores hardly differ.
+    """
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+    detector = MODELS.build(cfg.model).eval()
+    with torch.no_grad():
+        for layer in detector.modules():
+            if hasattr(layer, 'conv_offset'):
+                nn.init.normal_(layer.conv_offset.weight, std=0.02)
+            elif isinstance(layer, nn.BatchNorm2d):
+                layer.weight.uniform_(0.5, 1.5)
+                layer.bias.normal_(0, 0.3)
+                layer.momentum = 1.0  # statistics of the next batch
+        noise = torch.randn(4, 3, 256, 256)
+        detector.train()(noise)
+        _spread_scores(detector.eval(), noise)
+    return detector
+
+
+def _spread_scores(detector, images):
+    """Lets the logits spread by 2 around -2, as in a network that has learned."""
+    heatmaps, _, _ = detector(images, mode='tensor')
+    head = detector.bbox_head.heatmap_head
+    last = (head if detector.bbox_head.num_stacks == 1 else head[-1])[-1]
+    last.weight.mul_(2 / heatmaps[-1].std())
+    last.bias.fill_(-2)

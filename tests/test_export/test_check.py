@@ -1,0 +1,86 @@
+"""The comparison sees what is wrong, and nothing else."""
+
+import pytest
+import torch
+
+from mmdet_centernet.codecs import Detections, decode_centers
+from mmdet_centernet.export.check import compare
+
+SETTINGS = dict(stride=4, kernel=3)
+
+
+@pytest.fixture
+def maps():
+    torch.manual_seed(0)
+    heatmap = 2 * torch.randn(2, 5, 12, 16) - 2
+    return heatmap, 10 * torch.rand(2, 2, 12, 16), torch.rand(2, 2, 12, 16)
+
+
+def detect(maps):
+    found = decode_centers(*maps, stride=4, topk=50, kernel=3)
+    return Detections(*(values.clone() for values in found))
+
+
+def test_equal(maps):
+    difference = compare(detect(maps), maps, **SETTINGS)
+    assert difference.small
+    assert (difference.boxes, difference.scores) == (0, 0)
+
+
+def test_a_moved_box(maps):
+    found = detect(maps)
+    found.boxes[1, 30, 2] += 0.02
+    difference = compare(found, maps, **SETTINGS)
+    assert not difference.small
+    assert difference.boxes == pytest.approx(0.02, abs=1e-4)
+
+
+def test_another_score(maps):
+    found = detect(maps)
+    found.scores[0, 7] += 2e-4
+    difference = compare(found, maps, **SETTINGS)
+    assert not difference.small
+    assert difference.scores == pytest.approx(2e-4, rel=1e-3)
+
+
+def test_another_class(maps):
+    found = detect(maps)
+    found.labels[0, 3] = (found.labels[0, 3] + 1) % 5
+    assert not compare(found, maps, **SETTINGS).small
+
+
+def test_a_box_that_takes_the_place_of_another(maps):
+    found = detect(maps)
+    found.boxes[0, 1] = found.boxes[0, 0]
+    assert not compare(found, maps, **SETTINGS).small
+
+
+@pytest.mark.parametrize('name', ['boxes', 'scores'])
+def test_what_is_no_number(maps, name):
+    found = detect(maps)
+    getattr(found, name)[1, 0] = torch.nan
+    assert not compare(found, maps, **SETTINGS).small
+
+
+def test_peaks_that_are_no_peaks(maps):
+    unsuppressed = decode_centers(*maps, stride=4, topk=50, kernel=1)
+    assert not compare(unsuppressed, maps, **SETTINGS).small
+
+
+def test_order_within_a_tie_does_not_matter(maps):
+    maps[0][0, 0, 2, 2] = maps[0][0, 3, 8, 8] = 9.0
+    found = detect(maps)
+    for values in found:
+        values[0, :2] = values[0, :2].flip(0)
+    assert found.scores[0, 0] == found.scores[0, 1]
+    assert compare(found, maps, **SETTINGS).small
+
+
+def test_boxes_that_fill_up_the_list_do_not_matter(maps):
+    maps[0][:, :, 1:] = -torch.inf
+    maps[0][:, :, 0, ::2] = 3.0
+    found = detect(maps)
+    fillers = found.scores == 0
+    assert fillers.any()
+    found.boxes[fillers] = torch.nan
+    assert compare(found, maps, **SETTINGS).small

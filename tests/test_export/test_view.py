@@ -1,0 +1,69 @@
+"""Test pipelines as steps; that the steps do the same is tested with predict_onnx."""
+
+import pytest
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from tiny import config_paths
+
+from mmdet_centernet.export import describe_pipeline
+
+LOAD = dict(type='LoadImageFromFile')
+FLOAT = dict(type='LoadImageFromFile', to_float32=True)
+RESIZE = dict(type='Resize', scale=(320, 240), keep_ratio=True)
+CROP_PAD = dict(
+    type='RandomCenterCropPad',
+    ratios=None,
+    border=None,
+    mean=[0, 0, 0],
+    std=[1, 1, 1],
+    to_rgb=True,
+    test_mode=True,
+    test_pad_mode=['logical_or', 31],
+    test_pad_add_pix=1,
+)
+
+
+@pytest.mark.parametrize('path', config_paths(), ids=lambda path: path.stem)
+def test_every_shipped_config(path):
+    view = describe_pipeline(get_test_pipeline_cfg(Config.fromfile(path)))
+    assert view.dtype == 'uint8'
+    assert [name for name, _ in view.steps] in (
+        [],
+        ['resize'],
+        ['center_pad'],
+        ['center_fit'],
+    )
+
+
+@pytest.mark.parametrize(
+    ('pipeline', 'multiple', 'dtype'),
+    [
+        ([LOAD], 1, 'uint8'),
+        ([FLOAT, CROP_PAD], 32, 'uint8'),
+        ([FLOAT, RESIZE], 1, 'float32'),
+        ([FLOAT, RESIZE, CROP_PAD], 32, 'float32'),
+        ([LOAD, dict(type='CenterAffine', pad=127)], 128, 'uint8'),
+    ],
+)
+def test_what_the_views_are_like(pipeline, multiple, dtype):
+    view = describe_pipeline(pipeline)
+    assert (view.multiple, view.dtype) == (multiple, dtype)
+
+
+@pytest.mark.parametrize(
+    ('transform', 'message'),
+    [
+        (dict(type='RandomFlip', prob=1.0), 'has a RandomFlip'),
+        (dict(RESIZE, type='FixScaleResize'), 'has a FixScaleResize'),
+        (dict(RESIZE, interpolation='area'), "interpolation='area'"),
+        (dict(RESIZE, backend='pillow'), "backend='pillow'"),
+        (dict(type='CenterAffine', pad=31, scale=0.5), r'scale=0\.5'),
+        (dict(CROP_PAD, test_pad_add_pix=0), 'test_pad_add_pix=0'),
+        (dict(CROP_PAD, mean=[1, 2, 3]), r'mean=\[0, 0, 0\]'),
+        (dict(CROP_PAD, test_pad_mode=['size_divisor', 32]), 'logical_or'),
+        (dict(LOAD, color_type='grayscale'), "color_type='grayscale'"),
+    ],
+)
+def test_what_cannot_be_repeated_is_refused(transform, message):
+    with pytest.raises(ValueError, match=message):
+        describe_pipeline([LOAD, transform])
