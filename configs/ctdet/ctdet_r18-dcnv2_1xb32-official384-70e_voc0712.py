@@ -8,8 +8,4 @@ _base_ = [
 ]
 
 model = dict(
-    data_preprocessor=dict(
-        # Of ImageNet, for red, green, blue. Officially they meet blue, green, red.
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375]),
-    bbox_head=dict(num_classes=20))
+    data_preprocessor=_base_.voc_colors, bbox_head=dict(num_classes=20))

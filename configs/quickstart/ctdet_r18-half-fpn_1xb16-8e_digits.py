@@ -22,6 +22,25 @@ test_pipeline = [
         type='PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
 ]
+# Test-time augmentation (`tools/test.py --tta`): scales alone.
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [
+                dict(type='Resize', scale_factor=scale)
+                for scale in (0.75, 1.0, 1.25)
+            ],
+            [dict(type='LoadAnnotations', with_bbox=True)],
+            [
+                dict(
+                    type='PackDetInputs',
+                    meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
+                               'homography_matrix'))
+            ],
+        ]),
+]
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
@@ -81,6 +100,7 @@ model = dict(
         feat_channels=64,
         feat_level=0),
     test_cfg=dict(topk=100, local_maximum_kernel=3, max_per_img=100))
+tta_model = dict(type='CTDetTTAModel', flip=False)
 
 # schedule
 max_epochs = 8

@@ -4,6 +4,9 @@
 _base_ = ['mmdet::_base_/datasets/voc0712.py', '../ctdet_tta.py']
 
 image_size = (384, 384)
+# For the data preprocessor: of ImageNet, for red, green, blue. Officially they meet blue,
+# green, red.
+voc_colors = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
     dict(type='LoadAnnotations', with_bbox=True),
