@@ -13,6 +13,37 @@ from torch import Tensor
 from mmdet_centernet.codecs.targets import CenterTargets
 
 
+def check_annotations(
+    boxes: Sequence[Tensor], labels: Sequence[Tensor], num_images: int
+) -> None:
+    """Check what can be known of the annotations of a batch without their values.
+
+    Args:
+        boxes: For each image (n, 4) boxes.
+        labels: For each image (n,) classes.
+        num_images: Images of the batch, B.
+
+    Raises:
+        ValueError: If a batch is empty, or shapes or types do not fit.
+    """
+    if not num_images or not len(boxes) == len(labels) == num_images:
+        raise ValueError(
+            f'{len(boxes)} lists of boxes and {len(labels)} of labels for '
+            f'{num_images} images: give one of each an image, and at least one image'
+        )
+    for number, (one, classes) in enumerate(zip(boxes, labels, strict=True)):
+        if one.shape != (len(classes), 4) or classes.ndim != 1:
+            raise ValueError(
+                f'image {number} of the batch has boxes of shape {tuple(one.shape)} '
+                f'and labels of shape {tuple(classes.shape)}; give (n, 4) and (n,)'
+            )
+        if len(classes) and (classes.is_floating_point() or classes.is_complex()):
+            raise ValueError(
+                f'labels of image {number} of the batch are {classes.dtype}; give '
+                'integers, such as torch.long'
+            )
+
+
 class AnnotationWatch:
     """Tells of unusable boxes and labels without waiting for the device.
 
@@ -42,7 +73,7 @@ class AnnotationWatch:
         unusable = torch.stack([targets.dropped, targets.mislabeled]).long()
         counts = unusable.new_zeros(2, num_images)
         counts.index_add_(1, targets.images, unusable)
-        self._reports.append(_Report(*_fetch(counts), tuple(names), num_classes))
+        self._reports.append(_Report(*fetch(counts), tuple(names), num_classes))
         while self._reports and self._reports[0].is_ready():
             self._tell(self._reports.popleft())
 
@@ -84,8 +115,15 @@ class _Report(NamedTuple):
     num_classes: int
 
 
-def _fetch(counts: Tensor) -> tuple[Tensor, Callable[[], bool]]:
-    """Start a copy to the host; the function says whether it has arrived."""
+def fetch(counts: Tensor) -> tuple[Tensor, Callable[[], bool]]:
+    """Start a copy to the host.
+
+    Args:
+        counts: Tensor on any device.
+
+    Returns:
+        The copy, and a function that says whether it has arrived.
+    """
     if not counts.is_cuda:
         return counts, lambda: True
     counts = counts.to('cpu', non_blocking=True)

@@ -9,6 +9,7 @@ import torch
 from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
+from mmdet_centernet.codecs.annotation_watch import check_annotations
 from mmdet_centernet.codecs.targets import CenterTargets
 from mmdet_centernet.functional.gaussian import gaussian_radius
 
@@ -126,8 +127,13 @@ class CenterNetTargetAssigner:
         Returns:
             CenterTargets: Boxes that are not finite, empty or outside the map are
             marked as dropped, labels outside [0, C) as mislabeled.
+
+        Raises:
+            ValueError: If the batch is empty, or number, shapes or types of boxes and
+                labels do not fit.
         """
-        _, num_classes, *feat_shape = shape
+        num_images, num_classes, *feat_shape = shape
+        check_annotations(boxes, labels, num_images)
         boxes = [image_boxes[: self.max_objects] for image_boxes in boxes]
         labels = [image_labels[: self.max_objects] for image_labels in labels]
         corners = torch.cat(list(boxes)).float() / stride

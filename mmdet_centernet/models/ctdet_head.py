@@ -7,6 +7,7 @@ are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
@@ -204,12 +205,13 @@ class CTDetHead(BaseDenseHead):
             ``loss_center_heatmap``, ``loss_wh`` and ``loss_offset``, means over stacks.
 
         Raises:
-            ValueError: If a label lies outside the classes, or the stride is wrong.
+            ValueError: If a label lies outside the classes, annotations do not fit the
+                images, or the stride is wrong.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
-        check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
+        check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
         heat = list_heat(targets)
         per_stack = [
@@ -315,6 +317,8 @@ class CTDetHead(BaseDenseHead):
             For each image ``bboxes`` (K, 4), ``scores`` (K,) and ``labels`` (K,).
         """
         heatmap = center_heatmap_preds[-1]
+        if not len(heatmap):
+            return []
         metas = batch_img_metas or [{}] * len(heatmap)
         if 'batch_input_shape' in metas[0]:
             check_stride(heatmap.shape, metas[0]['batch_input_shape'], self.stride)
@@ -340,8 +344,8 @@ def _stacks(branches: nn.Sequential | nn.ModuleList) -> list[nn.Module]:
 
 def _check_positive(**sizes: int) -> None:
     for name, size in sizes.items():
-        if size < 1:
-            raise ValueError(f'{name} is {size}; it has to be 1 or more')
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f'{name} is {size!r}; it has to be a whole number above 0')
 
 
 def _image_names(metas: list[dict]) -> list[str]:

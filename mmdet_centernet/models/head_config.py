@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Integral, Real
 from typing import Any
 
 from mmdet.models.losses import GaussianFocalLoss
@@ -67,12 +68,17 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
             stacklevel=2,
         )
     settings = {name: cfg.get(name, default) for name, default in TEST_DEFAULTS.items()}
-    if settings['topk'] < 1:
-        raise ValueError(f'test_cfg.topk is {settings["topk"]}; it has to be 1 or more')
-    kernel = settings['local_maximum_kernel']
-    if kernel < 1 or kernel % 2 == 0:
+    topk, kernel = settings['topk'], settings['local_maximum_kernel']
+    if not isinstance(topk, Integral) or topk < 1:
         raise ValueError(
-            f'test_cfg.local_maximum_kernel is {kernel}; it has to be odd, so that a '
+            f'test_cfg.topk is {topk!r}; it has to be a whole number, 1 or more'
+        )
+    if not isinstance(kernel, Integral) or kernel < 1 or kernel % 2 == 0:
+        raise ValueError(
+            f'test_cfg.local_maximum_kernel is {kernel!r}; it has to be odd, so that a '
             'neighbourhood has a middle'
         )
+    for name in ('score_thr', 'max_per_img'):
+        if not isinstance(settings[name], Real):
+            raise ValueError(f'test_cfg.{name} is {settings[name]!r}; give a number')
     return settings

@@ -40,7 +40,7 @@ def test_a_device_is_not_waited_for(monkeypatch):
     """Counts that are still on their way are told when a later batch comes."""
     arrived = []
     monkeypatch.setattr(
-        annotation_watch, '_fetch', lambda counts: (counts, lambda: bool(arrived))
+        annotation_watch, 'fetch', lambda counts: (counts, lambda: bool(arrived))
     )
     watch = AnnotationWatch()
     watch.look(targets([EMPTY]), ['a.jpg'])
