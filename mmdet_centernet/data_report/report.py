@@ -1,0 +1,100 @@
+"""The check of a dataset in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mmdet_centernet.data_report.annotations import Annotations
+from mmdet_centernet.data_report.dropped import KEPT, why_dropped
+from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.data_report.statistics import TargetStatistics, suspect_targets
+from mmdet_centernet.data_report.suspicions import (
+    Splits,
+    suspect_file,
+    suspect_splits,
+)
+
+
+def describe(splits: Splits, statistics: TargetStatistics) -> str:
+    """What the files hold, and what of it reaches the head."""
+    lines = [
+        f'{split}: {_describe_file(file)}'
+        for split, files in splits.items()
+        for file in files
+    ]
+    return '\n'.join([*lines, '', _describe_targets(statistics)])
+
+
+def find_warnings(
+    splits: Splits, statistics: TargetStatistics, num_classes: int
+) -> list[str]:
+    """All that is suspicious, in sentences that say what to do.
+
+    Args:
+        splits: Files of each split.
+        statistics: What leaves the training pipeline.
+        num_classes: Classes of the head.
+    """
+    found = [
+        text for files in splits.values() for f in files for text in suspect_file(f)
+    ]
+    found += suspect_splits(splits, num_classes)
+    found += _overlap(splits)
+    return found + suspect_targets(statistics)
+
+
+def _describe_file(file: Annotations) -> str:
+    kept = int((why_dropped(file) == KEPT).sum())
+    return (
+        f'{file.source}\n'
+        f'    {len(file.image_paths):,} images, {len(file.boxes):,} boxes, of which '
+        f'{len(file.boxes) - kept:,} are left out and {int(file.crowds.sum()):,} are '
+        f'crowds or difficult; {len(file.classes)} classes'
+    )
+
+
+def _describe_targets(statistics: TargetStatistics) -> str:
+    counts, cells = statistics.num_objects, statistics.cells
+    text = (
+        f'After the training pipeline, on {len(counts):,} images:\n'
+        f'    {_range(cells[:, 0])} x {_range(cells[:, 1])} cells\n'
+        f'    {counts.sum():,} objects, {counts.mean():.1f} an image, '
+        f'{counts.max()} at most, {(counts == 0).sum():,} images without'
+    )
+    if not len(statistics.sizes):
+        return text
+    low, middle, high = np.quantile(statistics.shorter_sides, (0.05, 0.5, 0.95))
+    return (
+        f'{text}\n'
+        f'    shorter side in cells: {middle:.1f} in the middle, {low:.1f} to '
+        f'{high:.1f} for nine of ten\n'
+        f'    {_share(statistics.thin)} are thinner than a cell\n'
+        f'    {_share(statistics.shares_peak)} share a cell with another of their '
+        'class\n'
+        f'    {_share(statistics.shares_cell)} share a cell with another of any class\n'
+        f'    {statistics.num_clipped:,} more lie behind the last cell, where boxes '
+        'are cut off, and are not learned'
+    )
+
+
+def _overlap(splits: Splits) -> list[str]:
+    paths = {
+        split: [path for file in files for path in file.image_paths]
+        for split, files in splits.items()
+    }
+    return [
+        f'{len(twins.paths)} images are in {" and ".join(twins.splits)} alike, such as '
+        f'{" = ".join(twins.paths[0])}: what was trained on cannot be tested on'
+        for twins in find_twins(paths)
+    ]
+
+
+def _range(values: np.ndarray) -> str:
+    least, most = values.min(), values.max()
+    return str(least) if least == most else f'{least} to {most}'
+
+
+def _share(chosen: Sequence[bool] | np.ndarray) -> str:
+    return f'{np.sum(chosen):,} ({np.mean(chosen):.1%})'

@@ -1,0 +1,139 @@
+"""How large are the objects in cells, and how many share one?
+
+Legend: I images, N objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from mmdet_centernet.codecs import CenterTargets
+
+SHARED_ALLOWED = 0.01
+"""COCO has less than a tenth of that at stride 4 (paper, section 5.1)."""
+THIN_ALLOWED = 0.05
+
+
+@dataclass(frozen=True)
+class TargetStatistics:
+    """Numbers about many images.
+
+    Attributes:
+        num_objects: (I,) objects that are taught.
+        sizes: (N, 2) width and height in cells.
+        shares_peak: (N,) bool: centre in one cell with another of the class, so that
+            both make one peak.
+        shares_cell: (N,) bool: centre in one cell with another of any class, so that
+            both sizes are asked of the same cell.
+        num_dropped: Boxes without a finite, positive area on the map.
+        num_clipped: Boxes that nothing is left of after clipping to the last cell.
+        cells: (I, 2) width and height of the map.
+    """
+
+    num_objects: np.ndarray
+    sizes: np.ndarray
+    shares_peak: np.ndarray
+    shares_cell: np.ndarray
+    num_dropped: int
+    num_clipped: int
+    cells: np.ndarray
+
+    @property
+    def shorter_sides(self) -> np.ndarray:
+        """(N,) in cells."""
+        return self.sizes.min(axis=1)
+
+    @property
+    def thin(self) -> np.ndarray:
+        """(N,) bool: objects thinner than a cell."""
+        return self.shorter_sides < 1
+
+
+def collect(images: Iterable[CenterTargets]) -> TargetStatistics:
+    """Count over images.
+
+    Args:
+        images: Targets of each, B = 1.
+    """
+    parts = [_count(targets) for targets in images]
+    if not parts:
+        raise ValueError('there is no image to count objects on')
+    sizes, peaks, cells = (
+        np.concatenate([part[i] for part in parts]) for i in range(3)
+    )
+    return TargetStatistics(
+        num_objects=np.array([len(part[0]) for part in parts]),
+        sizes=sizes,
+        shares_peak=peaks,
+        shares_cell=cells,
+        num_dropped=sum(part[3] for part in parts),
+        num_clipped=sum(part[4] for part in parts),
+        cells=np.array([part[5] for part in parts]),
+    )
+
+
+def _count(targets: CenterTargets) -> tuple:
+    """The parts of the statistics for one image."""
+    height, width = targets.shape[2:]
+    valid = targets.valid
+    clipped = ~(valid | targets.dropped | targets.mislabeled)
+    return (
+        targets.sizes[valid].numpy(),
+        sharing(targets, same_class=True)[valid.numpy()],
+        sharing(targets, same_class=False)[valid.numpy()],
+        int(targets.dropped.sum()),
+        int(clipped.sum()),
+        (width, height),
+    )
+
+
+def sharing(targets: CenterTargets, *, same_class: bool) -> np.ndarray:
+    """Which objects have their centre in one cell with another.
+
+    Args:
+        targets: Those of one image.
+        same_class: Look at objects of the same class only.
+
+    Returns:
+        (N,) bool.
+    """
+    width = targets.shape[3]
+    places = targets.centers[:, 1] * width + targets.centers[:, 0]
+    if same_class:
+        places = places * targets.shape[1] + targets.labels
+    found, counts = np.unique(places[targets.valid], return_counts=True)
+    return targets.valid.numpy() & np.isin(places, found[counts > 1])
+
+
+def suspect_targets(statistics: TargetStatistics) -> list[str]:
+    """Warn where the network input is too small for the objects.
+
+    Returns:
+        Sentences, each with what to do.
+    """
+    found = []
+    if not len(statistics.sizes):
+        return ['no image has an object: look at the annotations and at the pipeline']
+    thin = statistics.thin.mean()
+    if thin > THIN_ALLOWED:
+        side = np.quantile(statistics.shorter_sides, THIN_ALLOWED)
+        found.append(
+            f'{thin:.1%} of the objects are thinner than a cell: the network input is '
+            f'too small for them. {1 / side:.1f} times its width and height would '
+            f'leave {THIN_ALLOWED:.0%}'
+        )
+    shared = statistics.shares_peak.mean()
+    if shared > SHARED_ALLOWED:
+        found.append(
+            f'{shared:.1%} of the objects share a cell with another of their class, of '
+            'which only one can be found: enlarge the network input'
+        )
+    if statistics.num_dropped:
+        found.append(
+            f'{statistics.num_dropped} boxes that leave the pipeline are not finite, '
+            'have no area or lie outside the map: they are not learned'
+        )
+    return found

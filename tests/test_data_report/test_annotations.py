@@ -1,0 +1,261 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from mmdet.datasets import CocoDataset, VOCDataset
+from pictures import draw_pictures, write_coco, write_voc
+from shared_data import shared_path
+
+from mmdet_centernet.data_report.annotations import read_annotations
+from mmdet_centernet.data_report.dropped import KEPT, count_classes, why_dropped
+from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+
+CLASSES = ('square', 'disc')
+
+
+def config(folder, classes=CLASSES):
+    return dict(
+        type='CocoDataset',
+        data_root=str(folder),
+        ann_file='annotations.json',
+        data_prefix=dict(img='images/'),
+        metainfo=dict(classes=classes),
+    )
+
+
+def read(folder, classes=CLASSES):
+    (annotations,) = read_annotations(config(folder, classes))
+    return annotations
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    """A faultless dataset, and a function that changes its json."""
+    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+
+    def change(function):
+        path = tmp_path / 'annotations.json'
+        content = json.loads(path.read_text())
+        function(content)
+        path.write_text(json.dumps(content))
+
+    return tmp_path, change
+
+
+def test_a_faultless_file_is_not_suspected(dataset):
+    annotations = read(dataset[0])
+    assert suspect_file(annotations) == []
+    assert suspect_splits(dict(train=[annotations]), num_classes=2) == []
+    assert count_classes(annotations) == dict(square=4, disc=4)
+
+
+def only_suspicion(folder, classes=CLASSES):
+    (text,) = suspect_file(read(folder, classes))
+    return text
+
+
+NUMBER = st.integers(-20, 84).map(float) | st.sampled_from([0.5, 1.0, 63.5])
+NOTE = st.fixed_dictionaries(
+    dict(
+        bbox=st.tuples(NUMBER, NUMBER, NUMBER, NUMBER),
+        area=st.sampled_from([0, 1, 100]),
+        category_id=st.integers(1, 4),
+        ignore=st.booleans(),
+        iscrowd=st.integers(0, 1),
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(notes=st.lists(NOTE, max_size=6))
+def test_mmdet_leaves_out_the_same_boxes(tmp_path_factory, notes):
+    folder = tmp_path_factory.mktemp('coco')
+    notes = [dict(note, id=i, image_id=7) for i, note in enumerate(notes)]
+    content = dict(
+        images=[dict(id=7, file_name='a.jpg', width=64, height=48)],
+        annotations=notes,
+        categories=[dict(id=i + 1, name=n) for i, n in enumerate((*CLASSES, 'other'))],
+    )
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    annotations = read(folder)
+    options = config(folder)
+    del options['type']
+    (info,) = CocoDataset(**options, test_mode=True, lazy_init=True).load_data_list()
+    kept = annotations.boxes[why_dropped(annotations) == KEPT]
+    np.testing.assert_array_equal(
+        kept, np.reshape([box['bbox'] for box in info['instances']], (-1, 4))
+    )
+    counts = count_classes(annotations)
+    for label, name in enumerate(CLASSES):
+        learned = [
+            box
+            for box in info['instances']
+            if box['bbox_label'] == label and not box['ignore_flag']
+        ]
+        assert counts[name] == len(learned)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_real_photos_lose_no_box_that_mmdet_keeps(split):
+    folder = shared_path('data/coco_open')
+    path = folder / f'annotations/instances_{split}2017.json'
+    cfg = dict(
+        type='CocoDataset',
+        ann_file=str(path),
+        data_prefix=dict(img=str(folder / f'{split}2017')),
+    )
+    (annotations,) = read_annotations(cfg)
+    del cfg['type']
+    infos = CocoDataset(**cfg, test_mode=True).load_data_list()
+    kept = why_dropped(annotations) == KEPT
+    assert kept.sum() == sum(len(info['instances']) for info in infos)
+    crowds = sum(box['ignore_flag'] for info in infos for box in info['instances'])
+    assert (annotations.crowds & kept).sum() == crowds > 0
+    assert not any('are not where' in text for text in suspect_file(annotations))
+
+
+@pytest.mark.parametrize(
+    ('fault', 'reason'),
+    [
+        (dict(bbox=[10, 10, 0, 5]), 'no width or height'),
+        (dict(bbox=[10, 10, -4, 5]), 'no width or height'),
+        (dict(bbox=[70, 10, 5, 5]), 'outside the image'),
+        (dict(bbox=[10, 10, 0.5, 5]), 'thinner than a pixel'),
+        (dict(bbox=[float('nan'), 10, 5, 5]), 'not a finite number'),
+        (dict(area=0), 'an area of 0 in the file'),
+        (dict(ignore=True), 'marked with ignore'),
+    ],
+)
+def test_dropped_boxes_are_counted_and_their_image_is_named(dataset, fault, reason):
+    folder, change = dataset
+    change(lambda content: content['annotations'][2].update(fault))
+    text = only_suspicion(folder)
+    assert f'1 boxes are left out: {reason} (000001.jpg)' in text
+    options = config(folder)
+    del options['type']
+    assert len(CocoDataset(**options)[1]['instances']) == 1  # says mmdet
+
+
+def test_fractions_are_recognised(dataset):
+    folder, change = dataset
+
+    def divide(content):
+        for note in content['annotations']:
+            note['bbox'] = [number / 64 for number in note['bbox']]
+
+    change(divide)
+    suspicions = suspect_file(read(folder))
+    assert any('seem to be fractions of the image' in text for text in suspicions)
+    assert any('8 boxes are left out: thinner than a pixel' in t for t in suspicions)
+
+
+def test_corners_in_place_of_sizes_are_recognised(dataset):
+    folder, change = dataset
+
+    def add(content):
+        for note in content['annotations']:
+            x, y, width, height = note['bbox']
+            note['bbox'] = [x, y, x + width, y + height]
+
+    change(add)
+    assert 'are these x1, y1, x2, y2?' in only_suspicion(folder)
+
+
+def test_categories_that_metainfo_lacks(dataset):
+    suspicions = suspect_file(read(dataset[0], classes=('square',)))
+    assert any('metainfo lacks categories of the file' in text for text in suspicions)
+    assert any('4 boxes are left out: a category outside' in t for t in suspicions)
+
+
+def test_a_misspelt_class(dataset):
+    annotations = read(dataset[0], classes=('Square', 'disc'))
+    suspicions = suspect_file(annotations)
+    assert any('does not have: Square. Spell them as there' in t for t in suspicions)
+    (text,) = suspect_splits(dict(train=[annotations]), num_classes=2)
+    assert text == 'train: 1 of 2 classes have no example: Square'
+
+
+def test_a_category_id_without_a_category(dataset):
+    folder, change = dataset
+    change(lambda content: content['annotations'][0].update(category_id=99))
+    suspicions = suspect_file(read(folder))
+    assert any('1 boxes have a category_id that the list' in t for t in suspicions)
+
+
+def test_the_order_of_classes_is_that_of_mmdet(dataset):
+    folder, _ = dataset
+    classes = CLASSES[::-1]
+    assert 'pictures would have wrong names' in only_suspicion(folder, classes)
+    options = config(folder, classes)
+    del options['type']
+    labels = [box['bbox_label'] for box in CocoDataset(**options)[0]['instances']]
+    assert labels == [0, 1]  # square, disc: the order of the file
+
+
+def test_splits_that_number_classes_differently(dataset, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    write_coco(other, draw_pictures(CLASSES[::-1]), CLASSES[::-1])
+    splits = dict(train=[read(dataset[0])], val=[read(other)])
+    (text,) = suspect_splits(splits, num_classes=2)
+    assert 'number the classes differently' in text
+
+
+def test_the_head_has_another_number_of_classes(dataset):
+    (text,) = suspect_splits(dict(train=[read(dataset[0])]), num_classes=3)
+    assert 'metainfo has 2 classes, the head 3' in text
+
+
+def test_missing_images(dataset):
+    folder, _ = dataset
+    (folder / 'images/000002.jpg').unlink()
+    text = only_suspicion(folder)
+    assert '1 of 4 images' in text
+    assert '000002.jpg' in text
+
+
+@pytest.mark.parametrize(
+    ('change', 'words'),
+    [
+        (lambda c: c.pop('categories'), "has no 'categories'"),
+        (
+            lambda c: c['annotations'][3].pop('area'),
+            r"annotations\[3\] has no \['area'",
+        ),
+        (lambda c: c['annotations'][3].update(image_id=77), 'does not list.* 77'),
+    ],
+)
+def test_a_file_that_mmdet_could_not_read_is_named(dataset, change, words):
+    dataset[1](change)
+    with pytest.raises(ValueError, match=words):
+        read(dataset[0])
+
+
+def test_voc(tmp_path):
+    write_voc(tmp_path, draw_pictures(VOCDataset.METAINFO['classes']))
+    options = dict(
+        data_root=str(tmp_path),
+        ann_file='VOC2007/ImageSets/Main/trainval.txt',
+        data_prefix=dict(sub_data_root='VOC2007/'),
+    )
+    (annotations,) = read_annotations(dict(type='VOCDataset', **options))
+    infos = VOCDataset(**options)
+    expected = [box['bbox'] for info in infos for box in info['instances']]
+    np.testing.assert_array_equal(annotations.boxes, expected)
+    assert suspect_file(annotations)[0].startswith(annotations.source)
+    assert count_classes(annotations)['aeroplane'] == 1
+    path = tmp_path / 'VOC2007/Annotations/000000.xml'
+    path.write_text(path.read_text().replace('<difficult>0', '<difficult>1'))
+    (annotations,) = read_annotations(dict(type='VOCDataset', **options))
+    assert annotations.crowds.tolist() == [True, True] + [False] * 6
+
+
+def test_wrapped_datasets_are_found(dataset):
+    inner = config(dataset[0])
+    wrapped = dict(
+        type='RepeatDataset',
+        times=2,
+        dataset=dict(type='ConcatDataset', datasets=[inner, inner]),
+    )
+    assert len(read_annotations(wrapped)) == 2
