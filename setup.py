@@ -67,7 +67,7 @@ setup(
     # would pull it in beside the other. Importing the package checks their versions.
     install_requires=['numpy', 'torch>=2.0'],
     extras_require={
-        'export': ['onnx>=1.14', 'onnxruntime>=1.20'],
+        'export': ['onnx>=1.14', 'onnxruntime>=1.25'],
         'openmmlab': ['mmengine>=0.10.0', 'mmcv>=2.0.0', 'mmdet>=3.3.0'],
     },
     cmdclass={'build_py': BuildWithMim},

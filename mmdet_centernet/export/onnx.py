@@ -155,7 +155,7 @@ def _run_both(
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     batch = dict(inputs=list(pixels), data_samples=None)
     inputs: Tensor = network.preprocessor(batch, False)['inputs']
-    session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
+    session = _open(content)
     fed = images if network.normalize else inputs.numpy()
     found = Detections(*map(torch.from_numpy, session.run(None, {'images': fed})))
     return compare(
@@ -164,6 +164,17 @@ def _run_both(
         stride=network.head.stride,
         kernel=network.head.test_settings['local_maximum_kernel'],
     )
+
+
+def _open(content: bytes) -> onnxruntime.InferenceSession:
+    """On the CPU. onnxruntime's exceptions have no class in common."""
+    try:
+        return onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
+    except Exception as error:
+        raise ValueError(
+            f'onnxruntime {onnxruntime.__version__} cannot run the graph: {error}. '
+            'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
+        ) from error
 
 
 def _write(content: bytes, path: Path) -> None:

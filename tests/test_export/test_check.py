@@ -84,3 +84,31 @@ def test_boxes_that_fill_up_the_list_do_not_matter(maps):
     assert fillers.any()
     found.boxes[fillers] = torch.nan
     assert compare(found, maps, **SETTINGS).small
+
+
+def test_which_of_two_equal_neighbours_is_the_peak_does_not_matter(maps):
+    heatmap, wh, offset = maps
+    heatmap[0, 2, 5, 5:7] = torch.tensor([6.0, 6.0 - 1e-6])
+    other = heatmap.clone()
+    other[0, 2, 5, 5:7] = torch.tensor([6.0 - 1e-6, 6.0])
+    both = heatmap.clone()
+    both[0, 2, 5, 5:7] = 6.0  # and one detection more than there should be
+    for seen in (other, both):
+        assert compare(detect((seen, wh, offset)), maps, **SETTINGS).small
+
+
+@pytest.mark.parametrize('rank', [0, 25])
+def test_a_peak_that_was_missed(maps, rank):
+    blind = [values.clone() for values in maps]
+    missed = detect(maps)
+    lost = missed.scores[1, rank]
+    blind[0][1][blind[0][1].sigmoid() == lost] = -torch.inf
+    difference = compare(detect(blind), maps, **SETTINGS)
+    assert not difference.small
+    assert difference.boxes < 1e-4
+
+
+def test_the_best_comes_first(maps):
+    found = detect(maps)
+    shuffled = Detections(*(values.flip(1) for values in found))
+    assert not compare(shuffled, maps, **SETTINGS).small

@@ -1,0 +1,323 @@
+"""The runner without mmdet sees images, and finds objects, as mmdet does."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from exported import assert_same, lively_detector, small_config
+from mmdet.apis import inference_detector
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from pycocotools.coco import COCO
+from shared_data import shared_path
+from tiny import REPO, tiny_config
+from tool_modules import load_tool
+
+from mmdet_centernet.export import describe_pipeline, export_onnx
+
+SCRIPT = REPO / 'tools/predict_onnx.py'
+PIXELS = 0.05
+LOAD = dict(type='LoadImageFromFile')
+FLOAT = dict(type='LoadImageFromFile', to_float32=True)
+CROP_PAD = dict(
+    type='RandomCenterCropPad',
+    ratios=None,
+    border=None,
+    mean=[0, 0, 0],
+    std=[1, 1, 1],
+    to_rgb=True,
+    test_mode=True,
+    test_pad_mode=['logical_or', 63],
+    test_pad_add_pix=1,
+)
+PIPELINES = dict(
+    as_it_is=[LOAD],
+    resize_into=[LOAD, dict(type='Resize', scale=(333, 200), keep_ratio=True)],
+    resize_to=[LOAD, dict(type='Resize', scale=(300, 170), keep_ratio=False)],
+    resize_by=[LOAD, dict(type='Resize', scale_factor=0.7, keep_ratio=True)],
+    resize_by_both=[LOAD, dict(type='Resize', scale_factor=(0.7, 1.2))],
+    float_resize=[FLOAT, dict(type='Resize', scale=(333, 200), keep_ratio=True)],
+    crop_pad=[FLOAT, CROP_PAD],
+    resize_crop_pad=[FLOAT, dict(type='Resize', scale_factor=0.6), CROP_PAD],
+    affine_pad=[LOAD, dict(type='CenterAffine', pad=31)],
+    affine_fit=[LOAD, dict(type='CenterAffine', size=(320, 256))],
+)
+META_KEYS = ('ori_shape', 'img_shape', 'scale_factor', 'border', 'homography_matrix')
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return load_tool('predict_onnx.py')
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    """Config of a narrow network, and the network."""
+    path = tiny_config(tmp_path_factory.mktemp('tiny'))
+    cfg = Config.fromfile(path)
+    cfg.model.test_cfg = dict(topk=100, local_maximum_kernel=3)
+    return cfg, lively_detector(cfg)
+
+
+def write_model(cfg, detector, path, **options):
+    classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
+    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    export_onnx(detector, path, view=view, classes=classes, **options)
+    return path
+
+
+def photos(count):
+    """Photos of different sizes; none of their sides is a multiple of 32."""
+    paths = sorted(shared_path('data/coco_open').rglob('*.jpg'))
+    chosen = {}
+    for path in paths:
+        height, width = cv2.imread(str(path)).shape[:2]
+        if height % 32 and width % 32:
+            chosen.setdefault((height, width), path)
+        if len(chosen) == count:
+            break
+    assert len(chosen) == count
+    return list(chosen.values())
+
+
+def with_pipeline(cfg, transforms):
+    cfg = Config(cfg.to_dict())
+    pack = dict(type='PackDetInputs', meta_keys=META_KEYS)
+    cfg.test_dataloader.dataset.pipeline = [*transforms, pack]
+    return cfg
+
+
+def in_mmdet(detector, cfg, path):
+    detector.cfg = cfg
+    found = inference_detector(detector, str(path)).pred_instances
+    found = found[found.scores > 0]
+    return found.bboxes, found.scores, found.labels
+
+
+@pytest.mark.parametrize('normalize', [False, True])
+@pytest.mark.parametrize('name', PIPELINES)
+def test_boxes_are_those_of_mmdet(name, normalize, tool, tiny, tmp_path):
+    if normalize and name in ('float_resize', 'resize_crop_pad'):
+        pytest.skip('uint8 images cannot hold what that pipeline gives')
+    cfg, detector = tiny
+    cfg = with_pipeline(cfg, PIPELINES[name])
+    model = write_model(cfg, detector, tmp_path / 'm.onnx', normalize=normalize)
+    runner = tool.Detector(model, threads=1)
+    for path in photos(3):
+        (ours,) = runner([tool.read_image(path)])
+        assert_same(ours, in_mmdet(detector, cfg, path), pixels=PIXELS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['r18_dcn', 'official_r18_dcn', 'voc_r18_dcn'])
+def test_shipped_configs_on_photos(name, tool, tmp_path):
+    cfg = small_config(name)
+    detector = lively_detector(cfg)
+    model = write_model(cfg, detector, tmp_path / 'm.onnx', normalize=True)
+    runner = tool.Detector(model, threads=1)
+    for path in photos(2):
+        (ours,) = runner([tool.read_image(path)])
+        assert_same(ours, in_mmdet(detector, cfg, path), pixels=PIXELS)
+
+
+def test_thresholds_of_the_config(tool, tiny, tmp_path):
+    cfg, detector = tiny
+    settings = dict(detector.bbox_head.test_settings, score_thr=0.25, clip_border=True)
+    detector.bbox_head.test_settings, before = (
+        settings,
+        detector.bbox_head.test_settings,
+    )
+    try:
+        model = write_model(cfg, detector, tmp_path / 'm.onnx', normalize=True)
+        for path in photos(2):
+            (ours,) = tool.Detector(model)([tool.read_image(path)])
+            theirs = in_mmdet(detector, cfg, path)
+            assert 0 < len(ours.scores) < 100
+            assert_same(ours, theirs, pixels=PIXELS)
+    finally:
+        detector.bbox_head.test_settings = before
+
+
+@pytest.fixture(scope='module')
+def model(tiny, tmp_path_factory):
+    """A model whose input are images as they are, scaled to 96 pixels."""
+    cfg, detector = tiny
+    resize = dict(type='Resize', scale=(96, 96), keep_ratio=True)
+    cfg = with_pipeline(cfg, [LOAD, resize])
+    path = tmp_path_factory.mktemp('model') / 'm.onnx'
+    return write_model(cfg, detector, path, normalize=True)
+
+
+@pytest.fixture(scope='module')
+def pictures(tmp_path_factory):
+    """A folder with pictures of two sizes."""
+    folder = tmp_path_factory.mktemp('pictures')
+    random = np.random.default_rng(0)
+    for index in range(5):
+        shape = (60, 80, 3) if index % 2 else (90, 70, 3)
+        noise = random.integers(0, 256, shape, dtype=np.uint8)
+        cv2.imwrite(str(folder / f'{index}.png'), cv2.blur(noise, (5, 5)))
+    (folder / 'notes.txt').write_text('no image')
+    return folder
+
+
+@pytest.fixture
+def predict(tool, monkeypatch, capsys, tmp_path):
+    """Runs the script in this process; returns what it wrote."""
+
+    def run(model, images, *options):
+        command = [model, images, '--out-dir', tmp_path / 'out', *options]
+        monkeypatch.setattr('sys.argv', ['predict_onnx.py', *map(str, command)])
+        tool.main()
+        return json.loads((tmp_path / 'out/predictions.json').read_text())
+
+    return run
+
+
+def test_results_are_a_coco_data_set(model, pictures, predict, tmp_path):
+    results = predict(model, pictures)
+    coco = COCO(tmp_path / 'out/predictions.json')
+    assert [one['name'] for one in results['categories']] == ['class 0', 'class 1']
+    assert [one['file_name'] for one in results['images']] == [
+        f'{i}.png' for i in range(5)
+    ]
+    assert len(coco.getAnnIds(imgIds=[3])) > 20
+    for one in results['annotations']:
+        _, _, width, height = one['bbox']
+        assert one['area'] == pytest.approx(width * height)
+    assert sorted(path.name for path in (tmp_path / 'out').iterdir()) == [
+        *(f'{i}.png' for i in range(5)),
+        'predictions.json',
+    ]
+
+
+def test_confident_boxes_are_drawn(model, pictures, predict, tmp_path):
+    predict(model, pictures / '0.png', '--score-thr', 0.1)
+    drawn, original = (
+        cv2.imread(str(f / '0.png')) for f in (tmp_path / 'out', pictures)
+    )
+    assert (drawn != original).any()
+    predict(model, pictures / '0.png', '--score-thr', 1)
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'out/0.png')), original)
+
+
+def test_batches_change_nothing(model, pictures, predict):
+    alone, together = (
+        predict(model, pictures, '--batch-size', size) for size in (1, 2)
+    )
+
+    def by_image(results):
+        boxes = {}
+        for one in results['annotations']:
+            boxes.setdefault(one['image_id'], []).append([*one['bbox'], one['score']])
+        return boxes
+
+    alone, together = by_image(alone), by_image(together)
+    assert alone.keys() == together.keys()
+    for image_id, boxes in alone.items():
+        np.testing.assert_allclose(together[image_id], boxes, rtol=0, atol=1e-3)
+
+
+def test_ids_of_an_annotation_file(model, pictures, predict, tmp_path):
+    truth = dict(
+        images=[dict(id=70 + i, file_name=f'val/{i}.png') for i in (1, 3)],
+        categories=[dict(id=9, name='class 1'), dict(id=4, name='class 0')],
+        annotations=[],
+    )
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    results = predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+    assert [one['id'] for one in results['images']] == [71, 73]
+    assert {one['category_id'] for one in results['annotations']} == {4, 9}
+    assert results['categories'][1] == dict(id=9, name='class 1')
+    evaluated = COCO(tmp_path / 'truth.json').loadRes(results['annotations'])
+    assert len(evaluated.anns) == len(results['annotations'])
+
+
+def test_annotations_of_other_classes(model, pictures, predict, tmp_path):
+    truth = dict(
+        images=[dict(id=1, file_name='1.png')],
+        categories=[dict(id=1, name='car')],
+        annotations=[],
+    )
+    (tmp_path / 'truth.json').write_text(json.dumps(truth))
+    with pytest.raises(SystemExit, match='annotations have car'):
+        predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+
+
+def rewrite(model, path, version):
+    """The model with another format version, or none."""
+    content = onnx.load(model)
+    metadata = {one.key: one.value for one in content.metadata_props}
+    metadata.pop('mmdet_centernet')
+    if version is not None:
+        metadata['mmdet_centernet'] = version
+    onnx.helper.set_model_props(content, metadata)
+    onnx.save(content, path)
+    return path
+
+
+def test_a_model_of_someone_else(model, pictures, predict, tmp_path):
+    other = rewrite(model, tmp_path / 'other.onnx', None)
+    with pytest.raises(SystemExit, match=r'not written by tools/export_onnx\.py'):
+        predict(other, pictures)
+
+
+def test_a_model_of_another_time(model, pictures, predict, tmp_path):
+    old = rewrite(model, tmp_path / 'old.onnx', '0')
+    with pytest.raises(SystemExit, match=r'has format 0, .* Export it again'):
+        predict(old, pictures)
+
+
+def test_no_model(pictures, predict, tmp_path):
+    with pytest.raises(SystemExit, match='there is no file'):
+        predict(tmp_path / 'nothing.onnx', pictures)
+    (tmp_path / 'text.onnx').write_text('text')
+    with pytest.raises(SystemExit, match=r'cannot run .*text\.onnx'):
+        predict(tmp_path / 'text.onnx', pictures)
+
+
+def test_no_images(model, pictures, predict, tmp_path):
+    with pytest.raises(SystemExit, match='there is no image in'):
+        predict(model, tmp_path)
+    with pytest.raises(SystemExit, match=r'notes\.txt cannot be read'):
+        predict(model, pictures / 'notes.txt')
+
+
+def test_images_are_not_overwritten(model, pictures, predict):
+    with pytest.raises(SystemExit, match='holds the images'):
+        predict(model, pictures, '--out-dir', pictures)
+
+
+def test_without_torch_and_mmdet(model, pictures, tmp_path):
+    """Python with no packages but links to the three that the runner needs."""
+    packages = tmp_path / 'packages'
+    packages.mkdir()
+    for module in (np, cv2, onnxruntime):
+        folder = Path(module.__file__).parent
+        for part in (folder, *folder.parent.glob('*.libs')):
+            if not (packages / part.name).exists():
+                (packages / part.name).symlink_to(part)
+
+    def python(*command):
+        return subprocess.run(
+            [sys.executable, '-S', *map(str, command)],
+            env=dict(PYTHONPATH=str(packages), PATH=os.environ['PATH']),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+
+    for missing in ('torch', 'mmdet', 'mmcv', 'mmengine', 'onnx'):
+        assert (
+            f"No module named '{missing}'" in python('-c', f'import {missing}').stderr
+        )
+    done = python(SCRIPT, model, pictures, '--out-dir', 'out')
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'out/predictions.json').exists()
