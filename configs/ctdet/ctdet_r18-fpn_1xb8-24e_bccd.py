@@ -113,16 +113,12 @@ model = dict(
     # Cells are a few pixels to a third of the image: the stride-4 level of an FPN
     # sees both, where a deconvolution neck sees all through stride 32.
     neck=dict(
-        type='FPN',
+        type='FinestFPN',
         in_channels=[64, 128, 256, 512],
         out_channels=64,
-        num_outs=4),
+        norm_cfg=dict(type='BN')),
     bbox_head=dict(
-        type='CTDetHead',
-        num_classes=3,
-        in_channels=64,
-        feat_channels=64,
-        feat_level=0),
+        type='CTDetHead', num_classes=3, in_channels=64, feat_channels=64),
     test_cfg=dict(topk=100, local_maximum_kernel=3, max_per_img=100))
 tta_model = dict(type='CTDetTTAModel')
 
@@ -134,7 +130,7 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4))
+    optimizer=dict(type='AdamW', lr=2e-3, weight_decay=1e-4))
 param_scheduler = [
     dict(
         type='LinearLR',
@@ -150,9 +146,6 @@ param_scheduler = [
 ]
 # The learning rate is meant for 8 images a step and follows the batch that is run.
 auto_scale_lr = dict(enable=True, base_batch_size=8)
-# The head reads one level of the FPN: with several GPUs, the output convolutions of the
-# others have no gradient to share.
-find_unused_parameters = True
 
 default_hooks = dict(
     logger=dict(interval=10),

@@ -1,15 +1,21 @@
 """How wrong are the output maps of one stack.
 
-Legend: B images, C classes, N objects in the batch, H x W map.
+Legend: B images, C classes, N objects in the batch, P cells that learn boxes, H x W
+map. Units are cells.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from mmdet_centernet.codecs import CenterTargets, Heat, paint_heatmap
+from mmdet_centernet.codecs import BoxCells, CenterTargets, Heat, paint_heatmap
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
+
+SMALLEST_SIZE = 1e-3
+"""Cells; a box needs an extent for an IoU. Negative sizes are left to ``loss_wh``."""
 
 
 def heatmap_loss(
@@ -40,31 +46,73 @@ def heatmap_loss(
     return loss(logits, target, weight, avg_factor=num_peaks)
 
 
-def regression_loss(
-    loss: nn.Module, maps: Tensor, wanted: Tensor, targets: CenterTargets
-) -> Tensor:
-    """Loss of what maps say at the centres, divided by the number of coordinates.
+def box_losses(
+    wh: Tensor,
+    offset: Tensor,
+    targets: CenterTargets,
+    cells: BoxCells,
+    losses: Mapping[str, nn.Module],
+) -> dict[str, Tensor]:
+    """Losses of what cells say about the objects that they learn.
+
+    Each is a mean over objects, within an object by the weights of its cells.
 
     Args:
-        loss: A loss that takes vectors, what they should be and ``avg_factor``.
-        maps: (B, 2, H, W) sizes or offsets.
-        wanted: (N, 2) what they should be.
+        wh: (B, 2, H, W) sizes.
+        offset: (B, 2, H, W) from a cell to the centre.
         targets: The objects.
+        cells: The cells that learn.
+        losses: ``loss_wh`` and ``loss_offset`` of vectors; ``loss_bbox``, if there, of
+            boxes.
 
     Returns:
-        0-dim.
+        0-dim losses by name.
     """
-    num_coordinates = (2 * targets.valid.sum()).clamp(min=1)
-    vectors = _at_centers(maps, targets, wanted)
-    return loss(vectors, wanted, avg_factor=num_coordinates)
+    way = targets.centers[cells.objects] - torch.stack([cells.xs, cells.ys], dim=1)
+    sizes = targets.sizes[cells.objects]
+    offsets = targets.offsets[cells.objects] + way
+    said_sizes = _at_cells(wh, targets, cells, sizes)
+    said_offsets = _at_cells(offset, targets, cells, offsets)
+    pairs = dict(
+        loss_wh=(said_sizes, sizes),
+        loss_offset=(said_offsets, offsets),
+        loss_bbox=(
+            _boxes(said_offsets, said_sizes.clamp(min=SMALLEST_SIZE)),
+            _boxes(offsets, sizes),
+        ),
+    )
+    return {
+        name: _weighted_mean(loss, *pairs[name], cells.weights)
+        for name, loss in losses.items()
+    }
 
 
-def _at_centers(maps: Tensor, targets: CenterTargets, otherwise: Tensor) -> Tensor:
-    """What (B, 2, H, W) maps say at the N centres: (N, 2) float32.
+def _at_cells(
+    maps: Tensor, targets: CenterTargets, cells: BoxCells, otherwise: Tensor
+) -> Tensor:
+    """What (B, 2, H, W) maps say in P cells: (P, 2) float32.
 
-    Rows without an object get what is right, and so no loss: mmdet's losses read their
-    weights back from the device.
+    Cells without weight say what is right, so that nothing there can spoil the sum.
     """
-    xs, ys = targets.centers.unbind(1)
-    vectors = maps[targets.images, :, ys, xs].float()
-    return torch.where(targets.valid[:, None], vectors, otherwise)
+    images = targets.images[cells.objects]
+    vectors = maps[images, :, cells.ys, cells.xs].float()
+    return torch.where(cells.weights[:, None] > 0, vectors, otherwise)
+
+
+def _boxes(offsets: Tensor, sizes: Tensor) -> Tensor:
+    """(P, 4) x1, y1, x2, y2 as seen from the cells."""
+    return torch.cat([offsets - sizes / 2, offsets + sizes / 2], dim=1)
+
+
+def _weighted_mean(
+    loss: nn.Module, said: Tensor, wanted: Tensor, weights: Tensor
+) -> Tensor:
+    """Mean over coordinates and, by their weights, over cells.
+
+    The loss is not told the weights: mmdet's would read them back from the device.
+    """
+    if not len(weights):
+        return said.sum()  # 0 that depends on the maps
+    each = loss(said, wanted, reduction_override='none').reshape(len(weights), -1)
+    count = each.shape[1] * weights.sum().clamp(min=1)
+    return (each * weights[:, None]).sum() / count

@@ -7,7 +7,6 @@ are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
 
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
@@ -23,19 +22,24 @@ from mmdet.utils import (
 from torch import Tensor, nn
 
 from mmdet_centernet.codecs import (
+    BoxCells,
     CenterTargets,
     Heat,
+    center_cells,
     decode_centers,
     list_heat,
     paint_targets,
+    surrounding_cells,
 )
 from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
 from mmdet_centernet.models.branch_init import BRANCH_INITS, init_branches
-from mmdet_centernet.models.center_losses import heatmap_loss, regression_loss
+from mmdet_centernet.models.center_losses import box_losses, heatmap_loss
 from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_heatmap_loss,
+    check_positive,
+    check_whole,
     read_test_cfg,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
@@ -79,6 +83,12 @@ class CTDetHead(BaseDenseHead):
         stride: Pixels of the network input a cell.
         branch_init: Initial weights of the branches: ``mmdet``, or as the official
             networks do: ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
+        loss_bbox: IoU loss of boxes in cells. With it, all cells under an object's
+            Gaussian learn its size and position (as in TTFNet, arXiv 1909.00700);
+            without it the cell of its centre alone, as in the paper.
+        wh_unit: Cells that a size of 1 in the output of the branch stands for. An
+            optimiser like AdamW moves outputs by about its learning rate a step,
+            which takes long to sizes of tens of cells.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -102,15 +112,18 @@ class CTDetHead(BaseDenseHead):
         feat_level: int | None = None,
         stride: int = 4,
         branch_init: str = 'mmdet',
+        loss_bbox: OptConfigType = None,
+        wh_unit: float = 1.0,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
-        _check_positive(
+        check_whole(
             in_channels=in_channels,
             feat_channels=feat_channels,
             num_classes=num_classes,
             num_stacks=num_stacks,
             stride=stride,
         )
+        check_positive(wh_unit=wh_unit)
         if branch_init not in BRANCH_INITS:
             raise ValueError(
                 f'branch_init is {branch_init!r}; choose one of {sorted(BRANCH_INITS)}'
@@ -124,12 +137,14 @@ class CTDetHead(BaseDenseHead):
         self.feat_level = feat_level
         self.stride = stride
         self.branch_init = branch_init
+        self.wh_unit = wh_unit
         self.heatmap_head = self._build_head(num_classes)
         self.wh_head = self._build_head(2)
         self.offset_head = self._build_head(2)
         self.loss_center_heatmap = build_heatmap_loss(loss_center_heatmap)
         self.loss_wh = MODELS.build(loss_wh)
         self.loss_offset = MODELS.build(loss_offset)
+        self.loss_bbox = None if loss_bbox is None else MODELS.build(loss_bbox)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
         self.assigner = build_assigner((train_cfg or {}).get('assigner'))
@@ -180,6 +195,8 @@ class CTDetHead(BaseDenseHead):
             [branch(feat) for branch, feat in zip(_stacks(head), feats, strict=True)]
             for head in (self.heatmap_head, self.wh_head, self.offset_head)
         )
+        if self.wh_unit != 1:
+            wh = [sizes * self.wh_unit for sizes in wh]
         return heatmap, wh, offset
 
     def loss_by_feat(
@@ -191,7 +208,7 @@ class CTDetHead(BaseDenseHead):
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: OptInstanceList = None,
     ) -> dict[str, Tensor]:
-        """Compute the three losses (paper, section 3).
+        """Compute the losses (paper, section 3).
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
@@ -202,7 +219,8 @@ class CTDetHead(BaseDenseHead):
             batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
 
         Returns:
-            ``loss_center_heatmap``, ``loss_wh`` and ``loss_offset``, means over stacks.
+            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset`` and, where the head
+            has one, ``loss_bbox``: means over stacks.
 
         Raises:
             ValueError: If a label lies outside the classes, annotations do not fit the
@@ -214,8 +232,10 @@ class CTDetHead(BaseDenseHead):
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
         heat = list_heat(targets)
+        list_cells = center_cells if self.loss_bbox is None else surrounding_cells
+        cells = list_cells(targets)
         per_stack = [
-            self._stack_losses(*maps, targets, heat)
+            self._stack_losses(*maps, targets, heat, cells)
             for maps in zip(center_heatmap_preds, wh_preds, offset_preds, strict=True)
         ]
         return {
@@ -250,16 +270,17 @@ class CTDetHead(BaseDenseHead):
         offset_pred: Tensor,
         targets: CenterTargets,
         heat: Heat,
+        cells: BoxCells,
     ) -> dict[str, Tensor]:
-        """The three losses of one stack."""
+        """The losses of one stack."""
+        losses = dict(loss_wh=self.loss_wh, loss_offset=self.loss_offset)
+        if self.loss_bbox is not None:
+            losses['loss_bbox'] = self.loss_bbox
         return dict(
             loss_center_heatmap=heatmap_loss(
                 self.loss_center_heatmap, heatmap_pred, targets, heat
             ),
-            loss_wh=regression_loss(self.loss_wh, wh_pred, targets.sizes, targets),
-            loss_offset=regression_loss(
-                self.loss_offset, offset_pred, targets.offsets, targets
-            ),
+            **box_losses(wh_pred, offset_pred, targets, cells, losses),
         )
 
     def get_targets(
@@ -340,12 +361,6 @@ class CTDetHead(BaseDenseHead):
 def _stacks(branches: nn.Sequential | nn.ModuleList) -> list[nn.Module]:
     """One kind of branch, stack by stack."""
     return [branches] if isinstance(branches, nn.Sequential) else list(branches)
-
-
-def _check_positive(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f'{name} is {size!r}; it has to be a whole number above 0')
 
 
 def _image_names(metas: list[dict]) -> list[str]:

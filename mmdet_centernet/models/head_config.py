@@ -1,7 +1,8 @@
-"""What the config of the head asks for: its loss, its assigner, its test settings."""
+"""What the config of the head asks for: sizes, loss, assigner, test settings."""
 
 from __future__ import annotations
 
+import math
 import warnings
 from numbers import Integral, Real
 from typing import Any
@@ -23,6 +24,20 @@ TEST_DEFAULTS: dict[str, Any] = dict(
     max_per_img=100,
     clip_border=False,
 )
+
+
+def check_whole(**sizes: int) -> None:
+    """Refuse sizes that are no whole numbers above 0."""
+    for name, size in sizes.items():
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f'{name} is {size!r}; it has to be a whole number above 0')
+
+
+def check_positive(**numbers: float) -> None:
+    """Refuse what is no finite number above 0."""
+    for name, number in numbers.items():
+        if not isinstance(number, Real) or not 0 < number < math.inf:
+            raise ValueError(f'{name} is {number!r}; it has to be a number above 0')
 
 
 def build_heatmap_loss(cfg: ConfigType) -> nn.Module:

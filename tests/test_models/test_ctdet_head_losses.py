@@ -11,7 +11,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
 from shared_data import golden_cases, load_golden
 
-from mmdet_centernet.codecs import CenterTargets, Heat
+from mmdet_centernet.codecs import CenterTargets, Heat, center_cells
 from mmdet_centernet.models import CTDetHead, GaussianFocalLossWithLogits
 
 
@@ -30,8 +30,9 @@ def test_losses_of_stacks_equal_golden(case):
         [field(f'{name}'), field(f'stack1_{name}')]
         for name in ('hm_logits', 'wh_pred', 'reg_pred')
     ]
+    targets, heat = golden_targets(field)
     stack_losses = [
-        head._stack_losses(*stack, *golden_targets(field))
+        head._stack_losses(*stack, targets, heat, center_cells(targets))
         for stack in zip(*maps, strict=True)
     ]
     names = ('loss_center_heatmap', 'loss_wh', 'loss_offset')
@@ -39,8 +40,8 @@ def test_losses_of_stacks_equal_golden(case):
     num_objects = int(field('target_reg_mask').sum())
     # The official denominator is 2 n + 1e-4, and its total weighs sizes by 0.1.
     fix = 2 * num_objects / (2 * num_objects + 1e-4)
-    total, heat, size, offset = field('two_stack_total').tolist()
-    assert float(means[0]) == pytest.approx(heat, rel=1e-5)
+    total, focal, size, offset = field('two_stack_total').tolist()
+    assert float(means[0]) == pytest.approx(focal, rel=1e-5)
     assert float(means[1]) == pytest.approx(0.1 * size / max(fix, 1e-9), rel=1e-5)
     assert float(means[2]) == pytest.approx(offset / max(fix, 1e-9), rel=1e-5)
     assert float(sum(means)) == pytest.approx(total, rel=5e-5)

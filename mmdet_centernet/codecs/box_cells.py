@@ -1,0 +1,72 @@
+"""Which cells learn the box of which object.
+
+Legend: N objects in the batch, P listed cells, H x W map.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from mmdet_centernet.codecs.targets import CenterTargets
+from mmdet_centernet.functional.gaussian import gaussian_cells
+
+
+class BoxCells(NamedTuple):
+    """Cells and the objects whose size and position they learn.
+
+    Attributes:
+        objects: (P,) int64 which object of the targets.
+        xs: (P,) int64 column of the cell.
+        ys: (P,) int64 row of the cell.
+        weights: (P,) float32; those of an object add up to 1. 0 in cells that are
+            listed only because leaving them out would mean asking the device.
+    """
+
+    objects: Tensor
+    xs: Tensor
+    ys: Tensor
+    weights: Tensor
+
+
+def center_cells(targets: CenterTargets) -> BoxCells:
+    """The cell of each centre alone, as in the paper.
+
+    Args:
+        targets: The objects.
+
+    Returns:
+        BoxCells: P = N. A cell that holds several centres is listed for each.
+    """
+    xs, ys = targets.centers.unbind(1)
+    objects = torch.arange(len(xs), device=xs.device)
+    return BoxCells(objects, xs, ys, targets.valid.float())
+
+
+def surrounding_cells(targets: CenterTargets) -> BoxCells:
+    """All cells under each Gaussian, weighted by its height (arXiv 1909.00700).
+
+    Where Gaussians overlap, of whatever class, the cell learns the smallest object,
+    which has the fewest cells.
+
+    Args:
+        targets: The objects.
+
+    Returns:
+        BoxCells: On a CPU P is the area of the Gaussians.
+    """
+    num_images, _, height, width = targets.shape
+    objects, xs, ys, heights = gaussian_cells(
+        targets.centers, targets.radii, (height, width), targets.max_radius
+    )
+    cells = (targets.images[objects] * height + ys) * width + xs
+    areas = targets.sizes.prod(dim=1)[objects]
+    areas = torch.where(heights > 0, areas, torch.inf)
+    smallest = areas.new_full((num_images * height * width,), torch.inf)
+    smallest.scatter_reduce_(0, cells, areas, 'amin')
+    heights = torch.where(areas == smallest[cells], heights, 0.0)
+    totals = heights.new_zeros(len(targets.radii)).index_add_(0, objects, heights)
+    nonzero = torch.where(totals > 0, totals, 1.0)
+    return BoxCells(objects, xs, ys, heights / nonzero[objects])
