@@ -34,9 +34,10 @@ def autocast(precision):
 
 
 @pytest.mark.parametrize('precision', PRECISIONS)
-def test_training_and_decoding_never_wait(precision, request):
+@pytest.mark.parametrize('options', [{}, dict(loss_bbox=dict(type='GIoULoss'))])
+def test_training_and_decoding_never_wait(precision, options, request):
     torch.manual_seed(0)
-    head = CTDetHead(8, 8, 3).cuda()
+    head = CTDetHead(8, 8, 3, **options).cuda()
     feats = [torch.randn(2, 8, 32, 32, device='cuda')]
     truth = [drawn_objects(5), drawn_objects(0)]
     request.getfixturevalue('no_waiting')

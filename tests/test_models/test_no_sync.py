@@ -28,9 +28,10 @@ def feats(dtype):
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize('rule', ['official', 'mmdet'])
-def test_assigning_and_losses(dtype, rule, monkeypatch):
+@pytest.mark.parametrize('options', [{}, dict(loss_bbox=dict(type='GIoULoss'))])
+def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     train_cfg = dict(assigner=dict(type='CenterNetTargetAssigner', radius_rule=rule))
-    head = CTDetHead(8, 8, 3, train_cfg=train_cfg).to('meta', dtype)
+    head = CTDetHead(8, 8, 3, train_cfg=train_cfg, **options).to('meta', dtype)
     # On a GPU it waits for an event; the meta device has none.
     monkeypatch.setattr(head.annotation_watch, 'look', lambda *_: None)
     losses = head.loss_by_feat(
