@@ -16,7 +16,7 @@ DARK = np.zeros(3)
 
 
 def photo(dtype=np.uint8):
-    return np.random.default_rng(0).integers(0, 256, (20, 30, 3)).astype(dtype)
+    return np.random.default_rng(0).integers(0, 256, (75, 30, 3)).astype(dtype)
 
 
 @pytest.mark.parametrize('case', golden_cases('color_aug', 'three_uniform_draws'))
@@ -53,6 +53,11 @@ def test_the_image_that_was_given_is_left_alone():
     before = image.copy()
     change_colors(image, ColorDraws([('brightness', 0.5)], DARK))
     assert np.array_equal(image, before)
+
+
+def test_packing_copies_nothing():
+    changed = change_colors(photo(), ColorDraws([('brightness', 0.5)], DARK))
+    assert changed.transpose(2, 0, 1).flags.c_contiguous
 
 
 def test_nothing_happens_where_the_image_keeps_all():
