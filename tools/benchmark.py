@@ -21,6 +21,7 @@ import cv2
 import torch
 from benchmarks.measures import GROUPS, Options
 from benchmarks.report import draw_sweeps, format_row, print_header
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
 
@@ -63,6 +64,7 @@ def main() -> None:
     """Measure, print, write."""
     args = parse_args()
     init_default_scope('mmdet')
+    MMLogger.get_current_instance().setLevel('WARNING')  # no list of initial weights
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(0)  # as mmdet's data workers do
     mkdir_or_exist(args.out)

@@ -18,7 +18,7 @@ from benchmarks.networks import NETWORKS, predict_runs, train_runs
 from benchmarks.pipelines import pipeline_runs
 
 LVIS = dict(images=8, classes=1203)
-SLOW_REPEATS = 3  # of what takes stock seconds
+SWEEP_REPEATS = 3  # at many points
 SWEEPS: dict[str, dict] = {
     'objects': dict(objects=(10, 100, 1000, 10_000)),
     'classes': dict(classes=(1, 20, 80, 320)),
@@ -50,12 +50,12 @@ class Options:
 def measure_losses(options: Options) -> Iterator[dict]:
     """Targets and losses, forward and backward, for COCO's classes and LVIS's."""
     lvis = replace(options.workload, **LVIS)
-    for name, load, repeats in (
-        ('targets + losses', options.workload, options.repeats),
-        ('the same, LVIS', lvis, SLOW_REPEATS),
+    for name, load in (
+        ('targets + losses', options.workload),
+        ('the same, LVIS', lvis),
     ):
         runs = loss_runs(load)
-        yield _time_row(name, runs, repeats)
+        yield _time_row(name, runs, options.repeats)
         yield _memory_row(f'{name}: memory / logits', runs, load)
 
 
@@ -85,7 +85,7 @@ def alternate_cpu(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
 def measure_training(options: Options) -> Iterator[dict]:
     """A step of ResNet-18 at 512 x 512, batch 8, and its stages."""
     runs = train_runs('ResNet-18', 8, options.device)
-    yield _time_row('training step, ResNet-18', runs, SLOW_REPEATS)
+    yield _time_row('training step, ResNet-18', runs, options.repeats)
     shares = {name: step.shares() for name, step in runs.items()}
     for stage in shares['ours']:
         times = {name: 1000 * share[stage] for name, share in shares.items()}
@@ -108,7 +108,7 @@ def measure_sweeps(options: Options) -> Iterator[dict]:
         for value in changes[axis]:
             load = replace(options.workload, **{axis: value})
             runs = loss_runs(load)
-            row = _time_row(f'losses, {value} {axis}', runs, SLOW_REPEATS)
+            row = _time_row(f'losses, {value} {axis}', runs, SWEEP_REPEATS)
             memory = _memory_row('', runs, load)
             points.append(dict(at=value, time=row, memory=memory))
             yield row
