@@ -6,7 +6,8 @@ import pytest
 import torch
 import yaml
 from mmdet.apis import inference_detector
-from mmdet.registry import PARAM_SCHEDULERS
+from mmdet.registry import MODELS, PARAM_SCHEDULERS
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from photos import photograph
 from stock import stock_config
@@ -107,6 +108,21 @@ def test_learning_rate_of_every_round_is_the_published_one(name, recipe):
     assert rates == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(('depth', 'channels'), [(34, 512), (50, 2048), (152, 2048)])
+def test_other_resnets_take_two_words(depth, channels):
+    cfg = load_config('ctdet_r18-dcnv2_6xb19-official-140e_coco')
+    cfg.merge_from_dict(
+        {'model.backbone.depth': depth, 'model.neck.in_channels': channels}
+    )
+    init_default_scope('mmdet')
+    model = MODELS.build(cfg.model).eval()
+    with torch.no_grad():
+        maps = model(torch.zeros(1, 3, 32, 64))
+    assert [tuple(stacks[0].shape) for stacks in maps] == [
+        (1, num_maps, 8, 16) for num_maps in (80, 2, 2)
+    ]
+
+
 @pytest.mark.parametrize('with_dcn', [False, True])
 def test_coco_configs_differ_from_stock_in_the_head_alone(with_dcn):
     suffix = f'r18{"-dcnv2" * with_dcn}_8xb16-crop512-140e_coco'
@@ -156,10 +172,13 @@ def test_trains_validates_and_predicts(name, tmp_path):
     runner.model.init_weights()
     weight = next(runner.model.bbox_head.heatmap_head.parameters())
     before = weight.clone()
+    idle = watch_gradients(runner.model)
 
     runner.train()
 
     assert not torch.equal(before, weight)
+    # One would stop distributed training, unless the config says that there are some.
+    assert bool(idle) == cfg.get('find_unused_parameters', False), idle
     scalars = runner.message_hub.log_scalars
     for loss in ('loss_center_heatmap', 'loss_wh', 'loss_offset'):
         assert math.isfinite(scalars[f'train/{loss}'].current())
@@ -172,6 +191,15 @@ def test_trains_validates_and_predicts(name, tmp_path):
         boxes = result.pred_instances.bboxes
         assert boxes.shape == (result.pred_instances.scores.numel(), 4)
         assert torch.isfinite(boxes).all()
+
+
+def watch_gradients(model):
+    """The trained parameters that never got a gradient: a set that empties itself."""
+    idle = {name for name, p in model.named_parameters() if p.requires_grad}
+    for name in list(idle):
+        parameter = model.get_parameter(name)
+        parameter.register_hook(lambda _, name=name: idle.discard(name))
+    return idle
 
 
 @pytest.mark.slow

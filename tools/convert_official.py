@@ -54,6 +54,7 @@ def main() -> None:
     """Converts as the command line says."""
     args = parse_args()
     try:
+        check_target(args.dst)
         checkpoint = read(args.src)
         (export if args.to_official else convert)(checkpoint, args.dst)
     except (OSError, ValueError) as error:
@@ -71,6 +72,14 @@ def parse_args() -> argparse.Namespace:
         '--to-official', action='store_true', help='from ours to the official naming'
     )
     return parser.parse_args()
+
+
+def check_target(path: Path) -> None:
+    """A checkpoint can be written there, beside a config of the same name."""
+    if path.suffix == '.py':
+        raise ValueError(f'{path} is the name of a config: call the result *.pth')
+    if path.is_dir() or not path.parent.is_dir():
+        raise ValueError(f'{path} has to be a file in a folder that exists')
 
 
 def read(path: Path) -> dict:

@@ -165,6 +165,21 @@ def test_nothing_is_written_when_it_fails(
     assert [path.name for path in tmp_path.iterdir()] == ['from.pth']
 
 
+@pytest.mark.parametrize(
+    ('target', 'message'),
+    [
+        ('to.py', r'call the result \*\.pth'),  # would replace weights by their config
+        ('nowhere/to.pth', 'in a folder that exists'),
+        ('.', 'has to be a file'),
+    ],
+)
+def test_targets_that_cannot_be_written(target, message, tmp_path, convert):
+    torch.save(random_weights('resdcn_18', num_classes=3), tmp_path / 'from.pth')
+    with pytest.raises(SystemExit, match=message):
+        convert(tmp_path / 'from.pth', tmp_path / target)
+    assert [path.name for path in tmp_path.iterdir()] == ['from.pth']
+
+
 def test_a_file_that_is_not_there(tmp_path, convert):
     with pytest.raises(SystemExit, match='No such file'):
         convert(tmp_path / 'from.pth', tmp_path / 'to.pth')
