@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart test lint clean
+.PHONY: help env env-dev quickstart test lint coverage lock licences sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,23 @@ lint: env-dev  ## format, lint and types
 test: lint  ## lint, then all tests, the quick ones first
 	@$(RUN) -m pytest -m 'not slow'
 	@$(RUN) -m pytest -m slow
+
+coverage: env-dev  ## branches of the package that no test takes, over all tests
+	@$(RUN) -m pytest --cov --cov-report=term
+
+# The next three need uv, which fetches the tools: pip install uv.
+lock:  ## write the hashes of what requirements/runtime.txt pins
+	@uv pip compile --quiet --no-deps --generate-hashes --no-annotate \
+	--python-version 3.11 --custom-compile-command 'make lock' \
+	requirements/runtime.txt --output-file requirements/lock.txt
+
+licences: env  ## list the licences of all packages in VENV
+	@uvx --quiet pip-licenses==5.5.5 --python=$(RUN) --format=markdown
+
+sbom: env  ## write the bill of materials of VENV, in CycloneDX's format
+	@mkdir -p build
+	@uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(RUN) \
+	--output-file build/sbom.cdx.json && echo build/sbom.cdx.json
 
 clean:  ## remove what was trained and built; VENV, data and caches stay
 	rm -rf work_dirs build dist *.egg-info mmdet_centernet/.mim

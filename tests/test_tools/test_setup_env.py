@@ -1,8 +1,10 @@
 """The environment's making: what it says when it can't, and what it leaves behind."""
 
+import hashlib
 import os
 import re
 import shutil
+import subprocess
 import sys
 import zipfile
 
@@ -166,6 +168,25 @@ def test_every_package_is_pinned_to_one_version():
         assert list(pins) == sorted(pins)
 
 
+def test_every_package_is_locked_in_the_version_of_its_pin():
+    pins = setup_env.read_pins(REPO / 'requirements' / 'runtime.txt')
+    locked = setup_env.read_locked(setup_env.LOCK)
+    assert locked.keys() == pins.keys()
+    for name, version in pins.items():
+        assert re.fullmatch(
+            rf'{name}=={re.escape(version)}( +--hash=sha256:[0-9a-f]{{64}})+',
+            locked[name],
+        )
+
+
+def test_a_file_without_the_locked_hash_is_refused(environment, tmp_path, capfd):
+    package = wheel(tmp_path / 'thing-1.0-py3-none-any.whl', 'thing.py')
+    other = hashlib.sha256(b'another file').hexdigest()
+    with pytest.raises(subprocess.CalledProcessError):
+        environment.install_locked([f'{package} --hash=sha256:{other}'])
+    assert 'DO NOT MATCH THE HASHES' in capfd.readouterr().err
+
+
 def script(path, body):
     path.write_text(f'#!/bin/sh\n{body}\n')
     path.chmod(0o755)
@@ -214,7 +235,7 @@ def test_a_built_wheel_appears_in_the_cache(able_machine, tmp_path, capsys):
     made = wheel(tmp_path / 'mmcv-2.1.0-cp311-made.whl', *WITH_OPS)
     python = script(tmp_path / 'python', f'{FAKE_PIP} cp {made} "$last"')
     folder = tmp_path / 'cache'
-    assert mmcv_wheel.build_wheel(python, '2.1.0', folder) == folder / made.name
+    assert mmcv_wheel.build_wheel(python, 'mmcv==2.1.0', folder) == folder / made.name
     assert sorted(os.listdir(folder)) == ['build.log', made.name]
     assert '2 of 2 files' in capsys.readouterr().out
 
@@ -230,7 +251,7 @@ def test_a_failed_build_leaves_its_log_alone(able_machine, tmp_path, body, messa
     python = script(tmp_path / 'python', f'{FAKE_PIP} {body}')
     folder = tmp_path / 'cache'
     with pytest.raises(SetupError, match=message):
-        mmcv_wheel.build_wheel(python, '2.1.0', folder)
+        mmcv_wheel.build_wheel(python, 'mmcv==2.1.0', folder)
     assert os.listdir(folder) == ['build.log']
 
 

@@ -21,6 +21,8 @@ from environment import Environment
 from preflight import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCK = ROOT / 'requirements' / 'lock.txt'
+"""The packages of runtime.txt with the hashes of their files; made by `make lock`."""
 BUILT_APART = ('torch', 'mmcv')
 """Packages of runtime.txt that ask for more than a plain installation."""
 
@@ -90,7 +92,11 @@ def plan(environment: Environment, pins: dict[str, str], *, dev: bool) -> list[S
         Step(
             'venv', f'{sys.version_info[:2]} {environment.folder}', environment.create
         ),
-        Step('runtime', str(runtime), lambda: _install_runtime(environment, pins)),
+        Step(
+            'runtime',
+            str(runtime) + LOCK.read_text(),
+            lambda: _install_runtime(environment, pins),
+        ),
         Step('mmcv', '', lambda: _install_mmcv(environment, pins['mmcv'])),
         Step(
             'plugin',
@@ -122,13 +128,26 @@ def read_pins(path: Path) -> dict[str, str]:
     return dict(line.split('==') for line in lines if line and line[0] != '#')
 
 
+def read_locked(path: Path) -> dict[str, str]:
+    """Read the requirement of each package, with the hashes of its files."""
+    lines = path.read_text().replace('\\\n', '').splitlines()
+    return {
+        line.partition('==')[0]: line for line in lines if line[:1] not in ('', '#')
+    }
+
+
 def _install_runtime(environment: Environment, pins: dict[str, str]) -> None:
-    """Install torch with what it depends on, then the rest as listed."""
-    others = [f'{k}=={v}' for k, v in pins.items() if k not in BUILT_APART]
+    """Install what is listed, then torch with what else its build depends on.
+
+    Of torch there is a build for every kind of machine, each with companions of its
+    own, so its files alone are not compared with the lock.
+    """
+    locked = read_locked(LOCK)
+    others = [name for name in pins if name not in BUILT_APART]
+    environment.install_locked(locked[name] for name in others)
     constraints = environment.folder / 'constraints.txt'
-    constraints.write_text('\n'.join(others))
+    constraints.write_text('\n'.join(f'{name}=={pins[name]}' for name in others))
     environment.install(f'torch=={pins["torch"]}', '-c', constraints)
-    environment.install('--no-deps', *others)
 
 
 def _install_mmcv(environment: Environment, version: str) -> None:
@@ -141,7 +160,8 @@ def _install_mmcv(environment: Environment, version: str) -> None:
     if wheel:
         print(f'mmcv {version} comes from {wheel}')
     else:
-        wheel = mmcv_wheel.build_wheel(environment.python, version, folder)
+        mmcv = read_locked(LOCK)['mmcv']
+        wheel = mmcv_wheel.build_wheel(environment.python, mmcv, folder)
     environment.install('--no-deps', '--force-reinstall', wheel)
     try:
         environment.output('import mmcv.ops')

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from preflight import SetupError
@@ -69,6 +69,12 @@ class Environment:
         command = [self.python, '-m', 'pip', '--disable-pip-version-check', 'install']
         with self.changing():
             subprocess.run([*command, *arguments], check=True)
+
+    def install_locked(self, requirements: Iterable[str]) -> None:
+        """Install packages, each from a file that has one of its hashes."""
+        path = self.folder / 'locked.txt'
+        path.write_text('\n'.join(requirements))
+        self.install('--no-deps', '--require-hashes', '-r', path)
 
     def output(self, code: str) -> str:
         """Run a line of Python in the environment and return what it prints."""

@@ -57,14 +57,14 @@ def has_ops(wheel: Path) -> bool:
     return any(re.match(r'mmcv/_ext\..*so$', name) for name in names)
 
 
-def build_wheel(python: Path, version: str, folder: Path) -> Path:
+def build_wheel(python: Path, requirement: str, folder: Path) -> Path:
     """Compile mmcv against the torch of an environment.
 
     The wheel appears in the folder when it is complete, or not at all.
 
     Args:
         python: Interpreter of an environment with torch, setuptools, wheel and ninja.
-        version: Version of mmcv.
+        requirement: mmcv, its version and the hash of its source, as pip reads them.
         folder: Where the wheel and the log of its making will lie.
 
     Returns:
@@ -76,10 +76,18 @@ def build_wheel(python: Path, version: str, folder: Path) -> Path:
     require(*build_problems())
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / 'build.log'
+    version = requirement.split()[0].removeprefix('mmcv==')
     print(f'Compiling mmcv {version}: about 10 minutes on two cores, once. Log: {log}')
     with tempfile.TemporaryDirectory(prefix='.build-', dir=folder) as scratch:
-        command = [python, '-m', 'pip', 'wheel', '--verbose', f'mmcv=={version}']
-        command += ['--no-deps', '--no-build-isolation', '--no-cache-dir']
+        source = Path(scratch) / 'mmcv.txt'
+        source.write_text(requirement)
+        command = [python, '-m', 'pip', 'wheel', '--verbose', '-r', source]
+        command += [
+            '--require-hashes',
+            '--no-deps',
+            '--no-build-isolation',
+            '--no-cache-dir',
+        ]
         command += ['--no-binary', 'mmcv', '--wheel-dir', scratch]
         _run_logged(command, _build_variables(python), log)
         built = cached_wheel(Path(scratch), version)
