@@ -38,6 +38,10 @@ RADIUS_RULES = {
 }
 
 
+LARGEST_RADIUS = 2**31
+"""Cells; farther than any map, for boxes that are not clipped to theirs."""
+
+
 @TASK_UTILS.register_module()
 class CenterNetTargetAssigner:
     """Give every box the cell of its centre and a Gaussian around it.
@@ -167,9 +171,9 @@ class CenterNetTargetAssigner:
     def _radii(self, sizes: Tensor) -> Tensor:
         """(N,) int64 radii for (N, 2) sizes in cells."""
         sizes = sizes.ceil() if self.rule.ceil_sizes else sizes
-        return gaussian_radius(
-            sizes, self.min_overlap, corrected=self.rule.corrected
-        ).long()
+        radii = gaussian_radius(sizes, self.min_overlap, corrected=self.rule.corrected)
+        # What no integer can hold would come out negative.
+        return radii.clamp(max=LARGEST_RADIUS).long()
 
     def _max_radius(self, feat_shape: Sequence[int]) -> int:
         """No Gaussian reaches farther, nor farther than the map does."""
@@ -209,7 +213,7 @@ def _on_map(corners: Tensor, limits: Tensor) -> Tensor:
     """(N,) bool: boxes with a finite, positive area on the map."""
     shown = torch.minimum(corners.clamp(min=0), limits)
     has_area = (shown[:, 2:] > shown[:, :2]).all(1)
-    return has_area & corners.isfinite().all(1)
+    return has_area & (corners[:, 2:] - corners[:, :2]).isfinite().all(1)
 
 
 def _inside(points: Tensor, limits: Tensor) -> Tensor:

@@ -79,7 +79,8 @@ def _top_peaks_by_row(logits: Tensor, k: int, kernel: int) -> Peaks:
     bounds = sure_tops.topk(min(k, sure_tops.shape[1])).values[:, -1]
     if sure_tops.shape[1] < k:
         bounds = torch.full_like(bounds, -torch.inf)
-    rows = (row_tops >= bounds[:, None, None]).nonzero()
+    # Asked this way round, what is no number hides nothing but itself.
+    rows = (~(row_tops < bounds[:, None, None])).nonzero()
     images, labels, ys = rows.unbind(1)
     around = torch.arange(kernel) - kernel // 2
     near = (ys[:, None] + around).clamp(0, height - 1)

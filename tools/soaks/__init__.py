@@ -1,0 +1,1 @@
+"""Generated cases, good and bad, and what has to come of them."""

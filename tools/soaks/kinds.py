@@ -1,0 +1,14 @@
+"""All kinds of cases by name."""
+
+from __future__ import annotations
+
+from soaks import assigner, decoder, loss
+from soaks.outcome import Case
+
+KINDS: dict[str, Case] = dict(
+    assign=assigner.assign,
+    assign_refuse=assigner.refuse,
+    focal_loss=loss.focal_loss,
+    focal_loss_refuse=loss.refuse,
+    decode=decoder.decode,
+)

@@ -1,0 +1,124 @@
+"""The same once more, slowly: a loop an object, a cell or a peak.
+
+Legend: N objects, C classes, H x W map, K detections. Written after the paper and the
+documentation, in scalars; it shares no code with the package.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from mmdet.models.utils import gaussian_radius as stock_radius
+
+
+class Slow(NamedTuple):
+    """What is to be learned of a box; `None` for one that is not learned.
+
+    Attributes:
+        cell: x, y of the centre's cell.
+        size: Width and height in cells.
+        offset: Centre minus its cell.
+        radius: Of the Gaussian, not rounded.
+    """
+
+    cell: tuple[int, int]
+    size: tuple[np.float32, np.float32]
+    offset: tuple[np.float32, np.float32]
+    radius: float
+
+
+def is_usable(box: np.ndarray, extent: tuple[float, float]) -> bool:
+    """Whether a box and its size are finite, with an area within a width and height."""
+    x1, y1, x2, y2 = box
+    if not np.isfinite([*box, x2 - x1, y2 - y1]).all():
+        return False
+    width, height = extent
+    shown_width = min(max(x2, 0), width) - min(max(x1, 0), width)
+    shown_height = min(max(y2, 0), height) - min(max(y1, 0), height)
+    return bool(shown_width > 0 and shown_height > 0)
+
+
+def learn(
+    box: np.ndarray, stride: int, cells: tuple[int, int], rule: str, clip: bool
+) -> Slow | None:
+    """What is learned of a box (4,) float32 on a map of width x height cells."""
+    corners = box / np.float32(stride)
+    if not is_usable(corners, cells):
+        return None
+    if clip:
+        last = np.float32([cells[0] - 1, cells[1] - 1] * 2)
+        corners = np.minimum(np.maximum(corners, np.float32(0)), last)
+    x1, y1, x2, y2 = corners
+    size = x2 - x1, y2 - y1
+    center = (x1 + x2) / np.float32(2), (y1 + y2) / np.float32(2)
+    on_map = all(0 <= at < end for at, end in zip(center, cells, strict=True))
+    if min(size) <= 0 or not on_map:
+        return None
+    cell = int(center[0]), int(center[1])
+    offset = center[0] - np.float32(cell[0]), center[1] - np.float32(cell[1])
+    return Slow(cell, size, offset, radius(size, rule))
+
+
+def radius(size: tuple[float, float], rule: str) -> float:
+    """The published radius, or the one that mmdet computes."""
+    width, height = map(float, size)
+    if rule == 'mmdet':
+        return stock_radius((height, width), min_overlap=0.3)
+    if rule == 'corrected':
+        return stock_radius((height, width), min_overlap=0.7)
+    width, height = math.ceil(width), math.ceil(height)
+    total, area = width + height, width * height
+    roots = (
+        (1, total, area * 0.3 / 1.7),
+        (4, 2 * total, 0.3 * area),
+        (2.8, -1.4 * total, -0.3 * area),
+    )
+    return min((b + math.sqrt(b * b - 4 * a * c)) / 2 for a, b, c in roots)
+
+
+def splat(heat: np.ndarray, cell: tuple[int, int], radius: int) -> None:
+    """Paint a Gaussian into a map (H, W), where it is higher."""
+    height, width = heat.shape
+    (x, y), sigma = cell, (2 * radius + 1) / 6
+    for row in range(max(y - radius, 0), min(y + radius + 1, height)):
+        for column in range(max(x - radius, 0), min(x + radius + 1, width)):
+            squares = (column - x) ** 2 + (row - y) ** 2
+            value = math.exp(-squares / (2 * sigma**2))
+            heat[row, column] = max(heat[row, column], value)
+
+
+def focal(
+    logits: np.ndarray,
+    heat: np.ndarray,
+    weight: np.ndarray | float = 1.0,
+    *,
+    alpha: float = 2.0,
+    gamma: float = 4.0,
+) -> np.ndarray:
+    """The loss of each cell (paper, equation 1), in float64."""
+    logits, heat = logits.astype(np.float64), heat.astype(np.float64)
+    log_yes, log_no = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    peak = np.exp(alpha * log_no) * -log_yes
+    elsewhere = (1 - heat) ** gamma * np.exp(alpha * log_yes) * -log_no
+    return np.where(heat == 1, peak, elsewhere) * weight
+
+
+def is_peak(heat: np.ndarray, x: int, y: int, kernel: int) -> bool:
+    """Whether no cell around is higher; what is no number is higher than all."""
+    reach = kernel // 2
+    around = heat[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+    return bool((around <= heat[y, x]).all())
+
+
+def count_peaks(heat: np.ndarray, kernel: int) -> list[float]:
+    """The logits of all peaks of (C, H, W), highest first."""
+    found = [
+        float(plane[y, x])
+        for plane in heat
+        for y in range(plane.shape[0])
+        for x in range(plane.shape[1])
+        if is_peak(plane, x, y, kernel)
+    ]
+    return sorted(found, reverse=True)
