@@ -48,7 +48,7 @@ def config(tmp_path_factory):
         type='MMDistributedDataParallel',
         device_ids=None,
         broadcast_buffers=False,
-        find_unused_parameters=cfg.find_unused_parameters,
+        find_unused_parameters=False,
     )
     cfg.dump(path)
     torch.save(build_model(cfg).state_dict(), cfg.load_from)

@@ -19,7 +19,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = Path('configs/quickstart/ctdet_r18-half-fpn_1xb16-8e_digits.py')
+CONFIG = Path('configs/quickstart/ctdet_r18-half-fpn_1xb16-4e_digits.py')
 DATA = Path('data/digits')
 WORK_DIR = Path('work_dirs/quickstart')
 TRAINED_FROM = WORK_DIR / 'trained_from'
