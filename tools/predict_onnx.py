@@ -159,7 +159,9 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
             f'{path} has format {version}, but this predict_onnx.py reads format '
             f'{FORMAT_VERSION}. Export it again with the tools of one version'
         )
-    return {name: json.loads(value) for name, value in metadata.items()}
+    # Tools that rewrite models add entries such as onnx.infer.
+    ours = (name for name in metadata if name.isidentifier())
+    return {name: json.loads(metadata[name]) for name in ours}
 
 
 def resize(

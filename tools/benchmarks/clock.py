@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -57,8 +58,7 @@ def peak_bytes(run: Run, device: str) -> int | None:
     """Most memory that a run held beyond what was there before.
 
     On a CPU it is resident memory as Linux counts it, which sees what torch's own
-    statistics leave out; small blocks that the allocator kept from earlier runs are not
-    seen. None where it cannot be told.
+    statistics leave out. None where it cannot be told.
     """
     if device.startswith('cuda'):
         torch.cuda.reset_peak_memory_stats()
@@ -69,6 +69,8 @@ def peak_bytes(run: Run, device: str) -> int | None:
     if not marks.exists():
         return None
     run()
+    # What the allocator kept would be taken again unseen.
+    ctypes.CDLL(None).malloc_trim(0)
     marks.write_text(RESET_HIGH_WATER_MARK)
     before = _resident('VmRSS')
     run()

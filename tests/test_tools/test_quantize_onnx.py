@@ -1,0 +1,73 @@
+"""Networks on 8-bit integers."""
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from exported import lively_detector
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from photos import photograph
+from scripts import run_python
+from tiny import REPO, tiny_config
+from tool_modules import load_tool
+
+from mmdet_centernet.export import describe_pipeline, export_onnx
+
+SCRIPT = REPO / 'tools/quantize_onnx.py'
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Handwritten digits, and a model with and one without `normalize`."""
+    folder = tmp_path_factory.mktemp('quantize')
+    (folder / 'photos').mkdir()
+    for number, picture in enumerate(photograph('0123456789')):
+        cv2.imwrite(str(folder / f'photos/{number}.png'), picture.image)
+    cfg = Config.fromfile(tiny_config(folder))
+    detector = lively_detector(cfg)
+    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
+    for name, normalize in dict(model=True, floats=False).items():
+        path = folder / f'{name}.onnx'
+        export_onnx(detector, path, view=view, classes=classes, normalize=normalize)
+    return folder
+
+
+def quantize(folder, model, **kwargs):
+    return run_python(SCRIPT, model, 'photos', 'small.onnx', cwd=folder, **kwargs)
+
+
+def test_convolutions_get_integers_and_find_much_the_same(folder):
+    printed = quantize(folder, 'model.onnx')
+    assert 'small.onnx: ' in printed
+    before, after = (folder / f'{name}.onnx' for name in ('model', 'small'))
+    assert after.stat().st_size < before.stat().st_size / 2
+    weights = {one.name: one for one in onnx.load(after).graph.initializer}
+    assert sum(one.data_type == onnx.TensorProto.INT8 for one in weights.values()) > 10
+
+    tool = load_tool('predict_onnx.py')
+    ours, theirs = (tool.Detector(path) for path in (after, before))
+    assert ours.classes == theirs.classes
+    for path in sorted((folder / 'photos').iterdir()):
+        image = tool.read_image(path)
+        (some,), (others,) = ours([image]), theirs([image])
+        found = [
+            (np.abs(some.boxes - box).max(1) < 8) & (some.labels == label)
+            for box, label in zip(others.boxes[:5], others.labels[:5], strict=True)
+        ]
+        assert sum(map(np.any, found)) >= 3  # a random network is a bad case
+
+
+def test_asks_for_images_as_they_are(folder):
+    before = set(folder.iterdir())
+    printed = quantize(folder, 'floats.onnx', check=False)
+    assert 'export it with --normalize' in printed
+    assert set(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ('model', 'says'), [('absent.onnx', 'no file'), ('tiny.py', 'cannot run')]
+)
+def test_what_is_no_model_is_named(folder, model, says):
+    assert says in quantize(folder, model, check=False)
