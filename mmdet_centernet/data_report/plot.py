@@ -59,10 +59,14 @@ def _plot_sizes(axes: Axes, statistics: TargetStatistics) -> None:
         ylim=(least, largest),
         xlabel='width in cells',
         ylabel='height in cells',
-        title=f'{statistics.thin.mean():.1%} thinner than a cell, {shared.mean():.1%} '
-        'share one',
+        title=f'{_share(statistics.thin):.1%} thinner than a cell, '
+        f'{_share(shared):.1%} share one',
     )
     axes.legend(loc='lower right', fontsize=8, markerscale=3)
+
+
+def _share(chosen: np.ndarray) -> float:
+    return float(chosen.mean()) if chosen.size else 0.0
 
 
 def _plot_classes(axes: Axes, classes: Mapping[str, int]) -> None:

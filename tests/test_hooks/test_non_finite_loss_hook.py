@@ -1,0 +1,53 @@
+"""Losses that are not finite, by name."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmdet.registry import DATASETS, HOOKS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from tiny import tiny_config
+
+
+@pytest.fixture
+def detector_and_batch(tmp_path):
+    """A detector in training, watched, and two images for it."""
+    cfg = Config.fromfile(tiny_config(tmp_path))
+    init_default_scope('mmdet')
+    detector = MODELS.build(cfg.model).train()
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    batch = pseudo_collate([dataset[i] for i in range(2)])
+    batch = detector.data_preprocessor(batch, True)
+    hook = HOOKS.build(dict(type='NonFiniteLossHook'))
+    runner = SimpleNamespace(model=detector)
+    hook.before_train(runner)
+    yield detector, batch
+    hook.after_train(runner)
+    assert not detector._forward_hooks
+
+
+def test_is_silent_while_all_is_well(detector_and_batch):
+    detector, batch = detector_and_batch
+    assert detector(**batch, mode='loss')['loss_wh'].isfinite()
+    detector(**batch, mode='tensor')
+
+
+def test_names_the_image_and_the_terms(detector_and_batch):
+    detector, batch = detector_and_batch
+    batch['inputs'][1] = torch.nan
+    good, bad = (sample.img_path for sample in batch['data_samples'])
+    with pytest.raises(FloatingPointError) as error:
+        detector(**batch, mode='loss')
+    message = str(error.value)
+    assert message.startswith('loss_center_heatmap, loss_wh, loss_offset of a batch')
+    assert f'alone in {bad}. ' in message
+    assert f'The batch: {good}, {bad}.' in message
+
+
+def test_names_a_single_term(detector_and_batch):
+    detector, batch = detector_and_batch
+    torch.nn.init.constant_(detector.bbox_head.wh_head[-1].bias, torch.inf)
+    with pytest.raises(FloatingPointError, match=r'^loss_wh of a batch'):
+        detector(**batch, mode='loss')
