@@ -1,6 +1,7 @@
 """Two processes, mmengine's launcher, our shims: one image a process and step."""
 
 import json
+import os
 import pickle
 
 import pytest
@@ -60,7 +61,7 @@ def trained(config):
     return launch('train.py', config)
 
 
-def launch(script, *arguments):
+def launch(script, *arguments, **kwargs):
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', 2)
     command = (REPO / 'tests/gloo.py', REPO / 'tools' / script, *arguments)
     return run_python(
@@ -70,6 +71,7 @@ def launch(script, *arguments):
         'pytorch',
         cwd=arguments[0].parent,
         CUDA_VISIBLE_DEVICES='-1',
+        **kwargs,
     )
 
 
@@ -127,3 +129,16 @@ def test_finds_what_one_process_finds(config, trained):
             torch.testing.assert_close(
                 alone['pred_instances'][field], shared['pred_instances'][field]
             )
+
+
+def test_a_process_that_dies_ends_the_run(config, tmp_path):
+    cfg = Config.fromfile(config)
+    cfg.custom_imports.imports.append('dying')
+    cfg.custom_hooks = [dict(type='DyingHook')]
+    cfg.work_dir = str(tmp_path / 'work_dir')
+    path = config.parent / 'dying.py'
+    cfg.dump(path)
+    python_path = f'{REPO}{os.pathsep}{REPO / "tests"}'
+    printed = launch('train.py', path, check=False, PYTHONPATH=python_path)
+    assert 'Signal 9 (SIGKILL) received by PID' in printed
+    assert not (tmp_path / 'work_dir/epoch_1.pth').exists()

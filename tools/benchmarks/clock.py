@@ -72,12 +72,12 @@ def peak_bytes(run: Run, device: str) -> int | None:
     # What the allocator kept would be taken again unseen.
     ctypes.CDLL(None).malloc_trim(0)
     marks.write_text(RESET_HIGH_WATER_MARK)
-    before = _resident('VmRSS')
+    before = resident('VmRSS')
     run()
-    return _resident('VmHWM') - before
+    return resident('VmHWM') - before
 
 
-def _resident(entry: str) -> int:
+def resident(entry: str) -> int:
     """An entry of this process's status in bytes."""
     for line in Path('/proc/self/status').read_text().splitlines():
         name, _, value = line.partition(':')

@@ -1,0 +1,119 @@
+"""Trains for a long time and watches whether memory stays flat and the loss falls.
+
+    python tools/soak_training.py CONFIG --cfg-options train_dataloader.batch_size=4
+
+Prints the slope of the memory over the second half, the loss of the first and of the
+last hundred steps and how often each warning came, and draws memory and loss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from benchmarks.clock import resident
+from matplotlib.figure import Figure
+from mmengine.config import Config, DictAction
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+WINDOW = 100
+"""Steps that a mean is taken over."""
+
+
+class Watch(Hook):
+    """Notes memory and loss of each step."""
+
+    def __init__(self) -> None:
+        self.megabytes: list[float] = []
+        self.losses: list[float] = []
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
+    ) -> None:
+        """Note one step."""
+        self.megabytes.append(resident('VmRSS') / 1e6)
+        self.losses.append(outputs['loss'].item())
+
+
+def main() -> None:
+    """Trains as the command line says."""
+    args = parse_args()
+    watch = Watch()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        runner = Runner.from_cfg(prepare(args))
+        runner.register_hook(watch)
+        runner.train()
+    report(watch, Counter(str(one.message)[:80] for one in caught))
+    path = args.out / 'soak.png'
+    draw(watch).savefig(path, dpi=100)
+    print(path)
+
+
+def parse_args() -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config')
+    parser.add_argument('--steps', type=int, default=2000)
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/soak'))
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
+    return parser.parse_args()
+
+
+def prepare(args: argparse.Namespace) -> Config:
+    """The config for so many steps without validation."""
+    cfg = Config.fromfile(args.config)
+    cfg.merge_from_dict(args.cfg_options)
+    cfg.work_dir = str(args.out)
+    cfg.train_cfg = dict(
+        type='IterBasedTrainLoop', max_iters=args.steps, val_interval=args.steps + 1
+    )
+    cfg.default_hooks.checkpoint = dict(
+        type='CheckpointHook', by_epoch=False, interval=args.steps, max_keep_ckpts=1
+    )
+    cfg.param_scheduler = [
+        dict(type='CosineAnnealingLR', T_max=args.steps, by_epoch=False)
+    ]
+    cfg.val_dataloader = cfg.val_evaluator = cfg.val_cfg = None
+    return cfg
+
+
+def report(watch: Watch, messages: Counter[str]) -> None:
+    """Print what was seen."""
+    half = len(watch.megabytes) // 2
+    slope, _ = np.polyfit(np.arange(half), watch.megabytes[-half:], 1)
+    first, last = (
+        np.mean(part) for part in (watch.losses[:WINDOW], watch.losses[-WINDOW:])
+    )
+    print(f'{len(watch.losses):,} steps')
+    print(
+        f'memory  {watch.megabytes[half]:.0f} MB in the middle, '
+        f'{watch.megabytes[-1]:.0f} MB at the end, slope of the second half '
+        f'{slope * 1000:+.2f} MB in 1,000 steps'
+    )
+    print(f'loss    {first:.3f} at first, {last:.3f} at last')
+    for message, count in messages.most_common():
+        print(f'warning {count} x {message}')
+
+
+def draw(watch: Watch) -> Figure:
+    """Memory and loss against steps."""
+    figure = Figure(figsize=(9, 3.2), layout='constrained')
+    left, right = figure.subplots(1, 2)
+    left.plot(watch.megabytes)
+    left.set(xlabel='step', ylabel='resident memory, MB', ylim=(0, None))
+    right.plot(watch.losses, lw=0.5, alpha=0.5)
+    smooth = np.convolve(watch.losses, np.ones(WINDOW) / WINDOW, 'valid')
+    right.plot(np.arange(len(smooth)) + WINDOW - 1, smooth)
+    right.set(xlabel='step', ylabel='loss', yscale='log')
+    return figure
+
+
+if __name__ == '__main__':
+    main()
