@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart test lint coverage lock licences sbom clean
+.PHONY: help env env-dev quickstart test test-onedl lint coverage lock licences sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,17 @@ lint: env-dev  ## format, lint and types
 test: lint  ## lint, then all tests, the quick ones first
 	@$(RUN) -m pytest -m 'not slow'
 	@$(RUN) -m pytest -m slow
+
+ONEDL := .venv-onedl/bin/python
+
+# Their mmcv has compiled operators only when it is built from source.
+test-onedl:  ## the quick tests on the onedl forks of mmdet, mmcv and mmengine
+	@$(PYTHON) -m venv .venv-onedl
+	@grep -Ev '^mm(cv|det|engine)=' requirements/runtime.txt | $(ONEDL) -m pip install \
+	--quiet --no-deps -r /dev/stdin -r requirements/dev.txt -r requirements/onedl.txt
+	@MMCV_WITH_OPS=1 $(ONEDL) -m pip install --quiet --no-deps --no-build-isolation \
+	--no-binary onedl-mmcv onedl-mmcv==2.3.6
+	@$(ONEDL) -m pytest -m 'not slow'
 
 coverage: env-dev  ## branches of the package that no test takes, over all tests
 	@$(RUN) -m pytest --cov --cov-report=term

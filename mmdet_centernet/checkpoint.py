@@ -33,14 +33,14 @@ def allow_mmengine_checkpoints() -> None:
 
 def _safe_globals() -> list[Callable | tuple[Callable, str]]:
     # Asked of numpy's objects, because the module of the two functions is private.
-    reconstruct = np.ndarray(0).__reduce__()[0]
-    scalar = np.float64(0).__reduce__()[0]
+    reconstruct: Callable = np.ndarray(0).__reduce__()[0]
+    scalar: Callable = np.float64(0).__reduce__()[0]
     dtype_classes = {type(np.dtype(code)) for code in _NUMBERS}
+    plain: list[type] = [HistoryBuffer, np.ndarray, np.dtype, *dtype_classes]
     return [
-        HistoryBuffer,
-        np.ndarray,
-        np.dtype,
-        *dtype_classes,
+        # With names, since onedl-mmengine takes bare types off torch's list again after
+        # each file that it reads.
+        *((one, f'{one.__module__}.{one.__qualname__}') for one in plain),
         # Files written under numpy 1 and under numpy 2 name that module differently.
         (reconstruct, 'numpy.core.multiarray._reconstruct'),
         (reconstruct, 'numpy._core.multiarray._reconstruct'),
