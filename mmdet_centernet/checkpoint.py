@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pickle import UnpicklingError
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,8 +34,8 @@ def allow_mmengine_checkpoints() -> None:
 
 def _safe_globals() -> list[Callable | tuple[Callable, str]]:
     # Asked of numpy's objects, because the module of the two functions is private.
-    reconstruct: Callable = np.ndarray(0).__reduce__()[0]
-    scalar: Callable = np.float64(0).__reduce__()[0]
+    reconstruct: Any = np.ndarray(0).__reduce__()[0]
+    scalar: Any = np.float64(0).__reduce__()[0]
     dtype_classes = {type(np.dtype(code)) for code in _NUMBERS}
     plain: list[type] = [HistoryBuffer, np.ndarray, np.dtype, *dtype_classes]
     return [
