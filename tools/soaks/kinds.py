@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soaks import assigner, decoder, loss
+from soaks import assigner, decoder, head, loss, views
 from soaks.outcome import Case
 
 KINDS: dict[str, Case] = dict(
@@ -10,5 +10,7 @@ KINDS: dict[str, Case] = dict(
     assign_refuse=assigner.refuse,
     focal_loss=loss.focal_loss,
     focal_loss_refuse=loss.refuse,
+    head_loss=head.head_loss,
     decode=decoder.decode,
+    view=views.view,
 )
