@@ -96,7 +96,18 @@ def read(path: Path) -> dict:
         isinstance(value, Tensor) for value in checkpoint['state_dict'].values()
     ):
         raise ValueError('it is neither a state dict nor a dict with a state_dict')
+    check_finite(checkpoint['state_dict'])
     return checkpoint
+
+
+def check_finite(weights: dict[str, Tensor]) -> None:
+    """Weights that training has lost would only show as an AP of 0."""
+    broken = [name for name, value in weights.items() if not value.isfinite().all()]
+    if broken:
+        raise ValueError(
+            f'{len(broken)} of {len(weights)} tensors have values that are not finite, '
+            f'such as {broken[0]}: take an earlier checkpoint of that training'
+        )
 
 
 def convert(checkpoint: dict, dst: Path) -> None:

@@ -141,9 +141,16 @@ def one_key_too_many():
     return random_weights('resdcn_18') | {'hps.0.weight': torch.zeros(1)}
 
 
+def not_finite():
+    weights = random_weights('resdcn_18')
+    weights['wh.2.bias'][1] = torch.nan
+    return weights
+
+
 @pytest.mark.parametrize(
     ('checkpoint', 'message'),
     [
+        (not_finite, r'1 of \d+ tensors .* such as wh\.2\.bias'),
         (wrong_shape, r'wh_head\.2\.weight: \(160, 64, 1, 1\) instead of \(2, 64'),
         (one_key_too_many, r'unknown: hps\.0\.weight'),
         (lambda: [1, 2], 'holds a list'),
@@ -178,6 +185,18 @@ def test_targets_that_cannot_be_written(target, message, tmp_path, convert):
     with pytest.raises(SystemExit, match=message):
         convert(tmp_path / 'from.pth', tmp_path / target)
     assert [path.name for path in tmp_path.iterdir()] == ['from.pth']
+
+
+@pytest.mark.parametrize('kept', [0.0, 0.5, 0.999])
+def test_a_truncated_file_leaves_what_was_there(kept, tmp_path, convert):
+    source, target = tmp_path / 'from.pth', tmp_path / 'to.pth'
+    torch.save(random_weights('res_18'), source)
+    whole = source.read_bytes()
+    source.write_bytes(whole[: int(kept * len(whole))])
+    target.write_bytes(b'before')
+    with pytest.raises(SystemExit, match='cannot be read as weights'):
+        convert(source, target)
+    assert target.read_bytes() == b'before'
 
 
 def test_a_file_that_is_not_there(tmp_path, convert):
