@@ -9,7 +9,7 @@ from mmdet_centernet.environment import MINIMUM_VERSIONS
 
 BUILD_MMCV = (
     'pip install {tools}wheel ninja && MMCV_WITH_OPS=1 pip install --force-reinstall '
-    '--no-deps --no-cache-dir --no-build-isolation "{what}"'
+    '--no-deps --no-cache-dir --no-build-isolation --no-binary :all: "{what}"'
 )
 GET_TORCH = 'https://pytorch.org/get-started/locally'
 DISTRIBUTIONS = dict(
