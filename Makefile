@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart test test-onedl lint coverage lock licences sbom clean
+.PHONY: help env env-dev quickstart test test-onedl lint docs coverage lock licences sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -35,6 +35,10 @@ lint: env-dev  ## format, lint and types
 test: lint  ## lint, then all tests, the quick ones first
 	@$(RUN) -m pytest -m 'not slow'
 	@$(RUN) -m pytest -m slow
+
+docs: env-dev  ## build/docs: these pages as a site; a warning is an error
+	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
+	@echo build/docs/index.html
 
 ONEDL := .venv-onedl/bin/python
 

@@ -57,7 +57,7 @@ def set_up(venv: Path, torch: str | None, *, dev: bool) -> None:
     Args:
         venv: Folder of the environment.
         torch: Version of torch instead of the tested one.
-        dev: Whether to install what tests and lint need, too.
+        dev: Whether to install what tests, lint and the site of the docs need, too.
 
     Raises:
         SetupError: If something is missing; the message says how to mend it.
@@ -84,7 +84,7 @@ def plan(environment: Environment, pins: dict[str, str], *, dev: bool) -> list[S
     Args:
         environment: What they change.
         pins: Package to version.
-        dev: Whether tests and lint will run in it.
+        dev: Whether tests and lint will run in it, and the site be built.
     """
     runtime = [f'{name}=={version}' for name, version in pins.items()]
     metadata = [ROOT / name for name in ('pyproject.toml', 'setup.py')]
@@ -107,10 +107,15 @@ def plan(environment: Environment, pins: dict[str, str], *, dev: bool) -> list[S
         ),
     ]
     if dev:
-        path = ROOT / 'requirements' / 'dev.txt'
-        run = lambda: environment.install('--no-deps', '-r', path)  # noqa: E731
-        steps.append(Step('dev', path.read_text(), run))
+        steps += [_list_step(environment, name) for name in ('dev', 'docs')]
     return steps
+
+
+def _list_step(environment: Environment, name: str) -> Step:
+    """Install what a list of requirements names, and nothing else."""
+    path = ROOT / 'requirements' / f'{name}.txt'
+    run = lambda: environment.install('--no-deps', '-r', path)  # noqa: E731
+    return Step(name, path.read_text(), run)
 
 
 def stamp_keys(steps: list[Step]) -> dict[str, str]:
@@ -192,7 +197,7 @@ def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='setup_env', description=__doc__)
     parser.add_argument('--venv', type=Path, required=True)
     parser.add_argument('--torch', help='another version than the tested one')
-    parser.add_argument('--dev', action='store_true', help='for tests and lint, too')
+    parser.add_argument('--dev', action='store_true', help='for tests, lint, docs, too')
     return parser.parse_args()
 
 
