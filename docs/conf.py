@@ -38,6 +38,10 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 
+# As large as it is, and without a button.
+mermaid_height = 'auto'
+mermaid_fullscreen = False
+
 html_theme = 'furo'
 html_title = f'mmdet_centernet {version}'
 html_copy_source = False

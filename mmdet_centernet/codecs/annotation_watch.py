@@ -106,7 +106,7 @@ class _Report(NamedTuple):
         counts: (2, B) dropped boxes and unknown labels of each image.
         is_ready: Whether the counts can be read without waiting.
         names: Names of the images.
-        num_classes: C.
+        num_classes: How many, C.
     """
 
     counts: Tensor

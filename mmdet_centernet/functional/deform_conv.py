@@ -42,7 +42,7 @@ def sampled_deform_conv2d(
         padding: Cells by which the first tap lies outside the map.
         dilation: Cells from tap to tap.
         groups: Groups of the convolution.
-        deform_groups: G.
+        deform_groups: How many, G.
 
     Returns:
         (B, D, Y, X).

@@ -69,7 +69,7 @@ class CTDetHead(BaseDenseHead):
     Args:
         in_channels: Channels of the feature map.
         feat_channels: Channels between the two convolutions of a branch.
-        num_classes: C.
+        num_classes: How many, C.
         loss_center_heatmap: Heatmap loss. mmdet's ``GaussianFocalLoss``, which expects
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
