@@ -9,6 +9,7 @@ was made from has changed.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 import os
@@ -30,6 +31,8 @@ KNOWN_WARNING = 'ignore:pkg_resources is deprecated as an API'
 
 def main() -> None:
     """Run the steps and say where their results lie."""
+    # There are none, but --help shall not empty the folder of the last training.
+    argparse.ArgumentParser(description=__doc__).parse_args()
     os.chdir(ROOT)
     # In a file or a pipe, too, lines shall stand in the order in which they are said.
     sys.stdout.reconfigure(line_buffering=True)
