@@ -38,7 +38,7 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 
-# As large as it is, and without a button.
+# The diagram as large as it comes, and no button to enlarge it.
 mermaid_height = 'auto'
 mermaid_fullscreen = False
 
