@@ -25,6 +25,8 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
 
+from mmdet_centernet.files import write_bytes
+
 PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 
 
@@ -82,7 +84,8 @@ def main() -> None:
                     rows.append(result)
                     print(format_row(result), flush=True)
     result = dict(about=about, rows=rows, sweeps=sweeps)
-    (args.out / 'benchmark.json').write_text(json.dumps(result, indent=2) + '\n')
+    content = json.dumps(result, indent=2) + '\n'
+    write_bytes(args.out / 'benchmark.json', content.encode())
     pictures = draw_sweeps(sweeps, args.out)
     print('\nwritten:', args.out / 'benchmark.json', *pictures)
 

@@ -10,7 +10,6 @@ trained and no weights are needed.
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,12 +25,12 @@ import mmdet_centernet  # noqa: F401, so that the types of a config are known
 from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.data_report.annotations import Annotations, read_annotations
 from mmdet_centernet.data_report.dropped import count_classes
-from mmdet_centernet.data_report.files import write_bytes, write_picture
 from mmdet_centernet.data_report.picture import draw_sample
 from mmdet_centernet.data_report.plot import plot_summary
 from mmdet_centernet.data_report.report import describe, find_warnings
 from mmdet_centernet.data_report.samples import TrainingData
 from mmdet_centernet.data_report.statistics import TargetStatistics, collect
+from mmdet_centernet.files import write_bytes, write_figure, write_picture
 
 SPLITS = ('train', 'val', 'test')
 
@@ -116,9 +115,7 @@ def write_report(
     lines = [f'WARNING: {text}' for text in warnings] or ['Nothing suspicious.']
     report = '\n'.join([describe(splits, statistics), '', *lines])
     classes = total_classes(data.dataset.metainfo['classes'], splits['train'])
-    figure = io.BytesIO()
-    plot_summary(statistics, classes).savefig(figure, dpi=100, format='png')
-    write_bytes(out / 'summary.png', figure.getvalue())
+    write_figure(out / 'summary.png', plot_summary(statistics, classes))
     write_bytes(out / 'report.txt', f'{report}\n'.encode())
     return report
 

@@ -17,6 +17,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mmdet_centernet.files import write_figure
+
 METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
 HEADINGS = ('AP', 'AP50', 'AP75', 'AP small')
 
@@ -53,8 +55,7 @@ def main() -> None:
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.spines[['top', 'right']].set_visible(False)
     figure.tight_layout()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.out, dpi=110)
+    write_figure(args.out, figure)
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[list[int], np.ndarray]:

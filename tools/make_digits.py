@@ -260,7 +260,8 @@ def _write_split(
     digits = []
     for index, file_name in enumerate(names):
         picture, found = canvas(np.random.default_rng([*seed, index]), *scans)
-        cv2.imwrite(str(folder / name / file_name), picture)
+        if not cv2.imwrite(str(folder / name / file_name), picture):
+            raise OSError(f'{folder / name / file_name} cannot be written')
         digits.append(found)
     (folder / f'{name}.json').write_text(json.dumps(coco(names, digits)))
 

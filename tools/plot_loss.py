@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from mmdet_centernet.files import write_figure
 from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
 from mmdet_centernet.functional.gaussian import gaussian_cells
 
@@ -172,7 +173,7 @@ def main() -> None:
         figure, axes = plt.subplots(1, 2, figsize=(10, 3.8), layout='constrained')
         draw(*axes)
         path = out / f'loss_{name}.png'
-        figure.savefig(path, dpi=110)
+        write_figure(path, figure)
         plt.close(figure)
         print(path)
 

@@ -363,15 +363,13 @@ class Results:
             )
 
     def write(self, path: Path) -> None:
-        """Writes the file: all of it, or nothing."""
+        """Writes the file."""
         content = dict(
             images=self.images,
             annotations=self.annotations,
             categories=self.categories,
         )
-        part = path.with_name(path.name + '.part')
-        part.write_text(json.dumps(content))
-        os.replace(part, path)
+        write(path, json.dumps(content).encode())
 
 
 def check_folder(folder: Path, paths: Sequence[Path]) -> None:
@@ -382,9 +380,18 @@ def check_folder(folder: Path, paths: Sequence[Path]) -> None:
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes an image; OpenCV by itself says nothing when it cannot."""
-    if not cv2.imwrite(str(path), image):
-        raise ValueError(f'{path} cannot be written')
+    """Writes an image in the format that its name asks for."""
+    done, encoded = cv2.imencode(path.suffix, image)
+    if not done:
+        raise ValueError(f'OpenCV cannot write {path}')
+    write(path, encoded.tobytes())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file: all of it, or nothing."""
+    part = path.with_name(path.name + '.part')
+    part.write_bytes(content)
+    os.replace(part, path)
 
 
 if __name__ == '__main__':

@@ -20,6 +20,8 @@ from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from mmdet_centernet.files import write_figure
+
 WINDOW = 100
 """Steps that a mean is taken over."""
 
@@ -50,7 +52,7 @@ def main() -> None:
         runner.train()
     report(watch, Counter(str(one.message)[:80] for one in caught))
     path = args.out / 'soak.png'
-    draw(watch).savefig(path, dpi=100)
+    write_figure(path, draw(watch))
     print(path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ from mmdet_centernet.export.check import Difference, compare, reference_maps
 from mmdet_centernet.export.metadata import describe_network
 from mmdet_centernet.export.network import ExportNetwork
 from mmdet_centernet.export.view import View
+from mmdet_centernet.files import write_bytes
 
 # The first that have GridSample and DeformConv. Older ones run in more places.
 OPSET = 16
@@ -97,7 +97,7 @@ def export_onnx(
             f'ONNX Runtime and torch disagree: boxes by {difference.boxes:.2g} pixels, '
             f'scores by {difference.scores:.2g}. No file was written'
         )
-    _write(content, path)
+    write_bytes(path, content)
     return Exported(model.opset_import[0].version, images.shape, difference)
 
 
@@ -175,13 +175,3 @@ def _open(content: bytes) -> onnxruntime.InferenceSession:
             f'onnxruntime {onnxruntime.__version__} cannot run the graph: {error}. '
             'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
         ) from error
-
-
-def _write(content: bytes, path: Path) -> None:
-    """All of a file, or nothing."""
-    part = path.with_name(path.name + '.part')
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

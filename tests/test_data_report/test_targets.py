@@ -7,7 +7,6 @@ from mmengine.config import Config
 from tiny import tiny_config
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
-from mmdet_centernet.data_report.files import write_bytes, write_picture
 from mmdet_centernet.data_report.picture import (
     DROPPED_COLOUR,
     SHARING_COLOUR,
@@ -21,6 +20,7 @@ from mmdet_centernet.data_report.statistics import (
     sharing,
     suspect_targets,
 )
+from mmdet_centernet.files import write_bytes, write_picture
 from mmdet_centernet.hooks.heatmap_picture import TRUTH_COLOUR
 
 STRIDE = 4

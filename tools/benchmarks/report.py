@@ -8,6 +8,8 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 
+from mmdet_centernet.files import write_figure
+
 COLUMNS = '{:34} {:>10} {:>10} {:>8} {:>10}'
 SIDES = {'ours': '#0072b2', 'stock': '#d55e00', 'floor': '#999999'}
 LABELS = {
@@ -44,7 +46,7 @@ def draw_sweeps(sweeps: Sequence[dict], folder: Path) -> list[Path]:
         left.legend(frameon=False)
         figure.tight_layout()
         files.append(folder / f'losses_by_{sweep["axis"]}.png')
-        figure.savefig(files[-1], dpi=110)
+        write_figure(files[-1], figure)
         plt.close(figure)
     return files
 

@@ -1,0 +1,127 @@
+"""Killed while they write, the tools leave what was there before, or nothing.
+
+The kernel ends them: at a size that no file may exceed, or when a file gets its name.
+"""
+
+import signal
+import subprocess
+import sys
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from exported import lively_detector
+from mmengine.config import Config
+from official_networks import our_network
+from scripts import SECONDS, environment, run_python
+from tiny import REPO, tiny_config
+
+from mmdet_centernet.converters import to_official_state_dict
+from mmdet_centernet.export import describe_pipeline, export_onnx
+
+pytestmark = pytest.mark.slow
+
+OLD = b'what was there before'
+
+
+class Job(NamedTuple):
+    """A command, the file that it writes, and more than half of that file's bytes."""
+
+    command: list
+    target: str
+    size: int
+    replaces: bool = True
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    """Something to convert, to export and to look at."""
+    folder = tmp_path_factory.mktemp('killed')
+    config = tiny_config(folder)
+    detector = lively_detector(Config.fromfile(config))
+    classes = ('square', 'disc')
+    meta = dict(dataset_meta=dict(classes=classes))
+    torch.save(dict(state_dict=detector.state_dict(), meta=meta), folder / 'own.pth')
+    pipeline = Config.fromfile(config).test_pipeline
+    view = describe_pipeline(pipeline)
+    export_onnx(detector, folder / 'own.onnx', view=view, classes=classes)
+    (folder / 'photos').mkdir()
+    cv2.imwrite(str(folder / 'photos/grey.jpg'), np.full((64, 64, 3), 90, np.uint8))
+    torch.save(official_weights(), folder / 'official.pth')
+    return folder
+
+
+def official_weights():
+    """Weights of a shipped network under official names."""
+    with torch.device('meta'):
+        shapes = our_network('res_18').state_dict()
+    one = torch.tensor(0.5)  # each of the tensors is a single number in memory
+    return to_official_state_dict(
+        {key: one.expand(value.shape) for key, value in shapes.items()}
+    )
+
+
+def jobs(folder, out):
+    tools = REPO / 'tools'
+    return dict(
+        convert=Job(
+            [tools / 'convert_official.py', folder / 'official.pth', out / 'own.pth'],
+            'own.pth',
+            10_000,
+        ),
+        export=Job(
+            [
+                tools / 'export_onnx.py',
+                folder / 'tiny.py',
+                folder / 'own.pth',
+                out / 'own.onnx',
+            ],
+            'own.onnx',
+            1_000_000,
+        ),
+        predict=Job(
+            [
+                tools / 'predict_onnx.py',
+                folder / 'own.onnx',
+                folder / 'photos',
+                '--out-dir',
+                out,
+                '--score-thr',
+                '1',
+            ],
+            'predictions.json',
+            4_000,
+        ),
+        digits=Job(
+            [tools / 'make_digits.py', out / 'digits', '--train', '2', '--val', '2'],
+            'digits',
+            1_000,
+            replaces=False,
+        ),
+    )
+
+
+@pytest.mark.parametrize('when', ['half', 'rename'])
+@pytest.mark.parametrize('name', ['convert', 'export', 'predict', 'digits'])
+def test_the_old_file_or_none(name, when, folder, tmp_path):
+    job = jobs(folder, tmp_path)[name]
+    target = tmp_path / job.target
+    if job.replaces:
+        target.write_bytes(OLD)
+    killer = [REPO / 'tests/killing.py', job.size if when == 'half' else when]
+    done = subprocess.run(
+        [sys.executable, *map(str, [*killer, *job.command])],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    expected = signal.SIGXFSZ if when == 'half' else signal.SIGKILL
+    assert done.returncode == -expected, done.stderr.decode()
+    assert target.exists() == job.replaces
+    assert not job.replaces or target.read_bytes() == OLD
+    run_python(*job.command, cwd=tmp_path)
+    assert target.is_dir() or len(target.read_bytes()) > job.size
+    assert not list(tmp_path.rglob('*.part'))
