@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soaks import assigner, decoder, head, loss, views
+from soaks import assigner, decoder, head, loss, prediction, views
 from soaks.outcome import Case
 
 KINDS: dict[str, Case] = dict(
@@ -12,5 +12,6 @@ KINDS: dict[str, Case] = dict(
     focal_loss_refuse=loss.refuse,
     head_loss=head.head_loss,
     decode=decoder.decode,
+    predict=prediction.predict,
     view=views.view,
 )
