@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soaks import assigner, decoder, head, loss, prediction, views
+from soaks import assigner, checkpoints, decoder, head, loss, prediction, views
 from soaks.outcome import Case
 
 KINDS: dict[str, Case] = dict(
@@ -13,5 +13,6 @@ KINDS: dict[str, Case] = dict(
     head_loss=head.head_loss,
     decode=decoder.decode,
     predict=prediction.predict,
+    checkpoint=checkpoints.checkpoint,
     view=views.view,
 )

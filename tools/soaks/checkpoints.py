@@ -1,0 +1,238 @@
+"""Checkpoints of the official code, whole and broken, through the converter.
+
+Each of their tensors is a single number that is shown in the right shape, so that a
+whole network takes some kilobytes on disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import struct
+import sys
+import tempfile
+import zipfile
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+from unittest.mock import patch
+
+import convert_official
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from torch import Tensor
+
+from mmdet_centernet.converters import to_official_state_dict
+from soaks import draws
+from soaks.outcome import REFUSED, RIGHT
+
+LENGTHS_AT, HEADER = 26, 30
+"""Bytes before a zip file says how long name and extra field of an entry are, and
+before these themselves."""
+OLD = b'what was there before'
+Weights = dict[str, Tensor]
+
+
+def checkpoint(draw: Random) -> str:
+    """Whole ones come through under other names; broken ones change nothing."""
+    weights = draw_weights(draw)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder) / 'from.pth', Path(folder) / 'to.pth'
+        if draw.random() < 0.15:
+            torch.save(wrapped(draw, weights), source)
+            convert(source, target)
+            check_result(target, weights)
+            return RIGHT
+        target.write_bytes(OLD)
+        says = draw.choice(FAULTS)(draw, weights, source)
+        message = convert(source, target)
+        assert says in message, (says, message)
+        assert target.read_bytes() == OLD
+        left = sorted(os.listdir(folder))
+        assert left == ['from.pth', 'to.pth'], left
+    return REFUSED
+
+
+def draw_weights(draw: Random) -> Weights:
+    """All weights of a network, for some number of classes."""
+    classes = draw.choice([1, 3, 20, 80])
+    dtype = draw.choice([torch.float32, torch.float32, torch.float16, torch.float64])
+    values = draws.generator(draw).normal(size=1000)
+    return {
+        key: torch.tensor(value, dtype=dtype).expand(
+            (classes, *shape[1:]) if key in ('hm.2.weight', 'hm.2.bias') else shape
+        )
+        for value, (key, shape) in zip(values, shapes('res_18').items(), strict=False)
+        if not key.endswith('num_batches_tracked') or draw.random() < 0.5
+    }
+
+
+@cache
+def shapes(network: str) -> dict[str, tuple[int, ...]]:
+    """Of the weights of a shipped config under official names."""
+    cfg = Config.fromfile(convert_official.CONFIGS / convert_official.COCO[network])
+    with torch.device('meta'):
+        weights = MODELS.build(cfg.model).state_dict()
+    named = to_official_state_dict(weights)
+    return {key: tuple(value.shape) for key, value in named.items()}
+
+
+def wrapped(draw: Random, weights: Weights) -> dict:
+    """The ways that such weights lie in files."""
+    prefix = draw.choice(['', 'module.'])
+    content = {prefix + key: value for key, value in weights.items()}
+    return draw.choice([content, dict(epoch=3, state_dict=content, optimizer={})])
+
+
+def convert(source: Path, target: Path) -> str:
+    """Runs the command line; what it said when it gave up."""
+    argv = ['convert_official.py', str(source), str(target)]
+    with patch.object(sys, 'argv', argv), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            convert_official.main()
+        except SystemExit as end:
+            return str(end)
+    return ''
+
+
+def check_result(target: Path, weights: Weights) -> None:
+    """The same tensors under as many names, and back again."""
+    found = torch.load(target, weights_only=True)['state_dict']
+    back = to_official_state_dict(found)
+    for key, value in weights.items():
+        assert back[key].dtype == value.dtype, key
+        assert torch.equal(back[key], value), key
+    added = back.keys() - weights.keys()
+    assert all(key.endswith('num_batches_tracked') for key in added), added
+
+
+def truncated(draw: Random, weights: Weights, path: Path) -> str:
+    """The end of the file is missing."""
+    torch.save(wrapped(draw, weights), path)
+    os.truncate(path, draw.randrange(path.stat().st_size))
+    return 'cannot be read as weights'
+
+
+def scratched(draw: Random, weights: Weights, path: Path) -> str:
+    """A bit of a weight fell over."""
+    torch.save(wrapped(draw, weights), path)
+    with zipfile.ZipFile(path) as file:
+        entries = [one for one in file.infolist() if '/data/' in one.filename]
+    content = bytearray(path.read_bytes())
+    header = draw.choice(entries).header_offset
+    lengths = struct.unpack_from('<HH', content, header + LENGTHS_AT)
+    content[header + HEADER + sum(lengths)] ^= 1 << draw.randrange(8)
+    path.write_bytes(bytes(content))
+    return 'damaged'
+
+
+def rotten(draw: Random, weights: Weights, path: Path) -> str:
+    """Not a file of torch at all."""
+    path.write_bytes(
+        draw.choice([b'', b'<html>404</html>', b'\x80\x02', draw.randbytes(500)])
+    )
+    return 'cannot be read as weights'
+
+
+def with_code(draw: Random, weights: Weights, path: Path) -> str:
+    """Whoever unpickles it runs a program."""
+    content = wrapped(draw, weights)
+    content[draw.choice(['meta', 'hm.0.weight'])] = Runs(path.with_name('made'))
+    torch.save(content, path)
+    return 'cannot be read as weights'
+
+
+class Runs:
+    """Makes a folder where it is unpickled."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = str(folder)
+
+    def __reduce__(self) -> tuple:
+        return os.mkdir, (self.folder,)
+
+
+def not_a_dict(draw: Random, weights: Weights, path: Path) -> str:
+    """Tensors without names, or names without tensors."""
+    content, says = draw.choice(
+        [
+            (list(weights.values()), 'not a dict'),
+            (next(iter(weights.values())), 'not a dict'),
+            (dict(state_dict=dict.fromkeys(weights, 1.0)), 'neither a state dict nor'),
+            (dict(model=weights), 'neither a state dict nor'),
+        ]
+    )
+    torch.save(content, path)
+    return says
+
+
+def not_finite(draw: Random, weights: Weights, path: Path) -> str:
+    """Training went wrong before."""
+    key = some_weight(draw, weights)
+    value = weights[key].clone()
+    value.view(-1)[draw.randrange(value.numel())] = draw.choice(
+        [float('nan'), float('inf'), -float('inf')]
+    )
+    torch.save(wrapped(draw, weights | {key: value}), path)
+    return 'values that are not finite, such as'
+
+
+def missing(draw: Random, weights: Weights, path: Path) -> str:
+    """A key is not there."""
+    key = some_weight(draw, weights)
+    torch.save(wrapped(draw, {k: v for k, v in weights.items() if k != key}), path)
+    return f'missing: {key}'
+
+
+def unknown(draw: Random, weights: Weights, path: Path) -> str:
+    """A key too many, or one that is spelled otherwise."""
+    key = some_weight(draw, weights) + draw.choice(['_', '.0', 's'])
+    torch.save(wrapped(draw, weights | {key: torch.zeros(1)}), path)
+    return f'unknown: {key}'
+
+
+def twice(draw: Random, weights: Weights, path: Path) -> str:
+    """A key with and without the prefix of a parallel wrapper."""
+    key = some_weight(draw, weights)
+    torch.save(weights | {f'module.{key}': weights[key]}, path)
+    return f'twice: {key}'
+
+
+def other_shape(draw: Random, weights: Weights, path: Path) -> str:
+    """A tensor of a wider or narrower network."""
+    key = some_weight(draw, {k: v for k, v in weights.items() if 'hm' not in k})
+    one: Any = torch.zeros((), dtype=weights[key].dtype)
+    size = draw.choice([(), (7,), (*weights[key].shape, 1)])
+    torch.save(wrapped(draw, weights | {key: one.expand(size)}), path)
+    return 'shapes of another network'
+
+
+def other_network(draw: Random, weights: Weights, path: Path) -> str:
+    """Names that are not official, such as those of our detector."""
+    prefix = draw.choice(['backbone.', 'model.', 'net.'])
+    torch.save({prefix + key: value for key, value in weights.items()}, path)
+    return f'unknown: {prefix}'
+
+
+def some_weight(draw: Random, weights: Weights) -> str:
+    """The name of a tensor that is no counter."""
+    counter = 'num_batches_tracked'
+    return draw.choice([key for key in weights if not key.endswith(counter)])
+
+
+FAULTS = (
+    truncated,
+    scratched,
+    rotten,
+    with_code,
+    not_a_dict,
+    not_finite,
+    missing,
+    unknown,
+    twice,
+    other_shape,
+    other_network,
+)
