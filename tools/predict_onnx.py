@@ -23,6 +23,17 @@ import numpy as np
 import onnxruntime
 
 FORMAT_VERSION = 1
+FIELDS = {
+    'classes',
+    'normalize',
+    'channels',
+    'mean',
+    'std',
+    'view',
+    'image_dtype',
+    'score_thr',
+    'clip_border',
+}
 IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 MAX_WAITING = 64  # images in memory that wait for others of their size
 GOLDEN_ANGLE = 137.508  # degrees of hue between classes: neighbours look different
@@ -159,9 +170,15 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
             f'{path} has format {version}, but this predict_onnx.py reads format '
             f'{FORMAT_VERSION}. Export it again with the tools of one version'
         )
-    # Tools that rewrite models add entries such as onnx.infer.
-    ours = (name for name in metadata if name.isidentifier())
-    return {name: json.loads(metadata[name]) for name in ours}
+    missing = sorted(FIELDS - metadata.keys())
+    if missing:
+        raise ValueError(
+            f'{path} does not say its {", ".join(missing)}: export it again'
+        )
+    try:
+        return {name: json.loads(metadata[name]) for name in FIELDS}
+    except ValueError as error:
+        raise ValueError(f'{path} is damaged: {error}. Export it again') from error
 
 
 def resize(

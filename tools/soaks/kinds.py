@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soaks import assigner, checkpoints, decoder, head, loss, prediction, views
+from soaks import assigner, checkpoints, decoder, head, loss, prediction, runtime, views
 from soaks.outcome import Case
 
 KINDS: dict[str, Case] = dict(
@@ -14,5 +14,7 @@ KINDS: dict[str, Case] = dict(
     decode=decoder.decode,
     predict=prediction.predict,
     checkpoint=checkpoints.checkpoint,
+    runtime=runtime.runtime,
+    runtime_refuse=runtime.refuse,
     view=views.view,
 )
