@@ -5,8 +5,10 @@ Legend: I images, N boxes. Boxes are x1, y1, x2, y2 in pixels of the image.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,10 +20,11 @@ from mmengine.fileio import get_text, load
 
 COCO_FIELDS = dict(
     images=('id', 'file_name', 'width', 'height'),
-    annotations=('image_id', 'category_id', 'bbox', 'area'),
+    annotations=('id', 'image_id', 'category_id', 'bbox', 'area'),
     categories=('id', 'name'),
 )
 """What mmdet reads of a COCO file without asking whether it is there."""
+NUMBERS = ('width', 'height', 'area')
 VOC_CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 DIFFICULT = ('1', 'true', 'True')
 
@@ -44,6 +47,7 @@ class Annotations:
         areas: (N,) what the file gives as the area.
         hidden: (N,) bool, boxes that the file itself marks with ``ignore``.
         is_coco: Whether the file is COCO's; else it is a list of VOC's.
+        can_evaluate: Whether pycocotools finds all that it asks for in an evaluation.
     """
 
     source: str
@@ -58,6 +62,7 @@ class Annotations:
     areas: np.ndarray
     hidden: np.ndarray
     is_coco: bool
+    can_evaluate: bool = True
 
 
 def read_annotations(cfg: Mapping[str, Any]) -> list[Annotations]:
@@ -97,10 +102,12 @@ def read_coco(dataset: CocoDataset) -> Annotations:
     """Read the json of a COCO dataset that has not loaded it.
 
     Raises:
-        ValueError: If a field is missing, or a box belongs to no image.
+        ValueError: If it is no JSON, a field is missing or of the wrong kind, an id is
+            there twice, or a box belongs to no image.
     """
-    content = load(dataset.ann_file, backend_args=dataset.backend_args)
+    content = _load_json(dataset)
     _check_fields(content, dataset.ann_file)
+    _check_ids(content, dataset.ann_file)
     names = {entry['id']: entry['name'] for entry in content['categories']}
     numbers = {entry['id']: i for i, entry in enumerate(content['images'])}
     entries = content['annotations']
@@ -126,6 +133,7 @@ def read_coco(dataset: CocoDataset) -> Annotations:
         areas=np.array([entry['area'] for entry in entries], float),
         hidden=np.array([bool(entry.get('ignore')) for entry in entries], bool),
         is_coco=True,
+        can_evaluate=all('iscrowd' in entry for entry in entries),
     )
 
 
@@ -158,17 +166,69 @@ def read_xml(dataset: XMLDataset) -> Annotations:
     )
 
 
+def _load_json(dataset: CocoDataset) -> Any:
+    try:
+        return load(
+            dataset.ann_file, file_format='json', backend_args=dataset.backend_args
+        )
+    except ValueError as error:  # of the encoding, too
+        raise ValueError(f'{dataset.ann_file} is no JSON in UTF-8: {error}') from error
+
+
 def _check_fields(content: Any, path: str) -> None:
-    """Whether a COCO file has what mmdet reads of it."""
+    """Whether a COCO file has what mmdet reads of it, in the right form."""
     for part, fields in COCO_FIELDS.items():
-        if not isinstance(content, dict) or part not in content:
+        if not isinstance(content, dict) or not isinstance(content.get(part), list):
             raise ValueError(
-                f'{path} has no {part!r}: the COCO format wants {list(COCO_FIELDS)}'
+                f'{path} has no list of {part!r}: the COCO format wants '
+                f'{list(COCO_FIELDS)}'
             )
         for number, entry in enumerate(content[part]):
-            missing = [field for field in fields if field not in entry]
-            if missing:
-                raise ValueError(f'{path}: {part}[{number}] has no {missing}')
+            wrong = _wrong_field(entry, fields)
+            if wrong:
+                raise ValueError(f'{path}: {part}[{number}] {wrong}')
+
+
+def _wrong_field(entry: Any, fields: Sequence[str]) -> str | None:
+    """What is wrong with an image, an annotation or a category."""
+    if not isinstance(entry, dict):
+        return f'is {entry!r}; it has to have {list(fields)}'
+    missing = [field for field in fields if field not in entry]
+    if missing:
+        return f'has no {missing}'
+    for field in fields:
+        value = entry[field]
+        if field.endswith('id') and not isinstance(value, int | str):
+            return f'has the {field} {value!r}; it has to be a whole number'
+        if field in NUMBERS and not isinstance(value, Real):
+            return f'has the {field} {value!r}; it has to be a number'
+        if field.endswith('name') and not isinstance(value, str):
+            return f'has the {field} {value!r}; it has to be a text'
+    if 'bbox' in fields and not _is_box(entry['bbox']):
+        return f'has the bbox {entry["bbox"]!r}; it has to be [x, y, width, height]'
+    return None
+
+
+def _is_box(box: Any) -> bool:
+    return (
+        isinstance(box, list)
+        and len(box) == len(('x', 'y', 'width', 'height'))
+        and all(isinstance(value, Real) for value in box)
+    )
+
+
+def _check_ids(content: dict[str, list[dict]], path: str) -> None:
+    """Of entries with the same id pycocotools would take the last one for all."""
+    for part, entries in content.items():
+        if part not in COCO_FIELDS:
+            continue
+        counts = Counter(entry['id'] for entry in entries)
+        twice = [id_ for id_, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f'{path}: {len(twice)} ids of {part} are there more than once, such as '
+                f'{twice[0]!r}: number the {part} anew'
+            )
 
 
 def _parse(path: str, backend_args: dict | None) -> ElementTree.Element:

@@ -55,6 +55,7 @@ def suspect_splits(splits: Splits, num_classes: int) -> list[str]:
     """
     found = []
     for split, files in splits.items():
+        found += [text for file in files for text in _cannot_evaluate(split, file)]
         counts = _total_counts(files)
         if files and len(counts) != num_classes:
             found.append(
@@ -78,6 +79,15 @@ def suspect_splits(splits: Splits, num_classes: int) -> list[str]:
             + '. List the same categories in the same order in all files'
         )
     return found
+
+
+def _cannot_evaluate(split: str, file: Annotations) -> list[str]:
+    if split == 'train' or file.can_evaluate:
+        return []
+    return [
+        f'{file.source}: some annotations have no iscrowd, without which pycocotools '
+        'cannot evaluate: add "iscrowd": 0 to them'
+    ]
 
 
 def _total_counts(files: Sequence[Annotations]) -> dict[str, int]:

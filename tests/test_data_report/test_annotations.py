@@ -218,7 +218,7 @@ def test_missing_images(dataset):
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda c: c.pop('categories'), "has no 'categories'"),
+        (lambda c: c.pop('categories'), "no list of 'categories'"),
         (
             lambda c: c['annotations'][3].pop('area'),
             r"annotations\[3\] has no \['area'",

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from soaks import assigner, checkpoints, decoder, head, loss, prediction, runtime, views
+from soaks import (
+    annotations,
+    assigner,
+    checkpoints,
+    decoder,
+    head,
+    loss,
+    prediction,
+    runtime,
+    views,
+)
 from soaks.outcome import Case
 
 KINDS: dict[str, Case] = dict(
+    annotation_file=annotations.annotation_file,
     assign=assigner.assign,
     assign_refuse=assigner.refuse,
     focal_loss=loss.focal_loss,

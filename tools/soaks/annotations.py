@@ -1,0 +1,271 @@
+"""Annotation files in COCO's format, whole and with a fault that has to be named."""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from mmdet_centernet.data_report.annotations import Annotations, read_annotations
+from mmdet_centernet.data_report.dropped import count_classes
+from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from soaks.outcome import REFUSED, RIGHT, refused
+
+CLASSES = ('one', 'two', 'three')
+LEAST, MOST = 20, 60
+WRONG_NUMBERS = (None, '7', [], {})
+Content = dict[str, Any]
+
+
+def annotation_file(draw: Random) -> str:
+    """Nothing is said against a good file; a fault is named."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, content = Path(name), draw_content(draw)
+        for image in content['images']:
+            (folder / image['file_name']).touch()
+        if draw.random() < 0.2:
+            file = read(folder, json.dumps(content))
+            assert suspicions(file) == ''
+            check_counts(file, content)
+            return RIGHT
+        fault, says = draw.choice(FAULTS)
+        spoiled = fault(draw, content)
+        text = spoiled if isinstance(spoiled, str | bytes) else json.dumps(content)
+        if fault in REFUSED_FAULTS:
+            return refused(ValueError, says, lambda: read(folder, text))
+        found = suspicions(read(folder, text))
+        assert says in found, (says, found)
+        return REFUSED
+
+
+def draw_content(draw: Random) -> Content:
+    """A faultless file: each class has boxes, and each lies inside of its image."""
+    sizes = [(draw.randint(LEAST, MOST), draw.randint(LEAST, MOST)) for _ in range(4)]
+    ids = draw.sample(range(1000), len(sizes))
+    images = [
+        dict(id=id_, file_name=f'{id_}.png', width=width, height=height)
+        for id_, (width, height) in zip(ids, sizes, strict=True)
+    ]
+    categories = [
+        dict(id=id_, name=name)
+        for id_, name in zip(draw.sample(range(90), 3), CLASSES, strict=True)
+    ]
+    annotations = []
+    for number in range(draw.randint(6, 12)):
+        image, category = draw.choice(images), categories[number % 3]
+        width, height = draw.uniform(2, 9), draw.uniform(2, 9)
+        x = draw.uniform(0, image['width'] - width)
+        y = draw.uniform(0, image['height'] - height)
+        annotations.append(
+            dict(
+                id=number * 7,
+                image_id=image['id'],
+                category_id=category['id'],
+                bbox=[x, y, width, height],
+                area=width * height,
+                iscrowd=0,
+            )
+        )
+    return dict(images=images, annotations=annotations, categories=categories)
+
+
+def read(folder: Path, text: str | bytes) -> Annotations:
+    """What the data report reads of a file with this text."""
+    path = folder / 'annotations.json'
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    (file,) = read_annotations(
+        dict(
+            type='CocoDataset',
+            data_root=str(folder),
+            ann_file=path.name,
+            data_prefix=dict(img=''),
+            metainfo=dict(classes=CLASSES),
+        )
+    )
+    return file
+
+
+def suspicions(file: Annotations) -> str:
+    """All that is said against a file that is used for validation."""
+    return '\n'.join(suspect_file(file) + suspect_splits(dict(val=[file]), 3))
+
+
+def check_counts(file: Annotations, content: Content) -> None:
+    """Each class has as many boxes as the file gives it."""
+    names = {one['id']: one['name'] for one in content['categories']}
+    found = [names[one['category_id']] for one in content['annotations']]
+    assert count_classes(file) == {name: found.count(name) for name in CLASSES}
+
+
+def not_json(draw: Random, content: Content) -> str | bytes:
+    """Cut off, a page, or of another encoding."""
+    text = json.dumps(content)
+    name = json.dumps(content | dict(info='Bär'), ensure_ascii=False)
+    return draw.choice(
+        [text[: draw.randrange(len(text))], '<html>', '', name.encode('latin-1')]
+    )
+
+
+def other_json(draw: Random, content: Content) -> str:
+    """Of another format."""
+    part = draw.choice(list(content))
+    return json.dumps(
+        draw.choice(
+            [
+                content['annotations'],
+                None,
+                3,
+                {k: v for k, v in content.items() if k != part},
+                content | {part: draw.choice([None, {}, 'text'])},
+            ]
+        )
+    )
+
+
+def missing_field(draw: Random, content: Content) -> None:
+    """What mmdet reads without asking."""
+    part = draw.choice(list(content))
+    entry = draw.choice(content[part])
+    entry.pop(draw.choice([name for name in entry if name != 'iscrowd']))
+
+
+def wrong_entry(draw: Random, content: Content) -> None:
+    """Not an entry at all."""
+    part = content[draw.choice(list(content))]
+    part[draw.randrange(len(part))] = draw.choice([None, 3, 'text', []])
+
+
+def wrong_box(draw: Random, content: Content) -> None:
+    """Not four numbers."""
+    entry = draw.choice(content['annotations'])
+    box = entry['bbox']
+    entry['bbox'] = draw.choice(
+        [box[:3], [*box, 1], [], None, [str(n) for n in box], [None, *box[1:]], 5]
+    )
+
+
+def wrong_number(draw: Random, content: Content) -> None:
+    """No number where one belongs."""
+    if draw.random() < 0.3:
+        draw.choice(content['annotations'])['area'] = draw.choice(WRONG_NUMBERS)
+    else:
+        side = draw.choice(['width', 'height'])
+        draw.choice(content['images'])[side] = draw.choice(WRONG_NUMBERS)
+
+
+def wrong_id(draw: Random, content: Content) -> None:
+    """An id that is none."""
+    part = draw.choice(list(content))
+    names = [name for name in content[part][0] if name.endswith('id')]
+    draw.choice(content[part])[draw.choice(names)] = draw.choice([None, [1], {}, 1.5])
+
+
+def wrong_name(draw: Random, content: Content) -> None:
+    """A name that is none."""
+    part, name = draw.choice([('images', 'file_name'), ('categories', 'name')])
+    draw.choice(content[part])[name] = draw.choice([None, 3, []])
+
+
+def same_id(draw: Random, content: Content) -> None:
+    """Two entries with one id."""
+    part = content[draw.choice(list(content))]
+    one, other = draw.sample(part, 2)
+    one['id'] = other['id']
+    if part is not content['annotations']:
+        keep = {entry['id'] for entry in part}
+        key = 'image_id' if part is content['images'] else 'category_id'
+        content['annotations'] = [a for a in content['annotations'] if a[key] in keep]
+
+
+def stray_image(draw: Random, content: Content) -> None:
+    """A box of an image that is not listed."""
+    draw.choice(content['annotations'])['image_id'] = 5000
+
+
+def stray_category(draw: Random, content: Content) -> None:
+    """A box of a category that is not listed."""
+    draw.choice(content['annotations'])['category_id'] = 5000
+
+
+def no_image(draw: Random, content: Content) -> None:
+    """An image that is not on the disk."""
+    draw.choice(content['images'])['file_name'] = 'gone.png'
+
+
+def fractions(draw: Random, content: Content) -> None:
+    """Boxes in fractions of the image."""
+    sizes = {one['id']: (one['width'], one['height']) for one in content['images']}
+    for entry in content['annotations']:
+        size = sizes[entry['image_id']] * 2
+        entry['bbox'] = [n / of for n, of in zip(entry['bbox'], size, strict=True)]
+
+
+def not_finite(draw: Random, content: Content) -> None:
+    """A box that is no number, which Python's json writes and reads."""
+    box = draw.choice(content['annotations'])['bbox']
+    box[draw.randrange(4)] = draw.choice([math.nan, math.inf, -math.inf])
+
+
+def without_area(draw: Random, content: Content) -> None:
+    """A point or a line."""
+    draw.choice(content['annotations'])['bbox'][draw.choice([2, 3])] = 0
+
+
+def outside(draw: Random, content: Content) -> None:
+    """A box beside its image."""
+    draw.choice(content['annotations'])['bbox'][draw.choice([0, 1])] = 100
+
+
+def misspelt(draw: Random, content: Content) -> None:
+    """A class that metainfo writes otherwise."""
+    draw.choice(content['categories'])['name'] += draw.choice(['s', ' ', 'X'])
+
+
+def no_example(draw: Random, content: Content) -> None:
+    """A class without boxes."""
+    id_ = draw.choice(content['categories'])['id']
+    content['annotations'] = [
+        one for one in content['annotations'] if one['category_id'] != id_
+    ]
+
+
+def other_order(draw: Random, content: Content) -> None:
+    """Categories in another order than that of metainfo."""
+    content['categories'].reverse()
+
+
+def no_iscrowd(draw: Random, content: Content) -> None:
+    """What pycocotools asks for in an evaluation."""
+    del draw.choice(content['annotations'])['iscrowd']
+
+
+Fault = Callable[[Random, Content], str | bytes | None]
+REFUSED_FAULTS: dict[Fault, str] = {
+    not_json: 'is no JSON in UTF-8',
+    other_json: 'has no list of',
+    missing_field: 'has no ',
+    wrong_entry: 'it has to have',
+    wrong_box: r'it has to be \[x, y, width, height\]',
+    wrong_number: 'it has to be a number',
+    wrong_id: 'it has to be a whole number',
+    wrong_name: 'it has to be a text',
+    same_id: 'are there more than once',
+    stray_image: 'that the file does not list',
+}
+NAMED_FAULTS: dict[Fault, str] = {
+    stray_category: 'have a category_id that the list of categories lacks',
+    no_image: 'images are not where data_prefix says: ',
+    fractions: 'boxes seem to be fractions',
+    not_finite: 'not a finite number',
+    without_area: 'no width or height',
+    outside: 'outside the image',
+    misspelt: 'Spell them as there',
+    no_example: 'classes have no example',
+    other_order: 'List metainfo.classes in the order of the file',
+    no_iscrowd: 'have no iscrowd',
+}
+FAULTS = (*REFUSED_FAULTS.items(), *NAMED_FAULTS.items())
