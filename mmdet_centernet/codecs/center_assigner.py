@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 import torch
 from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
+from mmdet_centernet.arguments import is_number
 from mmdet_centernet.codecs.annotation_watch import check_annotations
 from mmdet_centernet.codecs.targets import CenterTargets
 from mmdet_centernet.functional.gaussian import gaussian_radius
@@ -96,15 +99,15 @@ class CenterNetTargetAssigner:
             raise ValueError(
                 f'radius_rule is {radius_rule!r}; choose one of {sorted(RADIUS_RULES)}'
             )
-        if max_objects is not None and max_objects < 1:
+        if not _is_limit(max_objects):
             raise ValueError(
-                f'max_objects is {max_objects}; give 1 or more, or None for no limit'
+                f'max_objects is {max_objects!r}; give 1 or more, or None for no limit'
             )
         self.rule = RADIUS_RULES[radius_rule]
         self.min_overlap = self.rule.min_overlap if min_overlap is None else min_overlap
-        if not 0 < self.min_overlap < 1:
+        if not is_number(self.min_overlap) or not 0 < self.min_overlap < 1:
             raise ValueError(
-                f'min_overlap is {min_overlap}; an IoU lies between 0 and 1'
+                f'min_overlap is {min_overlap!r}; an IoU lies between 0 and 1'
             )
         self.clip_boxes = self.rule.clip_boxes if clip_boxes is None else clip_boxes
         self.use_ignored = use_ignored
@@ -239,3 +242,7 @@ def _covered(corners: Tensor, feat_shape: Sequence[int]) -> Tensor:
     in_x = (xs >= corners[:, 0, None]) & (xs < corners[:, 2, None])
     in_y = (ys >= corners[:, 1, None]) & (ys < corners[:, 3, None])
     return (in_y.float().T @ in_x.float()) > 0
+
+
+def _is_limit(number: Any) -> bool:
+    return number is None or (isinstance(number, Integral) and number >= 1)

@@ -21,6 +21,7 @@ from mmdet.utils import (
 )
 from torch import Tensor, nn
 
+from mmdet_centernet.arguments import check_positive, check_whole
 from mmdet_centernet.codecs import (
     BoxCells,
     CenterTargets,
@@ -38,8 +39,6 @@ from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_heatmap_loss,
-    check_positive,
-    check_whole,
     read_test_cfg,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
@@ -128,6 +127,8 @@ class CTDetHead(BaseDenseHead):
             raise ValueError(
                 f'branch_init is {branch_init!r}; choose one of {sorted(BRANCH_INITS)}'
             )
+        if not isinstance(feat_level, int | None):
+            raise ValueError(f'feat_level is {feat_level!r}; give a whole number')
         if num_stacks > 1 and feat_level is not None:
             raise ValueError('feat_level picks one map; it needs num_stacks=1')
         self.in_channels = in_channels

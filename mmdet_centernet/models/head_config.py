@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from mmdet.models.losses import GaussianFocalLoss
@@ -13,6 +12,7 @@ from mmdet.registry import MODELS, TASK_UTILS
 from mmdet.utils import ConfigType, OptConfigType
 from torch import nn
 
+from mmdet_centernet.arguments import is_number
 from mmdet_centernet.codecs import CenterNetTargetAssigner
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
@@ -24,20 +24,6 @@ TEST_DEFAULTS: dict[str, Any] = dict(
     max_per_img=100,
     clip_border=False,
 )
-
-
-def check_whole(**sizes: int) -> None:
-    """Refuse sizes that are no whole numbers above 0."""
-    for name, size in sizes.items():
-        if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f'{name} is {size!r}; it has to be a whole number above 0')
-
-
-def check_positive(**numbers: float) -> None:
-    """Refuse what is no finite number above 0."""
-    for name, number in numbers.items():
-        if not isinstance(number, Real) or not 0 < number < math.inf:
-            raise ValueError(f'{name} is {number!r}; it has to be a number above 0')
 
 
 def build_heatmap_loss(cfg: ConfigType) -> nn.Module:
@@ -94,6 +80,6 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
             'neighbourhood has a middle'
         )
     for name in ('score_thr', 'max_per_img'):
-        if not isinstance(settings[name], Real):
+        if not is_number(settings[name]):
             raise ValueError(f'test_cfg.{name} is {settings[name]!r}; give a number')
     return settings

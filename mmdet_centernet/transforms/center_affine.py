@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -12,6 +12,11 @@ from mmcv.transforms.utils import cache_randomness
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import autocast_box_type
 
+from mmdet_centernet.arguments import (
+    check_not_negative,
+    check_positive,
+    is_number,
+)
 from mmdet_centernet.functional.window import (
     crop_margin,
     mirror_matrix,
@@ -62,10 +67,11 @@ class CenterAffine(BaseTransform):
                 'give either pad=31 (127 for Hourglass-104) to keep the resolution, or '
                 'size=(width, height) for a view of that size'
             )
-        if pad is not None and (pad < 1 or pad & (pad + 1)):
-            raise ValueError(f'pad is {pad}; it has to be 2^n - 1, such as 31 or 127')
-        if scale <= 0:
-            raise ValueError(f'scale is {scale}; it has to be positive')
+        if pad is not None and not (
+            isinstance(pad, int) and pad > 0 and pad & (pad + 1) == 0
+        ):
+            raise ValueError(f'pad is {pad!r}; it has to be 2^n - 1, such as 31 or 127')
+        check_positive(scale=scale)
         self.pad = pad
         self.size = None if size is None else _checked_size(size)
         self.scale = scale
@@ -146,12 +152,13 @@ class RandomCenterAffine(BaseTransform):
         border: int = 128,
         flip_prob: float = 0.5,
     ) -> None:
-        if not ratios or min(ratios) <= 0:
-            raise ValueError(f'ratios are {ratios}; give at least one, all positive')
-        if border < 0:
-            raise ValueError(f'border is {border}; it may not be negative')
-        if not 0 <= flip_prob <= 1:
-            raise ValueError(f'flip_prob is {flip_prob}; it has to lie between 0 and 1')
+        if not _are_positive(ratios):
+            raise ValueError(f'ratios are {ratios!r}; give at least one, all positive')
+        check_not_negative(border=border)
+        if not is_number(flip_prob) or not 0 <= flip_prob <= 1:
+            raise ValueError(
+                f'flip_prob is {flip_prob!r}; it has to lie between 0 and 1'
+            )
         self.size = _checked_size(size)
         self.ratios = ratios
         self.border = border
@@ -207,7 +214,16 @@ class RandomCenterAffine(BaseTransform):
 
 def _checked_size(size: Size) -> Size:
     """Width and height as cv2 wants them."""
-    if len(size) != 2 or min(size) < 1:
-        raise ValueError(f'size is {size}; give (width, height) in pixels')
+    if not _are_positive(size) or len(size) != 2 or min(size) < 1:
+        raise ValueError(f'size is {size!r}; give (width, height) in pixels')
     width, height = size
     return int(width), int(height)
+
+
+def _are_positive(numbers: Any) -> bool:
+    """Whether these are several numbers, or one, all above 0."""
+    return (
+        isinstance(numbers, Sequence)
+        and len(numbers) > 0
+        and all(is_number(number) and number > 0 for number in numbers)
+    )

@@ -7,6 +7,7 @@ from mmcv.transforms import BaseTransform
 from mmcv.transforms.utils import cache_randomness
 from mmdet.registry import TRANSFORMS
 
+from mmdet_centernet.arguments import check_not_negative
 from mmdet_centernet.functional.color import BLENDS, ColorDraws, change_colors
 
 
@@ -32,11 +33,7 @@ class CenterNetColorJitter(BaseTransform):
     """
 
     def __init__(self, *, strength: float = 0.4, light_std: float = 0.1) -> None:
-        if strength < 0 or light_std < 0:
-            raise ValueError(
-                f'strength is {strength} and light_std {light_std}; neither may be '
-                'negative'
-            )
+        check_not_negative(strength=strength, light_std=light_std)
         self.strength = strength
         self.light_std = light_std
 

@@ -295,7 +295,7 @@ def test_tiny_images_survive_every_view():
         (CenterAffine, {}, 'either pad=31'),
         (CenterAffine, dict(pad=31, size=(512, 512)), 'either pad=31'),
         (CenterAffine, dict(pad=32), r'2\^n - 1'),
-        (CenterAffine, dict(pad=31, scale=0), 'positive'),
+        (CenterAffine, dict(pad=31, scale=0), 'above 0'),
         (CenterAffine, dict(size=(512, 0)), r'\(width, height\)'),
         (RandomCenterAffine, dict(size=(512,)), r'\(width, height\)'),
         (RandomCenterAffine, dict(size=SIZE, ratios=[]), 'at least one'),
