@@ -245,4 +245,4 @@ def _covered(corners: Tensor, feat_shape: Sequence[int]) -> Tensor:
 
 
 def _is_limit(number: Any) -> bool:
-    return number is None or (isinstance(number, Integral) and number >= 1)
+    return number is None or (isinstance(number, Integral) and int(number) > 0)

@@ -14,6 +14,7 @@ from mmdet_centernet.data_report.dropped import (
     visible_boxes,
     why_dropped,
 )
+from mmdet_centernet.data_report.images import broken_images, other_sizes
 
 FEW = 3
 """How many examples are named."""
@@ -39,6 +40,8 @@ def suspect_file(annotations: Annotations) -> list[str]:
         _absent_classes,
         _order_of_classes,
         _missing_images,
+        _broken_images,
+        _other_sizes,
     )
     return [text for check in checks for text in check(annotations)]
 
@@ -189,6 +192,30 @@ def _missing_images(file: Annotations) -> list[str]:
     return [
         f'{file.source}: {len(missing)} of {len(file.image_paths)} images are not '
         f'where data_prefix says: {_some(missing)}'
+    ]
+
+
+def _broken_images(file: Annotations) -> list[str]:
+    broken = broken_images(file.image_paths)
+    if not broken:
+        return []
+    path, why = next(iter(broken.items()))
+    return [
+        f'{file.source}: {len(broken)} images cannot be read ({_some(list(broken))}), '
+        f'{path}: {why}. Copy them once more, or take them out of the file'
+    ]
+
+
+def _other_sizes(file: Annotations) -> list[str]:
+    others = other_sizes(file.image_paths, file.image_sizes)
+    if not others:
+        return []
+    path, (width, height) = next(iter(others.items()))
+    return [
+        f'{file.source}: {len(others)} images are not as large as the file says '
+        f'({_some(list(others))}), {path} has {width} x {height} pixels. Where width '
+        'and height are exchanged the photo is turned by its EXIF tag: boxes have to '
+        'be those of the upright image'
     ]
 
 

@@ -1,11 +1,13 @@
 import json
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdet.datasets import CocoDataset, VOCDataset
 from pictures import draw_pictures, write_coco, write_voc
+from PIL import ExifTags, Image
 from shared_data import shared_path
 
 from mmdet_centernet.data_report.annotations import read_annotations
@@ -259,3 +261,56 @@ def test_wrapped_datasets_are_found(dataset):
         dataset=dict(type='ConcatDataset', datasets=[inner, inner]),
     )
     assert len(read_annotations(wrapped)) == 2
+
+
+def test_images_that_cannot_be_read(dataset):
+    folder, _ = dataset
+    path = folder / 'images/000002.jpg'
+    path.write_bytes(path.read_bytes()[:-100])
+    text = only_suspicion(folder)
+    assert '1 images cannot be read' in text
+    assert '000002.jpg' in text
+
+
+def test_photos_that_their_exif_tag_turns(dataset):
+    folder, change = dataset
+
+    def widen(content):
+        content['images'][1]['width'] += 20
+
+    change(widen)
+    path = folder / 'images' / '000001.jpg'
+    photo = Image.open(path)
+    photo = photo.resize((photo.width + 20, photo.height))
+    photo.save(path)
+    assert suspect_file(read(folder)) == []
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    photo.save(path, exif=exif)
+    text = only_suspicion(folder)
+    assert '1 images are not as large as the file says' in text
+    assert f'has {photo.height} x {photo.width} pixels' in text
+    assert cv2.imread(str(path)).shape[:2] == (photo.width, photo.height)
+
+
+def test_no_iscrowd_is_said_of_what_is_evaluated(dataset):
+    folder, change = dataset
+    change(lambda c: c['annotations'][0].pop('iscrowd', None))
+    annotations = read(folder)
+    assert suspect_splits(dict(train=[annotations]), num_classes=2) == []
+    (text,) = suspect_splits(dict(val=[annotations]), num_classes=2)
+    assert 'add "iscrowd": 0' in text
+
+
+def test_classes_without_examples(dataset):
+    folder, change = dataset
+
+    def drop_discs(content):
+        disc = content['categories'][1]['id']
+        content['annotations'] = [
+            one for one in content['annotations'] if one['category_id'] != disc
+        ]
+
+    change(drop_discs)
+    (text,) = suspect_splits(dict(train=[read(folder)]), num_classes=2)
+    assert text == 'train: 1 of 2 classes have no example: disc'

@@ -10,6 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import cv2
+import numpy as np
+
 from mmdet_centernet.data_report.annotations import Annotations, read_annotations
 from mmdet_centernet.data_report.dropped import count_classes
 from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
@@ -26,7 +29,8 @@ def annotation_file(draw: Random) -> str:
     with tempfile.TemporaryDirectory() as name:
         folder, content = Path(name), draw_content(draw)
         for image in content['images']:
-            (folder / image['file_name']).touch()
+            pixels = np.zeros((image['height'], image['width'], 3), np.uint8)
+            cv2.imwrite(str(folder / image['file_name']), pixels)
         if draw.random() < 0.2:
             file = read(folder, json.dumps(content))
             assert suspicions(file) == ''
@@ -220,6 +224,11 @@ def outside(draw: Random, content: Content) -> None:
     draw.choice(content['annotations'])['bbox'][draw.choice([0, 1])] = 100
 
 
+def other_size(draw: Random, content: Content) -> None:
+    """An image that is larger than the file says."""
+    draw.choice(content['images'])[draw.choice(['width', 'height'])] -= 1
+
+
 def misspelt(draw: Random, content: Content) -> None:
     """A class that metainfo writes otherwise."""
     draw.choice(content['categories'])['name'] += draw.choice(['s', ' ', 'X'])
@@ -263,6 +272,7 @@ NAMED_FAULTS: dict[Fault, str] = {
     not_finite: 'not a finite number',
     without_area: 'no width or height',
     outside: 'outside the image',
+    other_size: 'images are not as large as the file says',
     misspelt: 'Spell them as there',
     no_example: 'classes have no example',
     other_order: 'List metainfo.classes in the order of the file',
