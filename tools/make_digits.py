@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -234,7 +233,6 @@ def write_dataset(folder: Path, counts: dict[str, int], seed: int) -> bool:
     if (folder / DESCRIPTION).is_file():
         if json.loads((folder / DESCRIPTION).read_text()) == description:
             return False
-        shutil.rmtree(folder)
     elif folder.exists():
         raise FileExistsError(f'{folder} holds no dataset of this tool: choose another')
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -243,6 +241,8 @@ def write_dataset(folder: Path, counts: dict[str, int], seed: int) -> bool:
         for number, (name, scans) in enumerate(split_scans(seed).items()):
             _write_split(whole, name, counts[name], (seed, number), scans)
         (whole / DESCRIPTION).write_text(json.dumps(description))
+        if folder.exists():
+            folder.rename(Path(scratch) / 'old')
         whole.rename(folder)
     return True
 

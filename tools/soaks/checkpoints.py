@@ -32,6 +32,7 @@ from soaks.outcome import REFUSED, RIGHT
 LENGTHS_AT, HEADER = 26, 30
 """Bytes before a zip file says how long name and extra field of an entry are, and
 before these themselves."""
+NETWORKS = ('res_18', 'res_18', 'resdcn_18', 'dla_34')
 OLD = b'what was there before'
 Weights = dict[str, Tensor]
 
@@ -60,12 +61,14 @@ def draw_weights(draw: Random) -> Weights:
     """All weights of a network, for some number of classes."""
     classes = draw.choice([1, 3, 20, 80])
     dtype = draw.choice([torch.float32, torch.float32, torch.float16, torch.float64])
-    values = draws.generator(draw).normal(size=1000)
+    values = draws.generator(draw).normal(size=2000)
     return {
         key: torch.tensor(value, dtype=dtype).expand(
             (classes, *shape[1:]) if key in ('hm.2.weight', 'hm.2.bias') else shape
         )
-        for value, (key, shape) in zip(values, shapes('res_18').items(), strict=False)
+        for value, (key, shape) in zip(
+            values, shapes(draw.choice(NETWORKS)).items(), strict=False
+        )
         if not key.endswith('num_batches_tracked') or draw.random() < 0.5
     }
 
