@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart test test-onedl lint docs coverage lock licences sbom clean
+.PHONY: help env env-dev quickstart test test-onedl lint docs coverage mutation lock licences sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,6 +53,10 @@ test-onedl:  ## the quick tests on the onedl forks of mmdet, mmcv and mmengine
 
 coverage: env-dev  ## branches of the package that no test takes, over all tests
 	@$(RUN) -m pytest --cov --cov-report=term
+
+mutation: env-dev  ## small changes to functional/ and codecs/ that no test notices
+	@$(RUN) -m pip install --quiet mutmut==3.8.1
+	@$(VENV)/bin/mutmut run && $(VENV)/bin/mutmut results
 
 # The next three need uv, which fetches the tools: pip install uv.
 lock:  ## write the hashes of what requirements/runtime.txt pins

@@ -4,7 +4,7 @@ import torch
 from mmdet.models.utils import gaussian_radius as mmdet_gaussian_radius
 from shared_data import golden_cases, load_golden
 
-from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
+from mmdet_centernet.codecs import CenterNetTargetAssigner, list_heat, paint_heatmap
 
 STRIDE = 4
 SHAPE = (1, 3, 32, 32)
@@ -144,6 +144,44 @@ def test_ignored_regions_mark_the_cells_inside():
     assert torch.equal(ignored, expected)
     assert assign([[], []], ignored=regions, use_ignored=False).ignored is None
     assert assign([[], []], ignored=[torch.zeros((0, 4))] * 2).ignored is None
+
+
+def test_a_region_ends_at_the_middle_of_a_cell():
+    # Its left and upper edges lie on middles, which count; the others do not.
+    regions = [torch.tensor([[2.0, 6.0, 14.0, 18.0]])]
+    ignored = assign([[]], ignored=regions).ignored
+    expected = torch.zeros((1, 32, 32), dtype=torch.bool)
+    expected[0, 1:4, 0:3] = True
+    assert torch.equal(ignored, expected)
+
+
+@pytest.mark.parametrize(
+    ('box', 'on_map'),
+    [
+        ([-40, 40, 40, 60], True),  # the centre lies on the left border
+        ([-44, 40, 40, 60], False),
+        ([100, 40, 156, 60], False),  # on the right border, which is no cell
+        ([100, 40, 155, 60], True),
+        ([40, -44, 60, 40], False),
+        ([40, 100, 60, 156], False),
+    ],
+)
+def test_without_clipping_a_centre_has_to_lie_on_the_map(box, on_map):
+    targets = assign([[box]], radius_rule='mmdet')
+    assert targets.valid.tolist() == [on_map]
+    assert targets.max_radius >= targets.radii.max()
+
+
+def test_peaks_are_the_cells_that_hold_a_centre():
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand((2, 60, 2, 2), generator=generator) * 40 - 4
+    corners = corners.sort(dim=2).values.reshape(2, 60, 4)
+    corners[:, ::9, 2] = corners[:, ::9, 0]  # without width
+    labels = list(torch.randint(3, (2, 60), generator=generator))
+    targets = assign(list(corners), labels, shape=(2, 3, 8, 8))
+    count = (paint_heatmap(targets) == 1).sum()
+    assert 0 < count < targets.valid.sum()
+    assert list_heat(targets).num_peaks == count
 
 
 @pytest.mark.parametrize(

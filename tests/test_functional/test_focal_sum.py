@@ -1,4 +1,5 @@
 import shutil
+import threading
 
 import pytest
 import torch
@@ -129,6 +130,33 @@ def test_maps_of_several_real_tasks():
         torch.testing.assert_close(
             gradient.double(), expected[1], rtol=1e-6, atol=1e-30
         )
+
+
+@pytest.fixture
+def two_threads():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize('pieces', [1, 2, 7])
+def test_threads_share_the_work(two_threads, pieces, monkeypatch):
+    monkeypatch.setattr(focal_chunks, 'TASK', -(-NUMEL // pieces))
+    workers = set()
+
+    def task(cells, nothing):
+        assert nothing is None
+        assert not (cells * parameter).requires_grad
+        workers.add(threading.current_thread())
+        return cells.sum()
+
+    parameter = torch.ones((), requires_grad=True)
+    cells = torch.arange(NUMEL, dtype=torch.float64)
+    with torch.no_grad():
+        assert focal_chunks.run_tasks(task, cells, None) == cells.sum()
+    assert (threading.main_thread() in workers) == (pieces == 1)
+    assert len(workers) <= 2
 
 
 def test_gradient_is_exact_up_to_float32_where_probabilities_saturate():

@@ -89,16 +89,18 @@ def paint_slowly(centers, radii, shape):
 
 
 @pytest.mark.parametrize('device', ['cpu', 'meta-windows'])
-def test_cells_equal_slow_painting_also_at_borders(device, monkeypatch):
-    shape, generator = (7, 11), np.random.default_rng(0)
-    centers = np.stack([generator.integers(0, 11, 40), generator.integers(0, 7, 40)], 1)
-    radii = generator.integers(-1, 9, 40)
+@pytest.mark.parametrize(('shape', 'most'), [((7, 11), 9), ((23, 31), 3)])
+def test_cells_equal_slow_painting_also_at_borders(device, shape, most, monkeypatch):
+    generator = np.random.default_rng(0)
+    centers = np.stack([generator.integers(0, side, 40) for side in shape[::-1]], 1)
+    radii = generator.integers(-1, most + 1, 40)
+    radii[0] = most
     tensors = torch.tensor(centers), torch.tensor(radii)
     if device == 'meta-windows':  # the windows that an accelerator gets
         monkeypatch.setattr(
             'mmdet_centernet.functional.gaussian._host_knows', lambda tensor: False
         )
-    cells = gaussian_cells(*tensors, shape, max_radius=9)
+    cells = gaussian_cells(*tensors, shape, max_radius=most)
     painted = torch.zeros(40, *shape)
     painted.index_put_((cells.objects, cells.ys, cells.xs), cells.values)
     expected = paint_slowly(centers, radii, shape)
