@@ -15,6 +15,7 @@ CONFIGS = dict(
     dla34='ctdet_dla34-dcnv2_8xb16-official-140e_coco',
     hourglass='ctdet_hourglass104_4xb6-official-50e_coco',
     r18_fpn='ctdet_r18-fpn_1xb8-24e_bccd',
+    r18_fast='ctdet_r18-fast_1xb8-8e_bccd',
 )
 
 

@@ -20,6 +20,7 @@ from mmdet_centernet.models import CTDetTTAModel
 NETWORKS = [
     'r18',
     'official_r18_dcn',
+    'r18_fast',  # with a unit of sizes
     pytest.param('dla34', marks=pytest.mark.slow),
     pytest.param('hourglass', marks=pytest.mark.slow),
 ]

@@ -17,7 +17,6 @@ from soaks import draws
 from soaks.outcome import REFUSED, RIGHT
 
 SIDES = (1, 90), (1, 90), (1, 90), (1000, 4000)
-MODES = ('RGB', 'L', 'RGBA', 'LA', 'P', 'CMYK', 'I;16', '1')
 FORMATS = dict(
     PNG=('RGB', 'L', 'RGBA', 'LA', 'P', 'I;16', '1'),
     JPEG=('RGB', 'L', 'CMYK'),
