@@ -27,7 +27,15 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_picture(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image in the format that the name of the file asks for."""
+    """Write an RGB image in the format that the name of the file asks for.
+
+    Args:
+        path: File to write.
+        image: (H, W, 3) uint8.
+
+    Raises:
+        ValueError: If OpenCV does not know the format.
+    """
     done, encoded = cv2.imencode(path.suffix, image[..., ::-1])
     if not done:
         raise ValueError(f'opencv cannot encode {path.name}')

@@ -57,6 +57,9 @@ def collect(images: Iterable[CenterTargets]) -> TargetStatistics:
 
     Args:
         images: Targets of each, B = 1.
+
+    Raises:
+        ValueError: If there is none.
     """
     parts = [_count(targets) for targets in images]
     if not parts:

@@ -80,7 +80,15 @@ class FocalRule:
             )
 
     def background(self, ignored: Tensor | None, dtype: torch.dtype) -> Factor:
-        """Weight of cells without heat; bool ``ignored`` marks cells without loss."""
+        """Weight of cells without heat.
+
+        Args:
+            ignored: Bool, any shape; cells without loss.
+            dtype: Of the result.
+
+        Returns:
+            A tensor of the shape of ``ignored``; without it a number for all cells.
+        """
         if ignored is None:
             return self.neg_weight
         return self.neg_weight * (~ignored).to(dtype)
@@ -91,6 +99,13 @@ class FocalRule:
         """Sign that turns logits into those of the wrong answer, and the weight.
 
         Only what is no peak can be ignored.
+
+        Args:
+            heat: Gaussian heat in [0, 1], any shape.
+            ignored: Bool, broadcastable to it; cells without loss.
+
+        Returns:
+            Both of the shape and type of the heat; the sign is 1 or -1.
         """
         is_peak = heat == 1
         elsewhere = self.background(ignored, heat.dtype) * (1 - heat) ** self.gamma
@@ -98,7 +113,16 @@ class FocalRule:
         return sign, elsewhere.masked_fill(is_peak, self.pos_weight)
 
     def losses(self, logits: Tensor, sign: Factor, weight: Factor) -> Tensor:
-        """Loss of each cell, differentiable in the logits."""
+        """Loss of each cell, differentiable in the logits.
+
+        Args:
+            logits: Heat before the sigmoid, any shape.
+            sign: See ``steer``, broadcastable to the logits.
+            weight: See ``steer``, broadcastable to the logits.
+
+        Returns:
+            Losses in full precision, of the shape of the logits.
+        """
         error = logits.to(full_precision(logits)) * sign
         # Powers of exp(log w) have finite slopes where powers of a vanished w do not.
         focus = (self.alpha * F.logsigmoid(error)).exp()
@@ -111,7 +135,11 @@ def full_precision(tensor: Tensor) -> torch.dtype:
 
 
 def check_same_shape(logits: Tensor, target: Tensor) -> None:
-    """Refuse a target that does not give every logit its heat."""
+    """Refuse a target that does not give every logit its heat.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
     if logits.shape != target.shape:
         raise ValueError(
             f'the target has shape {tuple(target.shape)}, the logits '

@@ -68,7 +68,13 @@ def broken_terms(losses: dict[str, Tensor | list[Tensor]]) -> list[str]:
 def broken_images(
     detector: BaseDetector, inputs: Tensor, samples: list[DetDataSample]
 ) -> list[str]:
-    """Files of the images whose loss is not finite without the rest of the batch."""
+    """Files of the images whose loss is not finite without the rest of the batch.
+
+    Args:
+        detector: In training, which ends here: statistics of norms may change.
+        inputs: (B, 3, H, W) preprocessed images.
+        samples: B samples.
+    """
     return [
         _name(sample)
         for image, sample in zip(inputs, samples, strict=True)

@@ -60,7 +60,17 @@ def build_assigner(cfg: OptConfigType) -> CenterNetTargetAssigner:
 
 
 def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
-    """Fill in defaults and check the values."""
+    """Fill in defaults and check the values.
+
+    Args:
+        cfg: ``test_cfg`` of the head; keys that it does not know are warned of.
+
+    Returns:
+        A value for each of ``TEST_DEFAULTS``.
+
+    Raises:
+        ValueError: If a value is out of range.
+    """
     cfg = dict(cfg or {})
     unknown = sorted(cfg.keys() - TEST_DEFAULTS.keys())
     if unknown:

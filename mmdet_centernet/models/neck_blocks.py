@@ -38,7 +38,10 @@ def conv3x3(
 def deconv(
     in_channels: int, out_channels: int, *, factor: int = 2, groups: int = 1
 ) -> nn.ConvTranspose2d:
-    """A transposed convolution that enlarges a map by `factor`, an even number."""
+    """A transposed convolution that enlarges a map by `factor`, an even number.
+
+    (B, in_channels, H, W) becomes (B, out_channels, H * factor, W * factor).
+    """
     return nn.ConvTranspose2d(
         in_channels,
         out_channels,

@@ -45,7 +45,11 @@ class CenterNetColorJitter(BaseTransform):
         return ColorDraws(list(zip(names, shares, strict=True)), lights)
 
     def transform(self, results: dict) -> dict:
-        """Change the colours of ``results['img']``."""
+        """Change the colours of ``results['img']``, (H, W, 3).
+
+        Raises:
+            ValueError: If the image has not three channels.
+        """
         image = results['img']
         if image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(

@@ -56,6 +56,10 @@ def record_homography(results: dict, matrix: np.ndarray) -> None:
 
     The scale factor of an earlier step is forgotten: the way back is longer now, and a
     head that is not handed the matrix has to notice.
+
+    Args:
+        results: What the pipeline knows of an image; ``homography_matrix`` is written.
+        matrix: (3, 3) from pixels before to pixels after the step.
     """
     results.pop('scale_factor', None)
     before = results.get('homography_matrix')
@@ -67,6 +71,14 @@ def warp_boxes(boxes: BaseBoxes, matrix: np.ndarray, size: Size) -> BaseBoxes:
     """Send boxes of any type through a map, and clip them to the view.
 
     Computed in float64, so that centres fall into the same cells as officially.
+
+    Args:
+        boxes: N boxes in pixels before the step.
+        matrix: (3, 3) from these to pixels of the view.
+        size: Width and height of the view.
+
+    Returns:
+        N boxes of the same type, in pixels of the view.
     """
     warped = boxes.to(torch.float64)
     warped.project_(matrix)
@@ -88,7 +100,16 @@ def drop_outside(results: dict) -> None:
 def warp_masks(
     masks: BitmapMasks | PolygonMasks, matrix: np.ndarray, size: Size
 ) -> BitmapMasks | PolygonMasks:
-    """Send instance masks through a map."""
+    """Send instance masks through a map.
+
+    Args:
+        masks: N masks of an image.
+        matrix: (3, 3) from its pixels to those of the view.
+        size: Width and height of the view.
+
+    Returns:
+        N masks of the same kind, of the view's size.
+    """
     if isinstance(masks, PolygonMasks):
         polygons = [[_warp_polygon(part, matrix) for part in one] for one in masks]
         return PolygonMasks(polygons, size[1], size[0])
