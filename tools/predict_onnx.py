@@ -115,6 +115,7 @@ class Detector:
                 'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
             ) from error
         self.settings = read_settings(self.session, path)
+        check_graph(self.session, path)
         self.classes: list[str] = self.settings['classes']
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -179,6 +180,17 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
         return {name: json.loads(metadata[name]) for name in FIELDS}
     except ValueError as error:
         raise ValueError(f'{path} is damaged: {error}. Export it again') from error
+
+
+def check_graph(session: onnxruntime.InferenceSession, path: Path) -> None:
+    """Images in, detections out."""
+    found = {one.name for one in (*session.get_inputs(), *session.get_outputs())}
+    missing = {'images', *Detections._fields} - found
+    if missing:
+        raise ValueError(
+            f'the network of {path} has no {", ".join(sorted(missing))}: it is not the '
+            'one that tools/export_onnx.py wrote'
+        )
 
 
 def resize(

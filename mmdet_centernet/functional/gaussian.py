@@ -19,13 +19,13 @@ def gaussian_radius(sizes: Tensor, min_overlap: float, *, corrected: bool) -> Te
     """How far both corners of a box may move before its IoU is too low.
 
     CornerNet (arXiv 1808.01244, section 3.2) asks for the largest shift ``r`` for which
-    the moved box overlaps the true one by ``min_overlap``. Three ways of moving the two
-    corners (one in and one out, both in, both out) give three quadratic equations
-    ``a r^2 + b r + c = 0``, and the smallest solution wins.
+    the moved box overlaps the true one by ``min_overlap``: the smallest solution of
+    three quadratic equations, for corners that move one in and one out, both in, and
+    both out. Both in costs most overlap, so its solution always is the smallest.
 
-    The published code solves them as ``(b + sqrt(b^2 - 4ac)) / 2``, with the wrong root
-    in the first two cases and no division by ``a`` in the last two. All published
-    weights were trained on those radii.
+    The published code takes the wrong root of the first two equations and forgets to
+    divide by the leading coefficient in the last two. The smallest result then always
+    is that of both out. All published weights were trained on those radii.
 
     Args:
         sizes: (N, 2) width and height of the boxes in cells, positive.
@@ -36,18 +36,11 @@ def gaussian_radius(sizes: Tensor, min_overlap: float, *, corrected: bool) -> Te
         (N,) float64 radii in cells, not rounded.
     """
     total = sizes.double().sum(dim=1)
-    area = sizes.double().prod(dim=1)
-    keep = min_overlap
-    quadratics = (
-        (1.0, total, area * (1 - keep) / (1 + keep), -1),
-        (4.0, 2 * total, area * (1 - keep), -1),
-        (4 * keep, -2 * keep * total, area * (keep - 1), 1),
-    )
-    roots = []
-    for a, b, c, sign in quadratics:
-        root = (b * b - 4 * a * c).clamp(min=0).sqrt()
-        roots.append((b + sign * root) / (2 * a) if corrected else (b + root) / 2)
-    return torch.stack(roots).amin(dim=0)
+    lost = sizes.double().prod(dim=1) * (1 - min_overlap)
+    if corrected:
+        return (total - (total**2 - 4 * lost).clamp(min=0).sqrt()) / 4
+    kept = min_overlap * total
+    return (kept**2 + 4 * min_overlap * lost).sqrt() - kept
 
 
 class GaussianCells(NamedTuple):

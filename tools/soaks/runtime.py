@@ -193,6 +193,20 @@ def other_metadata(draw: Random, folder: Path) -> tuple[Path, str]:
     return path, says
 
 
+def other_network(draw: Random, folder: Path) -> tuple[Path, str]:
+    """A network that calls its inputs or outputs otherwise."""
+    model = onnx.load_from_string(export(0).content)
+    name = draw.choice(['images', *predict_onnx.Detections._fields])
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = ['other' if one == name else one for one in names]
+    for one in (*model.graph.input, *model.graph.output):
+        one.name = 'other' if one.name == name else one.name
+    path = folder / 'model.onnx'
+    path.write_bytes(model.SerializeToString())
+    return path, f'has no {name}'
+
+
 def no_image(draw: Random, folder: Path) -> tuple[Path, str]:
     """The network is fine."""
     path = folder / 'model.onnx'
@@ -215,4 +229,4 @@ def draw_folder(draw: Random, folder: Path) -> Path:
     return path
 
 
-FAULTS = (truncated, rotten, other_metadata, no_image)
+FAULTS = (truncated, rotten, other_metadata, other_network, no_image)
