@@ -8,6 +8,7 @@ from mmdet.models.losses.utils import weight_reduce_loss
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
+from mmdet_centernet.arguments import check_not_negative
 from mmdet_centernet.functional.focal import (
     FocalRule,
     gaussian_focal_loss_with_logits,
@@ -48,6 +49,13 @@ class GaussianFocalLossWithLogits(nn.Module):
         neg_weight: float = 1.0,
     ) -> None:
         super().__init__()
+        check_not_negative(
+            alpha=alpha,
+            gamma=gamma,
+            loss_weight=loss_weight,
+            pos_weight=pos_weight,
+            neg_weight=neg_weight,
+        )
         self.rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
         self.reduction = _known_reduction(reduction)
         self.loss_weight = loss_weight

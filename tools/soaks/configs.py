@@ -48,6 +48,7 @@ class Setting(NamedTuple):
 
 HEAD = dict(in_channels=8, feat_channels=8, num_classes=2)
 WARP, RANDOM_WARP = 'CenterAffine', 'RandomCenterAffine'
+LOSS = 'GaussianFocalLossWithLogits'
 ASSIGNER, JITTER = 'CenterNetTargetAssigner', 'CenterNetColorJitter'
 SETTINGS = (
     *(Setting(MODELS, 'CTDetHead', name, NO_COUNT, HEAD) for name in HEAD),
@@ -76,7 +77,11 @@ SETTINGS = (
     Setting(TRANSFORMS, RANDOM_WARP, 'flip_prob', NO_SHARE, dict(size=(64, 64))),
     Setting(TRANSFORMS, JITTER, 'strength', (-1, math.nan, '1', None)),
     Setting(TRANSFORMS, JITTER, 'light_std', (-1, math.nan, '1', None)),
-    Setting(MODELS, 'GaussianFocalLossWithLogits', 'reduction', ('other', None)),
+    Setting(MODELS, LOSS, 'reduction', ('other', None)),
+    *(
+        Setting(MODELS, LOSS, name, (-1, math.nan, math.inf, '2', None))
+        for name in ('alpha', 'gamma', 'loss_weight', 'pos_weight', 'neg_weight')
+    ),
 )
 TEST_CFG = dict(
     topk=NO_COUNT,
