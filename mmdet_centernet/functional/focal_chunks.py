@@ -66,7 +66,7 @@ class ChunkEvaluator:
         self.dtype = full_precision(logits)
         self.size = CPU_CHUNK if logits.device.type == 'cpu' else TASK
         self.rows = list(logits.new_empty((4, self.size), dtype=self.dtype))
-        self.zero = logits.new_zeros((), dtype=self.dtype)
+        self.zero = logits.new_zeros(())
 
     def chunks(self, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
         """Chunks of cells, small enough for a call."""

@@ -108,7 +108,7 @@ def _rank(
     order = logits.argsort(descending=True)
     order = order[images[order].argsort(stable=True)]
     images = images[order]
-    counts = images.bincount(minlength=shape[0])
+    counts = images.bincount()
     ranks = torch.arange(len(order)) - (counts.cumsum(0) - counts)[images]
     kept = ranks < shape[1]
     order, place = order[kept], (images[kept], ranks[kept])

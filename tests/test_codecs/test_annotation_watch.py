@@ -4,7 +4,10 @@ import pytest
 import torch
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner, annotation_watch
-from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
+from mmdet_centernet.codecs.annotation_watch import (
+    AnnotationWatch,
+    check_annotations,
+)
 
 GOOD, EMPTY = [8.0, 8, 24, 24], [5.0, 5, 5, 9]
 
@@ -29,10 +32,16 @@ def test_every_image_is_named_once_and_boxes_are_counted():
         warnings.simplefilter('error')
         watch.look(batch, ['a.jpg', 'b.jpg', 'c.jpg'])
     assert watch.num_dropped == 6
+    assert '(3 so far). Correct or remove them in the annotation' in str(
+        said[1].message
+    )
 
 
 def test_unknown_labels_are_refused():
-    with pytest.raises(ValueError, match=r'1 labels of b\.jpg lie outside \[0, 3\)'):
+    remedy = "num_classes of the head .*, and metainfo .* the annotation file's classes"
+    with pytest.raises(
+        ValueError, match=rf'1 labels of b\.jpg lie outside \[0, 3\): set {remedy}'
+    ):
         AnnotationWatch().look(targets([], [GOOD], label=3), ['a.jpg', 'b.jpg'])
 
 
@@ -52,3 +61,39 @@ def test_a_device_is_not_waited_for(monkeypatch):
         pytest.raises(ValueError, match=r'b\.jpg'),
     ):
         watch.look(targets([GOOD]), ['c.jpg'])
+
+
+BOXES, LABELS = torch.zeros((2, 4)), torch.zeros(2, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'labels', 'num_images', 'message'),
+    [
+        ([], [], 0, 'at least one image'),
+        ([BOXES], [LABELS], 2, '1 lists of boxes and 1 of labels for 2 images'),
+        ([BOXES] * 2, [LABELS], 2, '2 lists of boxes and 1 of labels for 2'),
+        ([BOXES], [LABELS] * 2, 2, '1 lists of boxes and 2 of labels for 2'),
+        (
+            [BOXES, BOXES[:1]],
+            [LABELS, LABELS],
+            2,
+            r'image 1 .* boxes of shape \(1, 4\) and labels of shape \(2,\)',
+        ),
+        ([BOXES[:, :3]], [LABELS], 1, r'\(2, 3\).*; give \(n, 4\) and \(n,\)'),
+        ([BOXES], [LABELS[:, None]], 1, r'labels of shape \(2, 1\)'),
+        ([BOXES], [LABELS.float()], 1, 'image 0 .* are torch.float32; .* torch.long'),
+        (
+            [BOXES],
+            [LABELS.cfloat()],
+            1,
+            'image 0 .* are torch.complex64; .* torch.long',
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(boxes, labels, num_images, message):
+    with pytest.raises(ValueError, match=message):
+        check_annotations(boxes, labels, num_images)
+
+
+def test_lists_that_fit_are_taken():
+    check_annotations([BOXES, BOXES[:0]], [LABELS, torch.zeros(0)], 2)

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mmdet.models.utils import gaussian_radius as mmdet_gaussian_radius
 from shared_data import golden_cases, load_golden
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner, list_heat, paint_heatmap
+from mmdet_centernet.codecs.center_assigner import RADIUS_RULES
 
 STRIDE = 4
 SHAPE = (1, 3, 32, 32)
@@ -172,16 +175,43 @@ def test_without_clipping_a_centre_has_to_lie_on_the_map(box, on_map):
     assert targets.max_radius >= targets.radii.max()
 
 
-def test_peaks_are_the_cells_that_hold_a_centre():
+OBJECTS = st.tuples(
+    *(st.integers(0, most) for most in (1, 2, 3, 2)),  # image, class, column, row
+    st.sampled_from([0, 1, 9]),  # pixels around the middle of the cell
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(OBJECTS, max_size=12))
+def test_peaks_are_the_cells_that_hold_a_centre(objects):
+    boxes, labels, centres = ([], []), ([], []), set()
+    for image, label, x, y, reach in objects:
+        middle = [STRIDE * (x + 0.5), STRIDE * (y + 0.5)]
+        boxes[image].append([at + side for side in (-reach, reach) for at in middle])
+        labels[image].append(label)
+        centres |= {(image, label, y, x)} if reach else set()
+    labels = [torch.tensor(some, dtype=torch.long) for some in labels]
+    targets = assign(boxes, labels, shape=(2, 3, 3, 4), radius_rule='mmdet')
+    assert list_heat(targets).num_peaks == len(centres)
+    assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centres
+
+
+@pytest.mark.parametrize('rule', RADIUS_RULES)
+def test_an_accelerator_gets_the_same_heat(rule, monkeypatch):
     generator = torch.Generator().manual_seed(0)
-    corners = torch.rand((2, 60, 2, 2), generator=generator) * 40 - 4
-    corners = corners.sort(dim=2).values.reshape(2, 60, 4)
-    corners[:, ::9, 2] = corners[:, ::9, 0]  # without width
-    labels = list(torch.randint(3, (2, 60), generator=generator))
-    targets = assign(list(corners), labels, shape=(2, 3, 8, 8))
-    count = (paint_heatmap(targets) == 1).sum()
-    assert 0 < count < targets.valid.sum()
-    assert list_heat(targets).num_peaks == count
+    corners = torch.rand((2, 40, 2, 2), generator=generator) * 160 - 16
+    corners = corners.sort(dim=2).values.reshape(2, 40, 4)
+    targets = assign(list(corners), radius_rule=rule)
+    heatmap = paint_heatmap(targets)
+    monkeypatch.setattr(
+        'mmdet_centernet.functional.gaussian._host_knows', lambda tensor: False
+    )
+    assert torch.equal(paint_heatmap(targets), heatmap)
+
+
+def test_only_the_first_so_many_boxes_are_looked_at():
+    targets = assign([[[8, 8, 24, 24], [40, 40, 60, 60]]] * 2, max_objects=1)
+    assert targets.centers.tolist() == [[4, 4], [4, 4]]
 
 
 @pytest.mark.parametrize(

@@ -37,10 +37,26 @@ def test_homography_wins_over_scale_factor_and_is_inverted():
     np.testing.assert_allclose(image_matrix(meta) @ forward, np.eye(3), atol=1e-12)
 
 
-def test_singular_homography_names_the_image():
-    meta = dict(homography_matrix=np.zeros((3, 3)), img_path='some/photo.jpg')
-    with pytest.raises(ValueError, match=r'some/photo\.jpg is singular'):
-        image_matrix(meta)
+@pytest.mark.parametrize('key', ['homography_matrix', 'scale_factor'])
+def test_metas_of_lower_precision_are_lifted_before_they_are_undone(key):
+    third = np.float32(1 / 3)
+    forward = np.diag([third, third, 1])
+    meta = {key: np.array([third] * 2) if key == 'scale_factor' else forward}
+    np.testing.assert_allclose(
+        image_matrix(meta), np.diag([1 / float(third)] * 2 + [1]), rtol=1e-15
+    )
+
+
+@pytest.mark.parametrize(
+    ('path', 'name'),
+    [(dict(img_path='some/photo.jpg'), r'some/photo\.jpg'), ({}, 'an image')],
+)
+def test_errors_name_the_image(path, name):
+    singular = dict(homography_matrix=np.zeros((3, 3)), **path)
+    with pytest.raises(ValueError, match=f'of {name} is singular'):
+        image_matrix(singular)
+    with pytest.raises(ValueError, match=f'^{name} of '):
+        check_way_back(dict(ori_shape=(60, 80), img_shape=(64, 80), **path))
 
 
 @pytest.mark.parametrize(
@@ -60,10 +76,19 @@ def test_the_way_back_is_known(meta):
 
 
 @pytest.mark.parametrize('img_shape', [(30, 40), (60, 96), (64, 80)])
-def test_a_change_of_size_that_nothing_explains_names_the_image(img_shape):
-    meta = dict(ori_shape=(60, 80), img_shape=img_shape, img_path='some/photo.jpg')
-    with pytest.raises(ValueError, match=r'some/photo\.jpg of \(60, 80\) .*meta_keys'):
+def test_a_change_of_size_that_nothing_explains_comes_with_the_remedy(img_shape):
+    meta = dict(ori_shape=(60, 80), img_shape=img_shape)
+    with pytest.raises(ValueError, match='nothing says how') as refusal:
         check_way_back(meta)
+    for word in (
+        f'{(60, 80)} pixels became {img_shape}',
+        'meta_keys of PackDetInputs',
+        'homography_matrix for CenterAffine',
+        'Resize',
+        'border for RandomCenterCropPad',
+        'data_preprocessor.pad_size_divisor',
+    ):
+        assert word in str(refusal.value)
 
 
 def random_boxes(generator, *shape):

@@ -15,7 +15,7 @@ SQUARE = dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1, deform_g
         {},
         dict(stride=(2, 1)),
         dict(padding=(0, 2)),
-        dict(dilation=(1, 3)),
+        dict(dilation=(2, 3)),
         dict(groups=2),
         dict(deform_groups=3),
         dict(groups=3, deform_groups=2, stride=(2, 2), padding=(2, 1)),

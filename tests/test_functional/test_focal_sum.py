@@ -17,7 +17,7 @@ RULES = [
     dict(),
     dict(alpha=0.0, gamma=0.0),
     dict(alpha=0.5, gamma=0.5, pos_weight=1.5, neg_weight=0.7),
-    dict(alpha=3.0, gamma=1.0, pos_weight=0.0),
+    dict(alpha=3.0, gamma=1.0, pos_weight=0.0, neg_weight=2.0),
 ]
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -203,6 +203,25 @@ def test_extreme_logits(dtype, rule):
         assert gradient[14].item() == pytest.approx(
             -rule.get('pos_weight', 1), rel=1e-2
         )
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_heat_of_lower_precision_is_lifted_before_it_is_used(dtype):
+    logits = random_logits(torch.float32)
+    index, heat, target = random_cells(dtype)
+    target = target.view(SHAPE)
+    for total, lifted in (
+        (
+            lambda x: gaussian_focal_loss_sum(x, target),
+            lambda x: gaussian_focal_loss_sum(x, target.float()),
+        ),
+        (
+            lambda x: gaussian_focal_loss_sparse(x, index, heat),
+            lambda x: gaussian_focal_loss_sparse(x, index, heat.float()),
+        ),
+    ):
+        expected = value_and_gradient(lifted, logits)
+        assert torch.equal(value_and_gradient(total, logits)[1], expected[1])
 
 
 @pytest.mark.parametrize('dtype', DTYPES)

@@ -32,7 +32,8 @@ def test_certainty_stays_certain():
 def test_half_precision_is_averaged_in_float32():
     logits = torch.linspace(-8, 8, 99).half()
     expected = mean_logit(logits.float(), logits.float() + 1)
-    assert torch.equal(mean_logit(logits, (logits.float() + 1)), expected)
+    assert torch.equal(mean_logit(logits, logits.float() + 1), expected)
+    assert torch.equal(mean_logit(logits.float() + 1, logits), expected)
     assert mean_logit(logits, logits).dtype == torch.float32
 
 
