@@ -6,9 +6,8 @@ chunks, whose scratch memory stays in the cache.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -41,15 +40,16 @@ def run_tasks(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
         return torch.stack(list(pool.map(task, *zip(*pieces, strict=True)))).sum()
 
 
-def split_in_step(size: int, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
-    """Pieces of the cells of maps or lists, in step; of no map, None each time."""
-    return zip(
-        *(
-            repeat(None) if cells is None else cells.reshape(-1).split(size)
-            for cells in maps
-        ),
-        strict=False,
-    )
+def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Pieces of the cells of maps or lists, in step; of no map, None each time.
+
+    Maps without cells are one piece.
+    """
+    lists = [cells if cells is None else cells.reshape(-1) for cells in maps]
+    numel = max(len(cells) for cells in lists if cells is not None)
+    for start in range(0, max(numel, 1), size):
+        piece = slice(start, start + size)
+        yield tuple(cells if cells is None else cells[piece] for cells in lists)
 
 
 class ChunkEvaluator:
@@ -68,7 +68,7 @@ class ChunkEvaluator:
         self.rows = list(logits.new_empty((4, self.size), dtype=self.dtype))
         self.zero = logits.new_zeros(())
 
-    def chunks(self, *maps: Tensor | None) -> Iterable[tuple[Any, ...]]:
+    def chunks(self, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
         """Chunks of cells, small enough for a call."""
         return split_in_step(self.size, *maps)
 
