@@ -14,7 +14,7 @@ import contextlib
 import json
 import platform
 import tempfile
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 
 import cv2
@@ -109,7 +109,11 @@ def describe_machine(args: argparse.Namespace) -> dict[str, str]:
     return dict(
         machine=f'{processor}, {args.threads} threads',
         python=platform.python_version(),
-        packages=' '.join(f'{name} {version(name)}' for name in PACKAGES),
+        packages=' '.join(
+            # What is imported counts: forks of mmdet have other names for pip.
+            f'{name} {import_module(name).__version__}'
+            for name in PACKAGES
+        ),
         maps=f'{args.images} x {args.classes} x {args.cells} x {args.cells} '
         f'{args.dtype}, {args.objects} objects',
     )
