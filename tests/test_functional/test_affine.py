@@ -40,7 +40,7 @@ def test_homography_wins_over_scale_factor_and_is_inverted():
 @pytest.mark.parametrize('key', ['homography_matrix', 'scale_factor'])
 def test_metas_of_lower_precision_are_lifted_before_they_are_undone(key):
     third = np.float32(1 / 3)
-    forward = np.diag([third, third, 1])
+    forward = np.diag([third, third, 1]).astype(np.float32)
     meta = {key: np.array([third] * 2) if key == 'scale_factor' else forward}
     np.testing.assert_allclose(
         image_matrix(meta), np.diag([1 / float(third)] * 2 + [1]), rtol=1e-15

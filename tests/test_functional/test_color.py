@@ -38,6 +38,19 @@ def test_principal_components_equal_golden():
     np.testing.assert_array_equal(LIGHT_VECTORS.astype('f4'), golden['eig_vec'])
 
 
+def test_lights_add_principal_components():
+    lights = np.array([0.3, -0.2, 0.1])
+    matrix = color_matrix(ColorDraws([], lights), 0.0)
+    added = sum(
+        255 * light * value * component
+        for light, value, component in zip(
+            lights, LIGHT_VALUES, LIGHT_VECTORS.T, strict=True
+        )
+    )
+    np.testing.assert_allclose(matrix[:, :3], np.eye(3))
+    np.testing.assert_allclose(matrix[:, 3], added, rtol=1e-12)
+
+
 def test_uint8_and_float_images_give_the_same():
     draws = ColorDraws([('saturation', 0.7), ('contrast', 1.3)], np.array([0.1, 0, 0]))
     np.testing.assert_allclose(

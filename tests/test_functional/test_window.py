@@ -80,5 +80,6 @@ def test_margins_equal_golden():
 @given(st.integers(0, 1000), st.integers(1, 5000))
 def test_margins_leave_room_and_are_not_halved_too_often(border, length):
     margin = crop_margin(border, length)
+    assert margin in [border >> halvings for halvings in range(11)]
     assert 0 <= margin < length - margin
     assert margin == border or 2 * margin + 1 >= length - 2 * margin - 1
