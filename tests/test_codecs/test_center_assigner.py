@@ -8,6 +8,7 @@ from shared_data import golden_cases, load_golden
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner, list_heat, paint_heatmap
 from mmdet_centernet.codecs.center_assigner import RADIUS_RULES
+from mmdet_centernet.functional.gaussian import gaussian_radius
 
 STRIDE = 4
 SHAPE = (1, 3, 32, 32)
@@ -75,6 +76,21 @@ def test_mmdet_rule_has_the_radii_of_mmdet():
         for w, h in (sizes / STRIDE).tolist()
     ]
     assert targets.radii.tolist() == expected
+
+
+def test_official_radii_are_those_of_whole_cells():
+    boxes = [[8, 8, 8 + width, 30 + width / 2] for width in range(4, 100)]
+    targets = assign([boxes])
+    whole = gaussian_radius(targets.sizes.ceil(), 0.7, corrected=False).long()
+    assert torch.equal(targets.radii, whole)
+    broken = gaussian_radius(targets.sizes, 0.7, corrected=False).long()
+    assert not torch.equal(targets.radii, broken)
+
+
+def test_boxes_are_clipped_to_the_last_column_and_row():
+    targets = assign([[[40, 40, 200, 200]]], shape=(1, 3, 16, 32))
+    assert targets.sizes.tolist() == [[21.0, 5.0]]
+    assert targets.centers.tolist() == [[20, 12]]
 
 
 def test_mmdet_rule_does_not_clip_and_official_does():

@@ -360,6 +360,30 @@ COMPILERS = [
 ]
 
 
+@pytest.mark.parametrize('dtype', DTYPES)
+@pytest.mark.parametrize('rule', RULES)
+@pytest.mark.parametrize('weighted', [False, True])
+def test_what_a_compiler_gets_to_see_is_the_same(dtype, rule, weighted, monkeypatch):
+    logits = random_logits(dtype)
+    index, heat, target = random_cells(torch.float16)
+    weight = torch.rand((2, 1, 7, 5)) if weighted else None
+    ignored = weight < 0.4 if weighted else None
+
+    def dense(x):
+        return gaussian_focal_loss_sum(x, target.view(SHAPE), weight, **rule)
+
+    def sparse(x):
+        return gaussian_focal_loss_sparse(x, index, heat, ignored, **rule)
+
+    expected = [value_and_gradient(total, logits) for total in (dense, sparse)]
+    monkeypatch.setattr(torch.compiler, 'is_compiling', lambda: True)
+    for total, (value, gradient) in zip((dense, sparse), expected, strict=True):
+        ours = value_and_gradient(total, logits)
+        torch.testing.assert_close(ours[0], value, rtol=1e-5, atol=1e-9)
+        rtol = max(1e-5, 2 * torch.finfo(dtype).eps)
+        torch.testing.assert_close(ours[1], gradient, rtol=rtol, atol=1e-6)
+
+
 @pytest.mark.parametrize('backend', COMPILERS)
 @pytest.mark.parametrize('form', ['cells', 'dense', 'sparse', 'ignored'])
 def test_compiled_loss_is_the_same(backend, form):
