@@ -27,10 +27,11 @@ env-dev: env
 quickstart: env  ## train on handwritten digits, test, draw pictures
 	@$(RUN) tools/quickstart.py
 
-lint: env-dev  ## format, lint and types
+lint: env-dev  ## format, lint, types and dead code
 	@$(RUN) -m ruff format --check .
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@$(RUN) -m vulture
 
 test: lint  ## lint, then all tests, the quick ones first
 	@$(RUN) -m pytest -m 'not slow'
