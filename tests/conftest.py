@@ -1,5 +1,10 @@
 import pytest
+from hypothesis import settings
 from mmengine.registry import init_default_scope
+
+# A machine that is busy with something else makes no test wrong.
+settings.register_profile('untimed', deadline=None)
+settings.load_profile('untimed')
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ soak = load_tool('soak.py')
 
 
 @pytest.mark.parametrize('kind', soak.KINDS)
-@settings(max_examples=40, deadline=None, derandomize=True, database=None)
+@settings(max_examples=40, derandomize=True, database=None)
 @given(seed=st.integers(0, 2**32))
 def test_right_or_refused(kind, seed):
     init_default_scope('mmdet')

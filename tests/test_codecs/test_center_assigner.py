@@ -197,7 +197,7 @@ OBJECTS = st.tuples(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(OBJECTS, max_size=12))
 def test_peaks_are_the_cells_that_hold_a_centre(objects):
     boxes, labels, centres = ([], []), ([], []), set()

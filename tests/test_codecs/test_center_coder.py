@@ -132,7 +132,7 @@ def boxes_in_separate_cells(draw):
     return boxes
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(boxes_in_separate_cells(), st.sampled_from(['official', 'corrected', 'mmdet']))
 def test_decoding_the_targets_returns_the_boxes(boxes, rule):
     boxes = torch.tensor(boxes)

@@ -70,7 +70,7 @@ NOTE = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(notes=st.lists(NOTE, max_size=6))
 def test_mmdet_leaves_out_the_same_boxes(tmp_path_factory, notes):
     folder = tmp_path_factory.mktemp('coco')

@@ -45,14 +45,14 @@ def maps(draw):
     return torch.tensor(values)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(maps(), st.integers(1, 40), st.sampled_from([1, 3, 5]))
 def test_equals_slow_search(logits, k, kernel):
     expected = [peaks_slowly(one, kernel)[:k] for one in logits.numpy()]
     assert as_lists(top_peaks(logits, k, kernel), logits.shape[-1]) == expected
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(maps(), st.integers(1, 40), st.sampled_from([1, 3, 5]))
 def test_both_ways_agree(logits, k, kernel):
     """A trace, like an accelerator, gets the way of fixed sizes."""
