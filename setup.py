@@ -9,6 +9,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 PACKAGE = 'mmdet_centernet'
+OPERATORS = 'mmdet_centernet_operators'
 ROOT = Path(__file__).parent
 # What openmim reads from an installed package, in the folder where it looks for it.
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
@@ -61,7 +62,7 @@ setup(
         'Typing :: Typed',
     ],
     python_requires='>=3.10',
-    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*', OPERATORS]),
     package_data={PACKAGE: ['py.typed']},
     # mmdet and mmcv come under more than one distribution name, so naming one here
     # would pull it in beside the other. Importing the package checks their versions.

@@ -6,16 +6,16 @@ Importing the package is all that a config needs:
 """
 
 from mmdet_centernet.environment import (
-    check_operators,
     check_versions,
     doctor_is_called,
+    load_operators,
 )
 from mmdet_centernet.version import __version__
 
 if not doctor_is_called():
     # Before anything that imports mmdet, whose own errors don't say what mends them.
     check_versions()
-    check_operators()
+    load_operators()
 
     from mmdet_centernet import codecs, hooks, models, transforms
     from mmdet_centernet.checkpoint import allow_mmengine_checkpoints

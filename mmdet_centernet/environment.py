@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 import sys
 
+from mmdet_centernet_operators.stand_in import use_in_this_process
+
 # mmdet: its last release. mmcv: what that mmdet takes. mmengine: reads the `mmdet::`
 # bases of the shipped configs and runs on torch 2.
 MINIMUM_VERSIONS = {'mmengine': '0.10.0', 'mmcv': '2.0.0', 'mmdet': '3.3.0'}
@@ -39,21 +41,24 @@ def check_versions() -> None:
         _check_version(name, minimum)
 
 
-def check_operators() -> None:
-    """Checks that mmcv has its compiled operators, which `mmdet.models` imports.
+def load_operators() -> None:
+    """Imports mmcv's operators, which `mmdet.models` needs.
+
+    Where mmcv has no compiled ones, those of ``mmdet_centernet_operators`` take their
+    place.
 
     Raises:
-        ImportError: If mmcv was built without them.
+        ImportError: If mmcv has compiled operators that cannot be loaded.
     """
+    use_in_this_process()
     try:
         importlib.import_module('mmcv.ops')
     except ImportError as error:
         raise ImportError(
-            f'mmcv cannot load its compiled operators ({error}). It was built without '
-            'them or against another torch. Build it again in this environment: '
-            'pip install --force-reinstall --no-deps --no-cache-dir '
-            '--no-build-isolation mmcv==VERSION, with MMCV_WITH_OPS=1 set and '
-            f'"setuptools<81", wheel and ninja installed. {SEE_DOCTOR}'
+            f'mmcv cannot load its compiled operators ({error}). They were built '
+            'against another torch. Do without them, since mmdet_centernet brings its '
+            'own: pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0,<2.2.0". Or '
+            f'build them again in this environment. {SEE_DOCTOR}'
         ) from error
 
 

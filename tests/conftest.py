@@ -2,6 +2,9 @@ import pytest
 from hypothesis import settings
 from mmengine.registry import init_default_scope
 
+# First, so that mmdet finds operators where mmcv has none.
+import mmdet_centernet  # noqa: F401
+
 # A machine that is busy with something else makes no test wrong.
 settings.register_profile('untimed', deadline=None)
 settings.load_profile('untimed')

@@ -14,6 +14,7 @@ import mmdet_centernet
 pytestmark = pytest.mark.slow
 
 PACKAGE = 'mmdet_centernet'
+OPERATORS = 'mmdet_centernet_operators'
 # Calls setuptools as pip does, without the isolated environment that pip would make.
 HOOK = (
     'import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])("out")'
@@ -38,16 +39,19 @@ def installed(sources, tmp_path_factory):
     return install(sources, tmp_path_factory.mktemp('installed'))
 
 
+def is_hidden(path):
+    """Caches, links for mim and settings of linters."""
+    return any(part == '__pycache__' or part[0] == '.' for part in path.parts)
+
+
 def files_under(folder):
-    return {
-        str(path.relative_to(REPO))
-        for path in (REPO / folder).rglob('*')
-        if path.is_file() and '__pycache__' not in path.parts
-    }
+    files = [path for path in (REPO / folder).rglob('*') if path.is_file()]
+    relative = [path.relative_to(REPO) for path in files]
+    return {str(path) for path in relative if not is_hidden(path)}
 
 
 def expected_contents():
-    package = {f for f in files_under(PACKAGE) if '/.mim/' not in f}
+    package = files_under(PACKAGE) | files_under(OPERATORS)
     for_mim = files_under('configs') | files_under('tools') | {'model-index.yml'}
     return package | {f'{PACKAGE}/.mim/{name}' for name in for_mim}
 

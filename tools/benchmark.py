@@ -17,15 +17,15 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-import cv2
-import torch
 from benchmarks.measures import GROUPS, Options
 from benchmarks.report import draw_sweeps, format_row, print_header
+from mmdet_centernet.files import write_bytes
+
+import cv2
+import torch
 from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
-
-from mmdet_centernet.files import write_bytes
 
 PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 

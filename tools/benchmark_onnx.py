@@ -18,6 +18,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from mmdet_centernet.export import describe_pipeline, export_onnx
+
 import cv2
 import mmdet
 import numpy as np
@@ -29,8 +31,6 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
-
-from mmdet_centernet.export import describe_pipeline, export_onnx
 
 sys.path.insert(0, str(Path(__file__).parent))
 from predict_onnx import Detector

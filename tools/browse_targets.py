@@ -14,13 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from mmdet.visualization import DetLocalVisualizer
-from mmengine.config import Config, DictAction
-from mmengine.registry import init_default_scope
-from mmengine.runner import set_random_seed
-from tqdm import tqdm
-
 import mmdet_centernet  # noqa: F401, so that the types of a config are known
 from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.data_report.annotations import Annotations, read_annotations
@@ -31,6 +24,13 @@ from mmdet_centernet.data_report.report import describe, find_warnings
 from mmdet_centernet.data_report.samples import TrainingData
 from mmdet_centernet.data_report.statistics import TargetStatistics, collect
 from mmdet_centernet.files import write_bytes, write_figure, write_picture
+
+import numpy as np
+from mmdet.visualization import DetLocalVisualizer
+from mmengine.config import Config, DictAction
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from tqdm import tqdm
 
 SPLITS = ('train', 'val', 'test')
 

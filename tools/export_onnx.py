@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from pickle import UnpicklingError
 
+import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
+
 from mmdet.registry import DATASETS, MODELS
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
@@ -20,8 +22,6 @@ from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import nn
-
-import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
 
 try:
     from mmdet_centernet.export import describe_pipeline, export_onnx

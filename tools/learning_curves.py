@@ -14,10 +14,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_centernet.files import write_figure
+
 import matplotlib.pyplot as plt
 import numpy as np
-
-from mmdet_centernet.files import write_figure
 
 METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
 HEADINGS = ('AP', 'AP50', 'AP75', 'AP small')

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from predict_onnx import Detector, list_images, read_image
+
 import numpy as np
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -23,7 +25,6 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from predict_onnx import Detector, list_images, read_image
 from tqdm import tqdm
 
 # Decoding stays as it is: coordinates need more than 256 values.

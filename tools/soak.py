@@ -15,8 +15,9 @@ import sys
 import warnings
 from collections import Counter
 
-from mmengine.registry import init_default_scope
 from soaks.kinds import KINDS
+
+from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
 

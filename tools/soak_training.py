@@ -13,14 +13,14 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 from benchmarks.clock import resident
+from mmdet_centernet.files import write_figure
+
+import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
-from mmdet_centernet.files import write_figure
 
 WINDOW = 100
 """Steps that a mean is taken over."""

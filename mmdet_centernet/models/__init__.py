@@ -7,6 +7,7 @@ from .dla import DLANet
 from .dla_up import DLAUp
 from .finest_fpn import FinestFPN
 from .gaussian_focal_loss import GaussianFocalLossWithLogits
+from .torch_dcn import TorchDCNv2
 
 __all__ = [
     'CTDetHead',
@@ -16,4 +17,5 @@ __all__ = [
     'DeconvNeck',
     'FinestFPN',
     'GaussianFocalLossWithLogits',
+    'TorchDCNv2',
 ]

@@ -14,6 +14,7 @@ from mmdet_centernet.models.neck_blocks import (
     deconv,
     fill_bilinear,
     norm_relu,
+    with_torch_dcn,
 )
 
 DECONV_STD = 0.001
@@ -35,6 +36,9 @@ class DeconvNeck(BaseModule):
             officially.
         norm_cfg: Norm after every convolution.
         init_cfg: Initialisation, applied after the official one.
+        torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
+            faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
+            and in the state dict nothing changes.
     """
 
     def __init__(
@@ -44,8 +48,12 @@ class DeconvNeck(BaseModule):
         conv_cfg: OptConfigType = None,
         norm_cfg: ConfigType = dict(type='BN'),  # noqa: B006
         init_cfg: OptMultiConfig = None,
+        *,
+        torch_dcn: bool = True,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if torch_dcn:
+            conv_cfg = with_torch_dcn(conv_cfg)
         self.conv_cfg = conv_cfg
         layers = []
         for out_channels in channels:

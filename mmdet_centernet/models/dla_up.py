@@ -10,7 +10,12 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import conv3x3, deconv, fill_bilinear
+from mmdet_centernet.models.neck_blocks import (
+    conv3x3,
+    deconv,
+    fill_bilinear,
+    with_torch_dcn,
+)
 
 
 @MODELS.register_module()
@@ -27,6 +32,9 @@ class DLAUp(BaseModule):
         conv_cfg: The 3x3 convolutions; officially ``dict(type='DCNv2')``.
         norm_cfg: Norm after each of them.
         init_cfg: Initialisation, applied after the official one.
+        torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
+            faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
+            and in the state dict nothing changes.
 
     Raises:
         ValueError: If there are fewer than two maps.
@@ -38,8 +46,12 @@ class DLAUp(BaseModule):
         conv_cfg: OptConfigType = None,
         norm_cfg: ConfigType = dict(type='BN'),  # noqa: B006
         init_cfg: OptMultiConfig = None,
+        *,
+        torch_dcn: bool = True,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if torch_dcn:
+            conv_cfg = with_torch_dcn(conv_cfg)
         if len(in_channels) < 2:
             raise ValueError(f'DLAUp merges two or more maps, not {len(in_channels)}')
         *finer, coarsest = in_channels

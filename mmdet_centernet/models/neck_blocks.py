@@ -21,6 +21,13 @@ def norm_relu(conv: nn.Module, norm_cfg: ConfigType) -> nn.Sequential:
     )
 
 
+def with_torch_dcn(conv_cfg: OptConfigType) -> OptConfigType:
+    """The same convolution, with `TorchDCNv2` in the place of mmcv's ``DCNv2``."""
+    if conv_cfg is None or conv_cfg['type'] != 'DCNv2':
+        return conv_cfg
+    return {**conv_cfg, 'type': 'TorchDCNv2'}
+
+
 def conv3x3(
     in_channels: int,
     out_channels: int,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mmdet_centernet.models import CTDetHead
+
 import numpy as np
 import torch
 from mmdet.models.dense_heads import CenterNetHead
@@ -12,8 +14,6 @@ from mmdet.registry import MODELS
 from mmengine.config import ConfigDict
 from mmengine.structures import InstanceData
 from torch import Tensor
-
-from mmdet_centernet.models import CTDetHead
 
 STRIDE = 4
 MARGIN = 2  # pixels between an object and the border

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from benchmarks.clock import Run, alternate, cpu_seconds, peak_bytes
 from benchmarks.heads import Workload, decode_runs, loss_runs
 from benchmarks.networks import NETWORKS, predict_runs, train_runs
 from benchmarks.pipelines import pipeline_runs
+
+import torch
 
 LVIS = dict(images=8, classes=1203)
 SWEEP_REPEATS = 3  # at many points

@@ -6,6 +6,9 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.clock import elapsed
+from benchmarks.heads import Workload, draw_batch
+
 import mmdet
 import numpy as np
 import torch
@@ -13,9 +16,6 @@ from mmdet.models import BaseDetector
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
-
-from benchmarks.clock import elapsed
-from benchmarks.heads import Workload, draw_batch
 
 STOCK_CONFIGS = Path(mmdet.__file__).parent / '.mim/configs/centernet'
 NETWORKS = {

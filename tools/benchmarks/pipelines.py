@@ -6,13 +6,13 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.networks import NETWORKS, STOCK_CONFIGS
+
 import cv2
 import numpy as np
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
-
-from benchmarks.networks import NETWORKS, STOCK_CONFIGS
 
 WIDTH, HEIGHT = 640, 480
 PHOTOS = 16

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from mmdet_centernet.files import write_figure
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-
-from mmdet_centernet.files import write_figure
 
 COLUMNS = '{:34} {:>10} {:>10} {:>8} {:>10}'
 SIDES = {'ours': '#0072b2', 'stock': '#d55e00', 'floor': '#999999'}

@@ -8,19 +8,19 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+import predict_onnx
+from mmdet_centernet.export import describe_pipeline, export_onnx
+from soaks import draws
+from soaks.outcome import RIGHT, refused
+
 import cv2
 import numpy as np
 import onnx
-import predict_onnx
 import torch
 from mmdet.apis import inference_detector
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import nn
-
-from mmdet_centernet.export import describe_pipeline, export_onnx
-from soaks import draws
-from soaks.outcome import RIGHT, refused
 
 PIXELS, SCORE = 0.05, 1e-4
 SIDES = (1, 90), (1, 90), (1, 90), (100, 400)

@@ -1,0 +1,36 @@
+"""The focal loss of classes that do not exclude each other."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sigmoid_focal_loss(
+    logits: Tensor, labels: Tensor, weight: Tensor | None, gamma: float, alpha: float
+) -> Tensor:
+    """The loss of each logit (`Focal Loss <https://arxiv.org/abs/1708.02002>`_).
+
+    Args:
+        logits: (N, C).
+        labels: (N,) int64; C is the background.
+        weight: (C,) of each label, or None.
+        gamma: Exponent that lowers the loss of what is right already.
+        alpha: Share of the positives.
+
+    Returns:
+        (N, C).
+    """
+    positive = labels[:, None] == torch.arange(logits.shape[1], device=logits.device)
+    probability = logits.sigmoid()
+    loss = torch.where(
+        positive,
+        -alpha * (1 - probability) ** gamma * F.logsigmoid(logits),
+        -(1 - alpha) * probability**gamma * F.logsigmoid(-logits),
+    )
+    if weight is None:
+        return loss
+    # A background has no weight of its own, so it counts as 1.
+    padded = torch.cat([weight, weight.new_ones(1)])
+    return loss * padded[labels][:, None]
