@@ -35,6 +35,7 @@ from mmdet_centernet.codecs import (
 from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
 from mmdet_centernet.models.branch_init import BRANCH_INITS, init_branches
 from mmdet_centernet.models.center_losses import box_losses, heatmap_loss
+from mmdet_centernet.models.dataset_classes import check_classes, training_classes
 from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
     build_assigner,
@@ -224,13 +225,15 @@ class CTDetHead(BaseDenseHead):
             has one, ``loss_bbox``: means over stacks.
 
         Raises:
-            ValueError: If a label lies outside the classes, annotations do not fit the
-                images, or the stride is wrong.
+            ValueError: If the dataset that is trained on has another number of classes,
+                a label lies outside them, annotations do not fit the images, or the
+                stride is wrong.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
-        targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
+        check_classes(training_classes(), self.num_classes)
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
+        targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
         heat = list_heat(targets)
         list_cells = center_cells if self.loss_bbox is None else surrounding_cells

@@ -3,12 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmcv.ops import ModulatedDeformConv2dPack
+from mmcv.cnn import build_conv_layer
+from mmcv.ops import ModulatedDeformConv2dPack as DCNv2
 from mmdet.models.necks import CTResNetNeck
 from official_networks import our_network
 from torch import nn
 
-from mmdet_centernet.models import DeconvNeck, DLAUp
+from mmdet_centernet.models import DeconvNeck, DLAUp, TorchDCNv2
 from mmdet_centernet.models.neck_blocks import bilinear_kernel, deconv, fill_bilinear
 
 DCN = dict(type='DCNv2')
@@ -67,7 +68,7 @@ def test_untrained_dcn_is_a_convolution_of_half_strength():
     plain = DLAUp().eval()
     weights = deformed.state_dict()
     for name, module in deformed.named_modules():
-        if isinstance(module, ModulatedDeformConv2dPack):
+        if isinstance(module, DCNv2):
             weights[f'{name}.weight'] = module.weight / 2
     kept = {k: v for k, v in weights.items() if 'conv_offset' not in k}
     assert len(weights) - len(kept) == 2 * 16  # the official number of DCN layers
@@ -161,3 +162,37 @@ def test_stride_of_a_resnet_block_is_where_the_official_one_is(name):
     block = our_network(name).backbone.layer2[0]
     strides = [module.stride[0] for module in (block.conv1, block.conv2)]
     assert strides == ([1, 2] if name == 'resdcn_101' else [2, 1])
+
+
+def dcn_necks(**settings):
+    """Both upsampling necks, with the same random weights and moving offsets."""
+    necks = [
+        DeconvNeck(16, (8, 4), conv_cfg=DCN, **settings),
+        DLAUp((4, 8, 16), conv_cfg=DCN, **settings),
+    ]
+    torch.manual_seed(0)
+    for parameter in nn.ModuleList(necks).parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return necks
+
+
+def test_torchs_dcn_is_mmcvs_layer_with_the_same_weights():
+    for ours, stock in zip(dcn_necks(), dcn_necks(torch_dcn=False), strict=True):
+        kinds = {type(m) for m in ours.modules() if isinstance(m, DCNv2)}
+        assert kinds == {TorchDCNv2}
+        assert {type(m) for m in stock.modules() if isinstance(m, DCNv2)} == {DCNv2}
+        stock.load_state_dict(ours.state_dict(), strict=True)
+        maps = pyramid((4, 8, 16))
+        torch.testing.assert_close(ours(maps), stock(maps), rtol=1e-4, atol=1e-4)
+
+
+def test_torchs_dcn_leaves_other_devices_to_mmcv(monkeypatch):
+    monkeypatch.setattr(DCNv2, 'forward', lambda self, x: 'of mmcv')
+    layer = TorchDCNv2(3, 4, 3, padding=1)
+    assert layer(torch.zeros(1, 3, 5, 5, device='meta')) == 'of mmcv'
+    assert layer(torch.zeros(1, 3, 5, 5)).shape == (1, 4, 5, 5)
+
+
+def test_a_config_may_ask_for_torchs_dcn_anywhere():
+    layer = build_conv_layer(dict(type='TorchDCNv2'), 3, 4, 3, padding=1, bias=False)
+    assert isinstance(layer, TorchDCNv2)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.clock import Run, alternate, cpu_seconds, peak_bytes
+from benchmarks.dcn import NETWORKS as DCN_NETWORKS
+from benchmarks.dcn import dcn_runs, mmcv_is_compiled
 from benchmarks.heads import Workload, decode_runs, loss_runs
 from benchmarks.networks import NETWORKS, predict_runs, train_runs
 from benchmarks.pipelines import pipeline_runs
@@ -101,6 +103,21 @@ def measure_prediction(options: Options) -> Iterator[dict]:
             yield _time_row(name, runs, options.repeats)
 
 
+def measure_dcn(options: Options) -> Iterator[dict]:
+    """Networks with DCNv2 in torch (ours) against mmcv's compiled operator (stock)."""
+    if not mmcv_is_compiled():
+        raise SystemExit('dcn: this mmcv has no compiled operators to compare with')
+    for network in DCN_NETWORKS:
+        for what, images, train in (('step', 2, True), ('predict', 1, False)):
+            runs = dcn_runs(network, images, options.device, train=train)
+            name = f'{what}, {network}, batch {images}'
+            yield _time_row(name, runs, options.repeats)
+        runs = dcn_runs(network, 8, options.device, train=True)
+        peaks = {name: peak_bytes(run, options.device) for name, run in runs.items()}
+        mebibytes = {name: peak and peak / 2**20 for name, peak in peaks.items()}
+        yield dict(what=f'step, {network}, batch 8: memory', unit='MiB', **mebibytes)
+
+
 def measure_sweeps(options: Options) -> Iterator[dict]:
     """Time and memory of the losses against objects, classes and map size."""
     for axis, changes in SWEEPS.items():
@@ -135,5 +152,6 @@ GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
     'pipeline': measure_pipeline,
     'training': measure_training,
     'prediction': measure_prediction,
+    'dcn': measure_dcn,
     'sweeps': measure_sweeps,
 }

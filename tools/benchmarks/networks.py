@@ -136,12 +136,15 @@ def predict_runs(network: str, images: int, device: str) -> dict[str, Callable]:
     """From uint8 images to boxes."""
     data = draw_data(images)
     return {
-        name: _prediction(model.eval(), data)
+        name: prediction(model, data)
         for name, model in build_detectors(network, device).items()
     }
 
 
-def _prediction(model: BaseDetector, data: dict) -> Callable[[], object]:
+def prediction(model: BaseDetector, data: dict) -> Callable[[], object]:
+    """A prediction of one detector."""
+    model.eval()
+
     def run() -> object:
         # A copy: predictions are written into the samples.
         return model.test_step(copy.deepcopy(data))
