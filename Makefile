@@ -1,6 +1,7 @@
-# Overridable: PYTHON (3.11), TORCH (a version instead of the tested one), VENV.
+# Overridable: PYTHON (3.10 to 3.13), PINS (torch2.1 instead of the set for that Python),
+# VENV.
 PYTHON ?= python3
-TORCH ?=
+PINS ?=
 VENV ?= .venv
 
 # Threads that spin while they wait make a training step ten times as long as soon as
@@ -8,21 +9,22 @@ VENV ?= .venv
 export OMP_WAIT_POLICY ?= passive
 
 RUN := $(VENV)/bin/python
-SETUP := $(PYTHON) tools/setup_env --venv $(VENV) $(if $(TORCH),--torch $(TORCH))
+SETUP := $(PYTHON) dev/setup_env $(if $(PINS),--pins $(PINS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env env-dev quickstart test test-onedl lint docs coverage mutation lock licences sbom clean
+.PHONY: help env env-dev quickstart lint test docs test-compiled test-onedl test-matrix \
+	coverage mutation lock licences sbom clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-env:  ## make VENV: the tested set, mmcv with its operators, this plugin
-	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) here. \
-	Mend: apt-get install -y python3.11 python3.11-venv python3.11-dev'; exit 1; }
-	@$(SETUP)
+env:  ## make VENV: the tested set and this plugin
+	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) here.'; \
+	echo '  mend: apt-get install -y python3 python3-venv'; exit 1; }
+	@$(SETUP) --venv $(VENV)
 
 env-dev: env
-	@$(SETUP) --dev
+	@$(SETUP) --venv $(VENV) --dev
 
 quickstart: env  ## train on handwritten digits, test, draw pictures
 	@$(RUN) tools/quickstart.py
@@ -38,19 +40,21 @@ test: lint  ## lint, then all tests, the quick ones first
 	@$(RUN) -m pytest -m slow
 
 docs: env-dev  ## build/docs: these pages as a site; a warning is an error
+	@$(RUN) -c 'import sphinx' 2>/dev/null || { \
+	echo 'The site is made with Python 3.11 or newer: make docs PYTHON=...'; exit 1; }
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
 	@echo build/docs/index.html
 
-ONEDL := .venv-onedl/bin/python
+test-compiled:  ## the quick tests with mmcv's own operators, compiled here (g++)
+	@$(SETUP) --venv .venv-compiled --dev --mmcv compiled
+	@.venv-compiled/bin/python -m pytest -m 'not slow'
 
-# Their mmcv has compiled operators only when it is built from source.
 test-onedl:  ## the quick tests on the onedl forks of mmdet, mmcv and mmengine
-	@$(PYTHON) -m venv .venv-onedl
-	@grep -Ev '^mm(cv|det|engine)=' requirements/runtime.txt | $(ONEDL) -m pip install \
-	--quiet --no-deps -r /dev/stdin -r requirements/dev.txt -r requirements/onedl.txt
-	@MMCV_WITH_OPS=1 $(ONEDL) -m pip install --quiet --no-deps --no-build-isolation \
-	--no-binary onedl-mmcv onedl-mmcv==2.3.6
-	@$(ONEDL) -m pytest -m 'not slow'
+	@$(SETUP) --venv .venv-onedl --dev --mmcv onedl
+	@.venv-onedl/bin/python -m pytest -m 'not slow'
+
+test-matrix:  ## other versions of everything, those of ROWS: build/matrix.md
+	@$(PYTHON) dev/matrix --rows '$(ROWS)'
 
 coverage: env-dev  ## branches of the package that no test takes, over all tests
 	@$(RUN) -m pytest --cov --cov-report=term
@@ -60,10 +64,12 @@ mutation: env-dev  ## small changes to functional/ and codecs/ that no test noti
 	@$(VENV)/bin/mutmut run && $(VENV)/bin/mutmut results
 
 # The next three need uv, which fetches the tools: pip install uv.
-lock:  ## write the hashes of what requirements/runtime.txt pins
-	@uv pip compile --quiet --no-deps --generate-hashes --no-annotate \
-	--python-version 3.11 --custom-compile-command 'make lock' \
-	requirements/runtime.txt --output-file requirements/lock.txt
+LOCK := uv pip compile --quiet --no-deps --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock'
+
+lock:  ## write the hashes of what is pinned for run time
+	@cd requirements && $(LOCK) --python-version 3.11 runtime.txt -o lock.txt
+	@cd requirements && $(LOCK) --python-version 3.10 torch2.1.txt -o torch2.1-lock.txt
 
 licences: env  ## list the licences of all packages in VENV
 	@uvx --quiet pip-licenses==5.5.5 --python=$(RUN) --format=markdown
@@ -73,5 +79,6 @@ sbom: env  ## write the bill of materials of VENV, in CycloneDX's format
 	@uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(RUN) \
 	--output-file build/sbom.cdx.json && echo build/sbom.cdx.json
 
-clean:  ## remove what was trained and built; VENV, data and caches stay
+clean:  ## remove what was trained, built and made for tests; VENV, data, caches stay
 	rm -rf work_dirs build dist *.egg-info mmdet_centernet/.mim
+	rm -rf .venv-compiled .venv-onedl

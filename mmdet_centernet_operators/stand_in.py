@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 EXTENSION = 'mmcv._ext'
+MODULE = 'mmdet_centernet_operators'
 TEXT = '''"""Stands in for the compiled operators of mmcv, which were not installed.
 
 Written by `python -m mmdet_centernet_operators install`; `... remove` deletes it.
@@ -41,7 +42,7 @@ def mmcv_folder() -> Path | None:
 
 def is_ours(path: Path) -> bool:
     """Whether a file was written by `write_file`."""
-    return path.is_file() and path.read_text(encoding='utf-8') == TEXT
+    return path.is_file() and MODULE in path.read_text(encoding='utf-8')
 
 
 def compiled_module(folder: Path) -> Path | None:

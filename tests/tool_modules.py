@@ -1,4 +1,4 @@
-"""Imports a command line of `tools/` to look inside."""
+"""Imports a command line of `tools/` or `dev/` to look inside."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -6,9 +6,9 @@ from importlib.util import module_from_spec, spec_from_file_location
 from tiny import REPO
 
 
-def load_tool(path):
-    """The module at `tools/<path>`; what lies beside it can be imported by it."""
-    file = REPO / 'tools' / path
+def load_tool(path, folder='tools'):
+    """The module at `<folder>/<path>`; what lies beside it can be imported by it."""
+    file = REPO / folder / path
     name = path.replace('/', '_').removesuffix('.py')
     spec = spec_from_file_location(name, file)
     module = sys.modules[name] = module_from_spec(spec)

@@ -64,8 +64,12 @@ def test_predictions_on_photos_equal_stock(pair, rescale):
         assert len(got) == len(expected) == 100
         assert expected.scores.unique().numel() > 90
         torch.testing.assert_close(got.scores, expected.scores, rtol=0, atol=1e-6)
-        torch.testing.assert_close(got.bboxes, expected.bboxes, rtol=0, atol=1e-4)
-        assert torch.equal(got.labels, expected.labels)
+        # Which of two equal scores comes first depends on the processor's rounding.
+        alike = (got.scores[:, None] - expected.scores).abs() <= 1e-6
+        alike &= got.labels[:, None] == expected.labels
+        alike &= torch.cdist(got.bboxes, expected.bboxes, p=torch.inf) <= 1e-4
+        assert alike.any(dim=0).all()
+        assert alike.any(dim=1).all()
 
 
 def training_samples(seed, num_images=2, size=128):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,16 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from preflight import SetupError
+
+
+def python_of(folder: Path, system: str = os.name) -> Path:
+    """Where a virtual environment has its interpreter.
+
+    Args:
+        folder: The environment.
+        system: As `os.name` has it.
+    """
+    return folder / ('Scripts/python.exe' if system == 'nt' else 'bin/python')
 
 
 class Environment:
@@ -25,7 +36,7 @@ class Environment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
-        self.python = self.folder / 'bin' / 'python'
+        self.python = python_of(self.folder)
         self._state = self.folder / '.setup'
         self._unfinished = self._state / 'unfinished'
 
@@ -64,23 +75,20 @@ class Environment:
         yield
         self._unfinished.unlink()
 
+    def run(self, *arguments: str | Path) -> None:
+        """Run this environment's Python."""
+        subprocess.run([self.python, *arguments], check=True)
+
     def install(self, *arguments: str | Path) -> None:
         """Call `pip install`."""
-        command = [self.python, '-m', 'pip', '--disable-pip-version-check', 'install']
         with self.changing():
-            subprocess.run([*command, *arguments], check=True)
+            self.run('-m', 'pip', '--disable-pip-version-check', 'install', *arguments)
 
     def install_locked(self, requirements: Iterable[str]) -> None:
         """Install packages, each from a file that has one of its hashes."""
         path = self.folder / 'locked.txt'
         path.write_text('\n'.join(requirements))
         self.install('--no-deps', '--require-hashes', '-r', path)
-
-    def output(self, code: str) -> str:
-        """Run a line of Python in the environment and return what it prints."""
-        command = [self.python, '-c', code]
-        result = subprocess.run(command, check=True, capture_output=True, text=True)
-        return result.stdout.strip()
 
     def _clear(self) -> None:
         """Remove all but the marker, which is what tells that this is ours."""
