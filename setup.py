@@ -10,6 +10,7 @@ from setuptools.command.build_py import build_py
 
 PACKAGE = 'mmdet_centernet'
 OPERATORS = 'mmdet_centernet_operators'
+CLI = 'mmdet_centernet_cli'
 ROOT = Path(__file__).parent
 # What openmim reads from an installed package, in the folder where it looks for it.
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
@@ -35,9 +36,12 @@ class BuildWithMim(build_py):
             place = self._link if self.editable_mode else self._copy
             place(ROOT / name, folder / name)
 
-    @staticmethod
-    def _link(source: Path, target: Path) -> None:
-        target.symlink_to(os.path.relpath(source, target.parent))
+    @classmethod
+    def _link(cls, source: Path, target: Path) -> None:
+        try:
+            target.symlink_to(os.path.relpath(source, target.parent))
+        except OSError:  # Windows reserves links to some users
+            cls._copy(source, target)
 
     @staticmethod
     def _copy(source: Path, target: Path) -> None:
@@ -63,12 +67,14 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*', OPERATORS]),
+    py_modules=[CLI],
+    entry_points={'console_scripts': [f'{PACKAGE} = {CLI}:main']},
     package_data={PACKAGE: ['py.typed']},
     # mmdet and mmcv come under more than one distribution name, so naming one here
     # would pull it in beside the other. Importing the package checks their versions.
-    install_requires=['numpy', 'torch>=2.0'],
+    install_requires=['numpy', 'torch>=2.1'],
     extras_require={
-        'export': ['onnx>=1.14', 'onnxruntime>=1.25'],
+        'export': ['onnx>=1.14', 'onnxruntime>=1.23'],
         'openmmlab': ['mmengine>=0.10.0', 'mmcv>=2.0.0', 'mmdet>=3.3.0'],
     },
     cmdclass={'build_py': BuildWithMim},

@@ -12,9 +12,14 @@ import sys
 
 from mmdet_centernet_operators.stand_in import use_in_this_process
 
-# mmdet: its last release. mmcv: what that mmdet takes. mmengine: reads the `mmdet::`
-# bases of the shipped configs and runs on torch 2.
-MINIMUM_VERSIONS = {'mmengine': '0.10.0', 'mmcv': '2.0.0', 'mmdet': '3.3.0'}
+# mmengine: reads the `mmdet::` bases of the shipped configs. torch: the oldest that the
+# tests were run with. mmdet: its last release. mmcv: what that mmdet takes.
+MINIMUM_VERSIONS = {
+    'mmengine': '0.10.0',
+    'torch': '2.1.0',
+    'mmcv': '2.0.0',
+    'mmdet': '3.3.0',
+}
 
 DOCTOR = 'mmdet_centernet.doctor'
 SEE_DOCTOR = f'`python -m {DOCTOR}` looks at the whole environment.'
@@ -31,14 +36,29 @@ def doctor_is_called() -> bool:
 
 
 def check_versions() -> None:
-    """Checks that mmengine, mmcv and mmdet are here, work and are recent enough.
+    """Checks that torch, mmengine, mmcv and mmdet are here, work and are recent enough.
 
     Raises:
-        ImportError: If one is missing, broken or too old; the message says what to
-            install, or who knows.
+        ImportError: If one is missing, broken or too old, or torch does not work with
+            the numpy that is installed; the message says what to install.
     """
     for name, minimum in MINIMUM_VERSIONS.items():
         _check_version(name, minimum)
+    _check_numpy()
+
+
+def _check_numpy() -> None:
+    """torch before 2.3 was built for numpy 1, and says so in the first step only."""
+    import numpy as np
+    import torch
+
+    try:
+        torch.from_numpy(np.zeros(1))
+    except RuntimeError as error:
+        raise ImportError(
+            f'torch {torch.__version__} cannot use numpy {np.__version__} ({error}): '
+            f'pip install "numpy<2", or a newer torch. {SEE_DOCTOR}'
+        ) from error
 
 
 def load_operators() -> None:

@@ -4,6 +4,7 @@ import mmcv
 import mmdet
 import mmengine
 import pytest
+import torch
 
 from mmdet_centernet.environment import (
     MINIMUM_VERSIONS,
@@ -12,7 +13,7 @@ from mmdet_centernet.environment import (
 )
 
 
-@pytest.mark.parametrize('library', [mmengine, mmcv, mmdet])
+@pytest.mark.parametrize('library', [torch, mmengine, mmcv, mmdet])
 def test_says_what_to_install_for_an_old_library(library, monkeypatch):
     monkeypatch.setattr(library, '__version__', '0.1.0')
     name = library.__name__
@@ -21,7 +22,7 @@ def test_says_what_to_install_for_an_old_library(library, monkeypatch):
         check_versions()
 
 
-@pytest.mark.parametrize('library', [mmengine, mmcv, mmdet])
+@pytest.mark.parametrize('library', [torch, mmengine, mmcv, mmdet])
 @pytest.mark.parametrize('version', ['9.9.9', '4.0.0rc1', '3.10.0+cu130'])
 def test_has_no_upper_bound(library, version, monkeypatch):
     monkeypatch.setattr(library, '__version__', version)
@@ -31,6 +32,15 @@ def test_has_no_upper_bound(library, version, monkeypatch):
 def test_says_what_to_install_for_a_missing_library(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmcv', None)
     with pytest.raises(ImportError, match='mmcv, which is not installed: pip install'):
+        check_versions()
+
+
+def test_says_what_to_do_where_torch_cannot_use_numpy(monkeypatch):
+    def refuse(array):
+        raise RuntimeError('Numpy is not available')
+
+    monkeypatch.setattr(torch, 'from_numpy', refuse)
+    with pytest.raises(ImportError, match=r'Numpy is not available.*"numpy<2"'):
         check_versions()
 
 
