@@ -1,9 +1,10 @@
 """What may a checkpoint hold that `torch.load` reads without running its code?
 
 Since torch 2.6 `torch.load` reads plain tensors and containers only, unless told of
-more. A checkpoint that mmengine's runner saved holds more: the log's `HistoryBuffer`s,
-their numpy arrays and numpy scalars. Those exact types are named here, so that testing,
-resuming and inference work with `weights_only=True` left on.
+more; before, it reads everything and runs what code a file holds. A checkpoint that
+mmengine's runner saved holds more: the log's `HistoryBuffer`s, their numpy arrays and
+numpy scalars. Those exact types are named here, so that testing, resuming and inference
+work with `weights_only=True` left on.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.utils import digit_version
 
+NAMES_TYPES = digit_version(torch.__version__) >= digit_version('2.6')
+"""Whether torch can be told what else a file may hold. If not, `weights_only=True`
+refuses all checkpoints of mmengine's runner, and the default is to read everything."""
 _STATISTICS = frozenset({'min', 'max', 'current', 'mean'})
 # Arrays of numbers. Those of objects, records or strings have no place in a log.
 _NUMBERS = np.typecodes['AllInteger'] + np.typecodes['AllFloat'] + '?'
@@ -25,10 +29,9 @@ _NUMBERS = np.typecodes['AllInteger'] + np.typecodes['AllFloat'] + '?'
 def allow_mmengine_checkpoints() -> None:
     """Lets `torch.load(weights_only=True)` read what mmengine's runner saves.
 
-    Does nothing before torch 2.6, where `torch.load` is not restricted by default and
-    knows no names for what it allows.
+    Does nothing before torch 2.6, where mmengine reads them without any help.
     """
-    if digit_version(torch.__version__) >= digit_version('2.6'):
+    if NAMES_TYPES:
         torch.serialization.add_safe_globals(_safe_globals())
 
 

@@ -48,7 +48,7 @@ def check_versions() -> None:
 
 
 def _check_numpy() -> None:
-    """torch before 2.3 was built for numpy 1, and says so in the first step only."""
+    """Before 2.3 torch was built for numpy 1, which shows in the first step only."""
     import numpy as np
     import torch
 

@@ -1,12 +1,15 @@
 """Runs command lines as users do: another process, this checkout importable in it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import mmdet
 from tiny import REPO
+
+from mmdet_centernet_operators.stand_in import mmcv_folder
 
 MMDET_TOOLS = Path(mmdet.__file__).parent / '.mim/tools'
 SECONDS = 300
@@ -31,6 +34,21 @@ def run(*command, cwd, check=True, **env):
 def run_python(*command, cwd, **kwargs):
     """Runs a script with this interpreter."""
     return run(sys.executable, *command, cwd=cwd, **kwargs)
+
+
+def path_for_mmdets_own(folder):
+    """A PYTHONPATH on which mmcv has operators for whoever imports mmdet first.
+
+    Args:
+        folder: Gets a copy of mmcv, in which the stand-in is installed as users do it;
+            that does nothing where mmcv has compiled operators.
+    """
+    ignored = shutil.ignore_patterns('__pycache__', 'csrc')
+    shutil.copytree(mmcv_folder(), folder / 'mmcv', ignore=ignored)
+    path = f'{folder}:{REPO}'
+    command = ('-m', 'mmdet_centernet_operators', 'install')
+    run_python(*command, cwd=folder, PYTHONPATH=path)
+    return path
 
 
 def environment(**extra):

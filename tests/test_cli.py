@@ -2,17 +2,25 @@
 
 import pickle
 import re
+from functools import partial
 
 import pytest
 import torch
 from mmdet.apis import DetInferencer
-from scripts import MMDET_TOOLS, run_python
+from scripts import MMDET_TOOLS, path_for_mmdets_own, run_python
 from tiny import REPO, tiny_config
 
 pytestmark = pytest.mark.slow
 
 TOOLS = REPO / 'tools'
 ANALYSIS = MMDET_TOOLS / 'analysis_tools'
+
+
+@pytest.fixture(scope='module')
+def run_mmdets(tmp_path_factory):
+    """Runs a script that imports mmdet before it knows of this plugin."""
+    path = path_for_mmdets_own(tmp_path_factory.mktemp('path'))
+    return partial(run_python, PYTHONPATH=path)
 
 
 @pytest.fixture(scope='module')
@@ -76,35 +84,35 @@ def test_test_prints_ap_and_draws(config, tested):
     assert len(results) == 4
 
 
-def test_mmdets_own_scripts_do_the_same(config, checkpoint):
+def test_mmdets_own_scripts_do_the_same(config, checkpoint, run_mmdets):
     options = ('--work-dir', 'own', '--cfg-options', f'load_from={checkpoint}')
     command = (MMDET_TOOLS / 'train.py', config, *options)
-    printed = run_python(*command, cwd=config.parent)
+    printed = run_mmdets(*command, cwd=config.parent)
     assert f'Load checkpoint from {checkpoint}' in printed
     saved = config.parent / 'own/epoch_1.pth'
     command = (MMDET_TOOLS / 'test.py', config, saved)
-    assert 'coco/bbox_mAP: ' in run_python(*command, cwd=config.parent)
+    assert 'coco/bbox_mAP: ' in run_mmdets(*command, cwd=config.parent)
 
 
-def test_analyze_results(config, tested):
+def test_analyze_results(config, tested, run_mmdets):
     command = (ANALYSIS / 'analyze_results.py', config, 'results.pkl', 'analysis')
     # Above the scores of a network that has learned nothing: mmengine refuses to draw
     # the inside-out boxes that it still predicts.
     options = ('--topk', '2', '--show-score-thr', '0.9')
-    run_python(*command, *options, cwd=config.parent)
+    run_mmdets(*command, *options, cwd=config.parent)
     for folder in ('good', 'bad'):
         assert len(list((config.parent / 'analysis' / folder).iterdir())) == 2
 
 
-def test_browse_dataset(config):
+def test_browse_dataset(config, run_mmdets):
     options = ('--not-show', '--output-dir', 'browsed')
-    run_python(ANALYSIS / 'browse_dataset.py', config, *options, cwd=config.parent)
+    run_mmdets(ANALYSIS / 'browse_dataset.py', config, *options, cwd=config.parent)
     assert len(list((config.parent / 'browsed').iterdir())) == 4
 
 
-def test_get_flops(config):
+def test_get_flops(config, run_mmdets):
     command = (ANALYSIS / 'get_flops.py', config, '--num-images', '1')
-    printed = run_python(*command, cwd=config.parent)
+    printed = run_mmdets(*command, cwd=config.parent)
     flops = re.search(r'Flops: ([\d.]+)M', printed)
     params = re.search(r'Params: ([\d.]+)M', printed)
     assert float(flops.group(1)) > 1

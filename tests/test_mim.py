@@ -7,9 +7,10 @@ import sysconfig
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checkout import copy_checkout, install
-from scripts import run
+from scripts import path_for_mmdets_own, run
 from tiny import config_paths, load_config, shrink, tiny_config
 
 pytestmark = [
@@ -19,7 +20,8 @@ pytestmark = [
     ),
 ]
 
-OPENMIM = 'openmim==0.3.9'
+# pandas, which openmim asks for, would bring a numpy that this torch may not know.
+OPENMIM = ('openmim==0.3.9', f'numpy=={np.__version__}')
 NAME = 'ctdet_r18-fpn_1xb8-24e_bccd'
 # What pip says when it reaches no index, or one that lacks the package.
 UNREACHABLE = ('No matching distribution', 'Could not find a version', 'Max retries')
@@ -30,7 +32,8 @@ def mim():
     """`mim` in a cached environment that sees this one's packages behind its own."""
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'))
     python = f'py{sys.version_info.major}{sys.version_info.minor}'
-    venv = cache / 'mmdet_centernet/venvs' / f'{OPENMIM.replace("==", "-")}-{python}'
+    name = '-'.join((*OPENMIM, python)).replace('==', '-')
+    venv = cache / 'mmdet_centernet/venvs' / name
     finished = venv / 'finished'
     if not finished.exists():
         make_environment(venv)
@@ -43,10 +46,10 @@ def mim():
 
 def make_environment(venv):
     subprocess.run([sys.executable, '-m', 'venv', '--clear', venv], check=True)
-    command = (venv / 'bin/pip', 'install', '--quiet', OPENMIM)
+    command = (venv / 'bin/pip', 'install', '--quiet', *OPENMIM)
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode and any(words in done.stderr for words in UNREACHABLE):
-        pytest.skip(f'pip cannot fetch {OPENMIM}: {done.stderr.splitlines()[-1]}')
+        pytest.skip(f'pip cannot fetch {OPENMIM[0]}: {done.stderr.splitlines()[-1]}')
     assert not done.returncode, done.stderr
 
 
@@ -62,11 +65,13 @@ def installed(tmp_path_factory):
 )
 def test_train_and_test_mmdet_with_our_config(mim, tmp_path):
     config = tiny_config(tmp_path)
-    printed = run(mim, 'train', 'mmdet', config, cwd=tmp_path)
+    path = path_for_mmdets_own(tmp_path)
+    printed = run(mim, 'train', 'mmdet', config, cwd=tmp_path, PYTHONPATH=path)
     assert 'coco/bbox_mAP: ' in printed
     assert 'Training finished successfully' in printed
     checkpoint = ('--checkpoint', tmp_path / 'work_dir/epoch_1.pth')
-    printed = run(mim, 'test', 'mmdet', config, *checkpoint, cwd=tmp_path)
+    command = (mim, 'test', 'mmdet', config, *checkpoint)
+    printed = run(*command, cwd=tmp_path, PYTHONPATH=path)
     assert 'coco/bbox_mAP: ' in printed
     assert 'Testing finished successfully' in printed
 

@@ -12,6 +12,8 @@ from scripts import environment, run_python
 from tiny import REPO
 from tool_modules import load_tool
 
+from mmdet_centernet.checkpoint import NAMES_TYPES
+
 pytestmark = pytest.mark.slow
 
 TRAIN = REPO / 'tools/train.py'
@@ -34,7 +36,7 @@ def config(tmp_path):
 
 
 def weights(folder):
-    return torch.load(folder / 'epoch_2.pth', weights_only=True)['state_dict']
+    return torch.load(folder / 'epoch_2.pth', weights_only=NAMES_TYPES)['state_dict']
 
 
 def train_until(line, command, cwd):

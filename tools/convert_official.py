@@ -16,19 +16,19 @@ import sys
 import zipfile
 from pathlib import Path
 
-import torch
-from mmdet.registry import DATASETS, MODELS
-from mmengine.config import Config
-from mmengine.registry import init_default_scope
-from torch import Tensor
-
-import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
+from mmdet_centernet.checkpoint import NAMES_TYPES
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,
     official_network,
     to_official_state_dict,
 )
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from torch import Tensor
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs/ctdet'
 COCO = {
@@ -46,6 +46,11 @@ VOC = {
     'dla_34': 'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712.py',
 }
 NUM_VOC_CLASSES = 20
+OLD_TORCH = (
+    '\nBefore 2.6 torch cannot be told that the log of a training is harmless. Take '
+    'the weights of your own training out of it: python -c "import torch; torch.save('
+    "dict(state_dict=torch.load('{}')['state_dict']), 'weights.pth')\""
+)
 DEAD = 'official_dead'
 """Where a converted checkpoint keeps what only the official network has."""
 
@@ -87,7 +92,10 @@ def read(path: Path) -> dict:
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch has no common one for what is in bad files
-        raise ValueError(f'it cannot be read as weights. {error}') from error
+        what = f'it cannot be read as weights. {error}'
+        if not NAMES_TYPES and 'HistoryBuffer' in what:
+            what += OLD_TORCH.format(path)
+        raise ValueError(what) from error
     check_whole(path)
     if not isinstance(checkpoint, dict):
         raise ValueError(f'it holds a {type(checkpoint).__name__}, not a dict')

@@ -5,12 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from mmdet_centernet.doctor.mmcv_commands import mmcv_lite
 from mmdet_centernet.environment import MINIMUM_VERSIONS
 
-BUILD_MMCV = (
-    'pip install {tools}wheel ninja && MMCV_WITH_OPS=1 pip install --force-reinstall '
-    '--no-deps --no-cache-dir --no-build-isolation --no-binary :all: "{what}"'
-)
 GET_TORCH = 'https://pytorch.org/get-started/locally'
 DISTRIBUTIONS = dict(
     opencv='opencv-python-headless', torch_numpy='torch', mim='openmim', dcn='mmcv'
@@ -51,9 +48,15 @@ CAUSES = (
         'python tools/train.py CONFIG',
     ),
     Cause(
+        'torch_numpy',
+        'Numpy is not available',
+        'torch {torch} was compiled against another numpy than {numpy}',
+        f'pip install "numpy<2"; or choose a newer torch: {GET_TORCH}',
+    ),
+    Cause(
         '.*',
         r'numpy\.\w+ size changed|_ARRAY_API not found|compiled using NumPy 1'
-        r'|multiarray failed to import|Numpy is not available',
+        r'|multiarray failed to import',
         '{distribution} was compiled against another numpy than {numpy}',
         'pip install -U --force-reinstall --no-deps --no-cache-dir {distribution}; '
         'where it has no newer release: pip install "numpy<2"',
@@ -71,11 +74,12 @@ CAUSES = (
         'pip uninstall -y opencv-python opencv-contrib-python opencv-python-headless '
         '&& pip install opencv-python-headless',
     ),
-    Cause('mmcv', "No module named 'mmcv'", 'mmcv is not installed', '{build_mmcv}'),
+    Cause('mmcv', "No module named 'mmcv'", 'mmcv is not installed', '{mmcv_lite}'),
     Cause(
         'operators|models|dcn',
-        r'mmcv|libtorch|libc10|libcud|undefined symbol',
-        'mmcv has no compiled operators that fit torch {torch} ({error})',
+        r'_ext|libtorch|libc10|libcud|undefined symbol|takes Python down',
+        'the compiled operators of mmcv {mmcv} do not fit torch {torch} ({error})',
+        '{mmcv_lite}, for mmdet_centernet brings its own; or compile them again: '
         '{build_mmcv}',
     ),
     Cause(
@@ -117,14 +121,15 @@ CAUSES = (
     Cause(
         'gpu',
         'no kernel image',
-        'torch {torch} or mmcv {mmcv} was not compiled for this GPU',
-        f'a newer torch ({GET_TORCH}), then {{build_mmcv}}',
+        'torch {torch}, or the operators of mmcv, were not compiled for this GPU',
+        f'a newer torch: {GET_TORCH}{{mmcv_again}}',
     ),
     Cause(
         'gpu',
         'implementation for device|[Nn]ot compiled with (GPU|CUDA)',
         'mmcv {mmcv} was built without CUDA: DCNv2 runs on the CPU only',
-        'FORCE_CUDA=1 with nvcc in the PATH: {build_mmcv}',
+        '{mmcv_lite}, for mmdet_centernet brings operators in plain torch; or compile '
+        'faster ones, with FORCE_CUDA=1 set and nvcc in the PATH: {build_mmcv}',
     ),
     Cause(
         '.*',
@@ -165,27 +170,16 @@ def requirement(module: str) -> str:
     return f'{name}>={MINIMUM_VERSIONS[name]}' if name in MINIMUM_VERSIONS else name
 
 
-def bounded(limits: dict[str, str]) -> str:
+def bounded(limits: dict[str, str], mmcv: str) -> str:
     """The command that installs a library within the limits that mmdet sets.
 
     Args:
         limits: ``name``, ``least`` and ``limit``, or none of them.
+        mmcv: The distribution of mmcv that is there; empty if none is.
     """
     if not limits.keys() >= {'name', 'least', 'limit'}:
         return ''
     specifier = '>={least},<{limit}'.format(**limits)
     if limits['name'] == 'mmcv':
-        return build_mmcv('mmcv', specifier)
+        return mmcv_lite(mmcv, specifier)
     return f'pip install "{limits["name"]}{specifier}"'
-
-
-def build_mmcv(name: str, specifier: str) -> str:
-    """The command that compiles mmcv against the torch that is installed.
-
-    Args:
-        name: The distribution: ``mmcv`` or ``onedl-mmcv``.
-        specifier: Which version, such as ``==2.1.0``.
-    """
-    # Only the original still imports pkg_resources while it is built.
-    tools = '"setuptools<81" ' if name == 'mmcv' else 'setuptools '
-    return BUILD_MMCV.format(tools=tools, what=name + specifier)

@@ -8,11 +8,11 @@ from mmdet_centernet.doctor.causes import (
     DISTRIBUTIONS,
     GET_TORCH,
     bounded,
-    build_mmcv,
     find_cause,
     requirement,
 )
 from mmdet_centernet.doctor.findings import Findings
+from mmdet_centernet.doctor.mmcv_commands import mmcv_commands
 from mmdet_centernet.doctor.probe import STEPS
 
 _BASE = ('numpy', 'opencv', 'torch', 'torch_numpy', 'pycocotools', 'mmengine')
@@ -37,7 +37,7 @@ BUILT_UPON = dict(
     operators=('mmcv',),
     mmdet=('mmcv',),
     models=('operators', 'mmdet', 'pycocotools'),
-    plugin=('models', 'config_bases'),
+    plugin=('models', 'config_bases', 'torch_numpy'),
     checkpoint=('plugin',),
     dcn=('operators',),
     gpu=('torch', 'operators'),
@@ -66,7 +66,6 @@ def find_troubles(findings: Findings) -> list[Trouble]:
     """All that is wrong, the deepest cause first."""
     found: list[Trouble | None] = [
         *(_failure(findings, name) for name in _to_blame(findings)),
-        _no_compiler(findings),
         _gpu_without_cuda(findings),
         _cuda_mismatch(findings),
         _shadowed(findings),
@@ -104,8 +103,10 @@ def _failure(findings: Findings, name: str) -> Trouble:
     error = str(findings.steps[name].error).strip()
     cause, groups = find_cause(name, error)
     words = _vocabulary(findings, name, error.splitlines()[-1])
+    mmcv, _ = findings.around.installed.get('mmcv', ('', ''))
     words |= groups | dict(
-        requirement=requirement(groups.get('module', name)), bounded=bounded(groups)
+        requirement=requirement(groups.get('module', name)),
+        bounded=bounded(groups, mmcv),
     )
     return Trouble(
         cause.what.format(**words), cause.mend.format(**words), _hindered(name)
@@ -118,8 +119,6 @@ def _vocabulary(findings: Findings, name: str, error: str) -> dict[str, str]:
     versions = {step: findings.version(step) for step in STEPS}
     installed = around.installed
     dist, version = installed.get(_module(name), (DISTRIBUTIONS.get(name, name), '?'))
-    mmcv, mmcv_version = installed.get('mmcv', ('mmcv', ''))
-    specifier = f'=={mmcv_version}' if mmcv_version else '>=2.0.0,<2.2.0'
     return versions | dict(
         step=name,
         error=error,
@@ -128,7 +127,7 @@ def _vocabulary(findings: Findings, name: str, error: str) -> dict[str, str]:
         python='.'.join(map(str, around.python)),
         setuptools=installed.get('setuptools', ('', '?'))[1],
         cuda=findings.fact('torch', 'cuda'),
-        build_mmcv=build_mmcv(mmcv, specifier),
+        **mmcv_commands(around),
     )
 
 
@@ -144,24 +143,15 @@ def _hindered(step: str) -> tuple[str, ...]:
     return tuple(task for task, steps in TASKS.items() if step in steps)
 
 
-def _no_compiler(findings: Findings) -> Trouble | None:
-    if findings.around.compiler or findings.works('operators'):
-        return None
-    return Trouble(
-        'there is no C++ compiler to build the operators of mmcv with',
-        'apt-get install -y g++',
-        _hindered('operators'),
-    )
-
-
 def _gpu_without_cuda(findings: Findings) -> Trouble | None:
     has_cuda = findings.fact('torch', 'cuda')
     if has_cuda or not findings.around.has_driver or not findings.works('torch'):
         return None
+    again = mmcv_commands(findings.around)['mmcv_again']
     return Trouble(
         f'torch {findings.version("torch")} is a build without CUDA, though there is '
         'an NVIDIA driver',
-        f'a CUDA build of torch ({GET_TORCH}), then build mmcv again',
+        f'a CUDA build of torch: {GET_TORCH}{again}',
         ('GPU',),
     )
 
@@ -173,8 +163,10 @@ def _cuda_mismatch(findings: Findings) -> Trouble | None:
         return None
     return Trouble(
         f'mmcv was built for CUDA {theirs}, torch for CUDA {ours}',
-        'FORCE_CUDA=1 with the nvcc of that CUDA in the PATH: '
-        + _vocabulary(findings, 'operators', '')['build_mmcv'],
+        '{mmcv_lite}, for mmdet_centernet brings its own; or compile them again, with '
+        'FORCE_CUDA=1 set and the nvcc of that CUDA in the PATH: {build_mmcv}'.format(
+            **mmcv_commands(findings.around)
+        ),
         ('GPU',),
     )
 

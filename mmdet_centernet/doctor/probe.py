@@ -1,17 +1,17 @@
 """What happens when each library is used?
 
 Its arguments are a file to write and configs to look into. It runs in a process of its
-own, since a broken library may take that down, and imports nothing of the
-package before it is asked to. Each step leaves a line of json in the file when it
-begins and one when it ends.
+own, since a broken library may take that down, and does not import mmdet_centernet
+before it is asked to. Each step leaves a line of json in the file when it begins and
+one when it ends.
 """
 
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -84,7 +84,10 @@ def config_bases() -> Facts:
 
 
 def operators() -> Facts:
-    """The compiled operators of mmcv."""
+    """The operators of mmcv, or those that stand in where it has no compiled ones."""
+    from mmdet_centernet_operators.stand_in import use_in_this_process
+
+    use_in_this_process()
     from mmcv.ops import get_compiling_cuda_version
 
     return dict(cuda=get_compiling_cuda_version())
@@ -123,14 +126,16 @@ def plugin() -> Facts:
 
 
 def checkpoint() -> Facts:
-    """What mmengine saves and torch has to read without running code of the file."""
+    """What mmengine saves, read by mmengine: torch may refuse what it doesn't know."""
     import torch as library
     from mmengine.logging import HistoryBuffer
+    from mmengine.runner import CheckpointLoader
 
-    file = io.BytesIO()
-    library.save(dict(message_hub=dict(loss=HistoryBuffer([1.0], [1]))), file)
-    file.seek(0)
-    library.load(file, weights_only=True)
+    log = dict(loss=HistoryBuffer([1.0], [1]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f'{folder}/epoch_1.pth'
+        library.save(dict(message_hub=log), path)
+        CheckpointLoader.load_checkpoint(path, 'cpu', logger='silent')
     return {}
 
 

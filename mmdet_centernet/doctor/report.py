@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from textwrap import fill
 
 from mmdet_centernet.doctor.diagnosis import (
@@ -12,6 +13,7 @@ from mmdet_centernet.doctor.diagnosis import (
     is_possible,
 )
 from mmdet_centernet.doctor.findings import Findings
+from mmdet_centernet.doctor.mmcv_commands import mmcv_commands
 from mmdet_centernet.version import __version__
 
 WIDTH = 88
@@ -32,7 +34,7 @@ def write_report(findings: Findings) -> str:
         what = _paragraph(f'{number}. ', trouble.what)
         # A command stays on one line, so that it can be copied.
         parts.append(f'{what}\n   mend: {trouble.mend}')
-    parts += [_paragraph('Note: ', note) for note in _notes(findings)]
+    parts += _notes(findings)
     parts.append(
         'No trouble found.' if is_healthy(findings) else 'Not healthy, see above.'
     )
@@ -46,8 +48,20 @@ def _versions(findings: Findings) -> str:
     folder = around.copies[0] if around.copies else 'nowhere'
     return (
         f'mmdet_centernet {__version__} in {folder}\n'
-        f'Python {python}, {", ".join(versions)}'
+        f'Python {python}, {", ".join(versions)}\n'
+        f'Operators: {_operators(findings)}'
     )
+
+
+def _operators(findings: Findings) -> str:
+    """Whose operators mmcv uses."""
+    if not findings.works('operators'):
+        return 'none that work'
+    if findings.around.compiled:
+        return "mmcv's, compiled"
+    if findings.around.for_all:
+        return "mmdet_centernet's, in plain torch, for every program"
+    return "mmdet_centernet's, in plain torch, for programs that import it first"
 
 
 def _tasks(findings: Findings, troubles: list[Trouble]) -> str:
@@ -90,21 +104,49 @@ def _paragraph(begin: str, text: str) -> str:
 
 def _notes(findings: Findings) -> list[str]:
     """What is no trouble yet."""
-    notes = []
-    if not findings.around.compiler and findings.works('operators'):
-        notes.append(
-            'there is no C++ compiler, so mmcv could not be built again: '
-            'apt-get install -y g++'
-        )
+    stands_in = findings.works('operators') and not findings.around.compiled
+    notes = [*_notes_on_operators(findings)] if stands_in else []
     if findings.is_absent('torchvision'):
         notes.append(
-            'there is no torchvision, so configs that start from torchvision:// '
-            'weights do not train; name yours behind the command to have it looked at'
+            _note(
+                'there is no torchvision, so configs that start from torchvision:// '
+                'weights do not train; name yours behind the command to have it looked '
+                'at'
+            )
         )
     if findings.around.broken_pins:
         notes.append(
-            'openmim does not get what it asks for, and installing it again would '
-            'change this environment; give it one of its own. '
-            + '; '.join(findings.around.broken_pins)
+            _note(
+                'openmim does not get what it asks for, and installing it again would '
+                'change this environment; give it one of its own. '
+                + '; '.join(findings.around.broken_pins)
+            )
         )
     return notes
+
+
+def _notes_on_operators(findings: Findings) -> Iterator[str]:
+    """What the operators in plain torch cannot do as they are."""
+    if not findings.around.for_all:
+        yield _note(
+            "what imports mmdet without mmdet_centernet finds no operators: mmdet's "
+            'own tools, `mim train mmdet`, a bare DetInferencer. A file beside mmcv '
+            'ends that:',
+            'python -m mmdet_centernet_operators install',
+        )
+    reason, tools = 'some other detectors of mmdet need compiled operators', 'g++'
+    if findings.works('gpu'):
+        reason += (
+            ', and on this GPU DCN is computed by plain torch, or by torchvision where '
+            'there is one, slower than by compiled operators'
+        )
+        tools += ' and nvcc'
+    yield _note(
+        f'{reason}. This compiles them with {tools}, in ten minutes and more:',
+        mmcv_commands(findings.around)['build_mmcv'],
+    )
+
+
+def _note(text: str, command: str = '') -> str:
+    note = _paragraph('Note: ', text)
+    return f'{note}\n   {command}' if command else note

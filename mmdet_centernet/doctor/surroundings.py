@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 from collections.abc import Iterable
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlparse
 
+from mmdet_centernet_operators.stand_in import compiled_module, is_ours, mmcv_folder
+
 PACKAGE = 'mmdet_centernet'
 MIM_DISTRIBUTIONS = ('openmim', 'opendatalab', 'openxlab')
 """Openmim and what it drags in; the last one pins setuptools."""
@@ -29,7 +30,9 @@ class Surroundings(NamedTuple):
     Attributes:
         python: Version of Python, such as (3, 11).
         copies: Folders that hold this package, the one that is imported first.
-        compiler: Path of the C++ compiler, or None.
+        compiled: Whether mmcv has compiled operators. If not, those of
+            ``mmdet_centernet_operators`` stand in for them.
+        for_all: Whether a file beside mmcv lets every program find the stand-in.
         has_driver: Whether the machine has an NVIDIA driver.
         installed: Module to the name of the distribution that brought it, and its
             version.
@@ -38,7 +41,8 @@ class Surroundings(NamedTuple):
 
     python: tuple[int, int]
     copies: tuple[Path, ...]
-    compiler: str | None
+    compiled: bool
+    for_all: bool
     has_driver: bool
     installed: dict[str, tuple[str, str]]
     broken_pins: tuple[str, ...]
@@ -46,10 +50,12 @@ class Surroundings(NamedTuple):
 
 def look_around() -> Surroundings:
     """Find out about the running Python and its machine."""
+    mmcv = mmcv_folder()
     return Surroundings(
         python=sys.version_info[:2],
         copies=find_copies(sys.path, editable_folders()),
-        compiler=shutil.which(os.environ.get('CXX', 'c++')),
+        compiled=mmcv is not None and compiled_module(mmcv) is not None,
+        for_all=mmcv is not None and is_ours(mmcv / '_ext.py'),
         has_driver=bool(shutil.which('nvidia-smi') or Path('/dev/nvidiactl').exists()),
         installed=installed_distributions(),
         broken_pins=tuple(find_broken_pins(MIM_DISTRIBUTIONS)),

@@ -13,7 +13,7 @@ with ``weight = pos_weight`` at a peak and ``neg_weight * (1 - Y) ** gamma`` els
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -52,13 +52,12 @@ def gaussian_focal_loss_with_logits(
         ValueError: If the shapes differ or an exponent is negative.
     """
     check_same_shape(logits, target)
-    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
     heat = target.detach().to(full_precision(logits))
     return rule.losses(logits, *rule.steer(heat))
 
 
-@dataclass(frozen=True)
-class FocalRule:
+class FocalRule(NamedTuple):
     """The four numbers that shape the loss, and what follows from them.
 
     Attributes:
@@ -72,12 +71,6 @@ class FocalRule:
     gamma: float
     pos_weight: float
     neg_weight: float
-
-    def __post_init__(self) -> None:
-        if self.alpha < 0 or self.gamma < 0:
-            raise ValueError(
-                f'alpha is {self.alpha}, gamma is {self.gamma}; neither may be negative'
-            )
 
     def background(self, ignored: Tensor | None, dtype: torch.dtype) -> Factor:
         """Weight of cells without heat.
@@ -129,9 +122,22 @@ class FocalRule:
         return weight * focus * -F.logsigmoid(-error)
 
 
+def focal_rule(
+    alpha: float, gamma: float, pos_weight: float, neg_weight: float
+) -> FocalRule:
+    """The rule with these numbers.
+
+    Raises:
+        ValueError: If an exponent is negative.
+    """
+    if alpha < 0 or gamma < 0:
+        raise ValueError(f'alpha is {alpha}, gamma is {gamma}; neither may be negative')
+    return FocalRule(alpha, gamma, pos_weight, neg_weight)
+
+
 def full_precision(tensor: Tensor) -> torch.dtype:
     """The dtype that losses of the tensor are computed in."""
-    return torch.promote_types(tensor.dtype, torch.float32)
+    return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def check_same_shape(logits: Tensor, target: Tensor) -> None:

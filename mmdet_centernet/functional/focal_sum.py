@@ -17,10 +17,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from mmdet_centernet.functional.compiling import is_compiling
 from mmdet_centernet.functional.focal import (
     Factor,
     FocalRule,
     check_same_shape,
+    focal_rule,
     full_precision,
 )
 from mmdet_centernet.functional.focal_chunks import (
@@ -63,10 +65,10 @@ def gaussian_focal_loss_sum(
         ValueError: If the shapes differ or an exponent is negative.
     """
     check_same_shape(logits, target)
-    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
     target = target.detach()
     extra = None if weight is None else weight.detach().expand_as(logits)
-    if torch.compiler.is_compiling():  # a compiler fuses this better than chunks do
+    if is_compiling():  # a compiler fuses this better than chunks do
         heat = target.to(full_precision(logits))
         losses = rule.losses(logits, *rule.steer(heat))
         return (losses if extra is None else losses * extra).sum()
@@ -111,11 +113,11 @@ def gaussian_focal_loss_sparse(
             exponent is negative.
     """
     _check_cells(index, heat)
-    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
+    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
     if ignored is not None:
         ignored = ignored.expand_as(logits).reshape(-1)
     heat = heat.detach().to(full_precision(logits))
-    if torch.compiler.is_compiling():  # a compiler fuses this better than chunks do
+    if is_compiling():  # a compiler fuses this better than chunks do
         target = heat.new_zeros(logits.numel()).scatter_reduce(0, index, heat, 'amax')
         return rule.losses(logits.flatten(), *rule.steer(target, ignored)).sum()
     cells = _merge_repeats(index, heat, logits.numel())

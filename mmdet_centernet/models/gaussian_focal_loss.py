@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 from mmdet.models.losses.utils import weight_reduce_loss
 from mmdet.registry import MODELS
 from torch import Tensor, nn
@@ -84,7 +82,7 @@ class GaussianFocalLossWithLogits(nn.Module):
             ValueError: If shapes or reduction do not fit.
         """
         reduction = _known_reduction(reduction_override or self.reduction)
-        shape = asdict(self.rule)
+        shape = self.rule._asdict()
         if reduction == 'none':
             losses = gaussian_focal_loss_with_logits(logits, gaussian_target, **shape)
             return self.loss_weight * weight_reduce_loss(losses, weight, reduction)
@@ -121,7 +119,7 @@ class GaussianFocalLossWithLogits(nn.Module):
                 "listed cells have no map of losses; set reduction='mean' or 'sum'"
             )
         total = gaussian_focal_loss_sparse(
-            logits, index, heat, ignored, **asdict(self.rule)
+            logits, index, heat, ignored, **self.rule._asdict()
         )
         return self._reduce(total, self.reduction, avg_factor, logits.numel())
 

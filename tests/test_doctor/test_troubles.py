@@ -1,6 +1,5 @@
 """Each known trouble is faked, as near to the real one as this environment allows."""
 
-import importlib
 import sys
 from inspect import getsource
 
@@ -8,19 +7,23 @@ import cv2
 import mmcv
 import mmcv.ops
 import mmdet
+import numpy as np
 import pycocotools.mask
 import pytest
 import torch
 from mmengine.utils import package_utils
 from tiny import CONFIGS
 
-from mmdet_centernet.checkpoint import allow_mmengine_checkpoints
+from mmdet_centernet.checkpoint import NAMES_TYPES, allow_mmengine_checkpoints
+from mmdet_centernet.doctor import diagnosis, probe, surroundings
+from mmdet_centernet.doctor.causes import GET_TORCH
 from mmdet_centernet.doctor.diagnosis import find_troubles, is_possible
 from mmdet_centernet.doctor.findings import Findings, read_steps
 from mmdet_centernet.doctor.probe import run_steps
 from mmdet_centernet.doctor.report import is_healthy, write_report
 from mmdet_centernet.doctor.surroundings import look_around
 from mmdet_centernet.environment import check_versions
+from mmdet_centernet_operators import stand_in
 
 EVERYTHING = ('train', 'test', 'DCN')
 
@@ -34,9 +37,14 @@ def one_copy(monkeypatch):
 def examine(configs=(), **around):
     """What the probe finds in this process, and what is around it."""
     steps = {name: step for name, step in run_steps(list(configs)) if step}
-    machine = look_around()._replace(has_driver=False, compiler='/usr/bin/c++')
-    machine = machine._replace(copies=machine.copies[:1])
+    machine = look_around()
+    machine = machine._replace(has_driver=False, copies=machine.copies[:1])
     return Findings(steps, machine._replace(**around))
+
+
+def installed(**distributions):
+    """Which distributions brought modules, some of them replaced."""
+    return look_around().installed | distributions
 
 
 def only_trouble(**kwargs):
@@ -81,37 +89,112 @@ def test_nothing_is_wrong_here():
     assert write_report(findings).endswith('No trouble found.')
 
 
-def test_mmcv_without_operators(monkeypatch):
-    hide(monkeypatch, 'mmcv._ext', 'mmcv.ops')
-    monkeypatch.setattr(sys, 'meta_path', sys.meta_path[1:])
-    monkeypatch.setitem(sys.modules, 'mmcv._ext', None)
-    trouble = only_trouble()
-    assert 'no compiled operators that fit torch 2' in trouble.what
-    assert 'MMCV_WITH_OPS=1 pip install' in trouble.mend
-    # Of the forks there are wheels without operators.
-    assert '--no-binary :all:' in trouble.mend
-    assert f'mmcv=={mmcv.__version__}"' in trouble.mend
+FOR_ALL = '\n   python -m mmdet_centernet_operators install\n'
+COMPILE = 'MMCV_WITH_OPS=1 pip install'
+
+
+def test_operators_in_plain_torch_are_no_trouble():
+    distribution = installed(mmcv=('mmcv-lite', '2.1.0'))
+    findings = examine(compiled=False, for_all=False, installed=distribution)
+    assert is_healthy(findings)
+    report = write_report(findings)
+    assert 'in plain torch, for programs that import it first\n' in report
+    assert FOR_ALL in report
+    assert f'\n   pip uninstall -y mmcv-lite && {pip_build("mmcv==2.1.0")}\n' in report
+    assert 'slower' not in report
+
+
+def pip_build(requirement):
+    """What compiles the original mmcv; of its forks there are wheels without."""
+    return (
+        f'pip install "setuptools<81" wheel ninja && {COMPILE} --force-reinstall '
+        '--no-deps --no-cache-dir --no-build-isolation --no-binary :all: '
+        f'"{requirement}"'
+    )
+
+
+def test_who_has_the_file_beside_mmcv_is_not_told_to_write_it():
+    report = write_report(examine(compiled=False, for_all=True))
+    assert 'in plain torch, for every program\n' in report
+    assert FOR_ALL not in report
+
+
+def test_of_compiled_operators_there_is_nothing_to_say():
+    report = write_report(examine(compiled=True, for_all=False))
+    assert "Operators: mmcv's, compiled\n" in report
+    assert FOR_ALL not in report
+    assert COMPILE not in report
+
+
+def test_which_operators_there_are_is_seen_in_the_folder_of_mmcv(monkeypatch, tmp_path):
+    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: tmp_path)
+    kinds = [look_around()[2:4]]
+    (tmp_path / '_ext.py').write_text(stand_in.TEXT)
+    kinds.append(look_around()[2:4])
+    (tmp_path / '_ext.cpython-311-x86_64-linux-gnu.so').touch()
+    kinds.append(look_around()[2:4])
+    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: None)
+    kinds.append(look_around()[2:4])
+    assert kinds == [(False, False), (False, True), (True, True), (False, False)]
+
+
+def test_plain_torch_is_slower_on_a_gpu(monkeypatch):
+    facts = dict(name='H100', capability='sm_90')
+    monkeypatch.setitem(probe.STEPS, 'gpu', lambda: facts)
+    words = 'on this GPU DCN is computed by plain torch, or by torchvision'
+    findings = examine(compiled=False)
+    assert is_healthy(findings)
+    assert words in ' '.join(write_report(findings).split())
+    assert words not in ' '.join(write_report(examine(compiled=True)).split())
+
+
+@pytest.mark.parametrize(
+    ('distribution', 'build'),
+    [
+        (('mmcv', '2.1.0'), pip_build('mmcv==2.1.0')),
+        (
+            ('onedl-mmcv', '2.3.6'),
+            pip_build('onedl-mmcv==2.3.6').replace('"setuptools<81"', 'setuptools'),
+        ),
+    ],
+)
+def test_compiled_operators_of_another_torch(distribution, build, monkeypatch):
+    error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
+    trouble = only_trouble(compiled=True, installed=installed(mmcv=distribution))
+    assert 'do not fit torch 2' in trouble.what
+    assert 'undefined symbol: _ZN3c104cuda9SetDeviceEi' in trouble.what
+    without = f'pip uninstall -y {distribution[0]} && pip install "mmcv-lite>=2.0.0'
+    assert trouble.mend.startswith(without)
+    assert trouble.mend.endswith(build)
     assert trouble.hinders == (*EVERYTHING, 'export')
 
 
-def test_operators_of_another_torch(monkeypatch):
+def test_mmcv_and_mmcv_lite_in_one_folder_both_go(monkeypatch):
     error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
-    assert 'undefined symbol: _ZN3c104cuda9SetDeviceEi' in only_trouble().what
+    distribution = installed(mmcv=('mmcv-lite', '2.1.0'))
+    trouble = only_trouble(compiled=True, installed=distribution)
+    command = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.0.0,<2.2.0"'
+    assert trouble.mend.startswith(command)
 
 
-def test_missing_compiler_stands_beside_missing_operators(monkeypatch):
-    error = ImportError("No module named 'mmcv._ext'")
-    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
-    _, trouble = find_troubles(examine(compiler=None))
-    assert trouble.mend == 'apt-get install -y g++'
+def test_operators_that_take_python_down():
+    lines = ['["mmcv", [{"version": "2.1.0"}, null, null]]', '["operators", null]']
+    steps = read_steps(lines, 'it takes Python down, exit status -11')
+    around = look_around()._replace(installed=installed(mmcv=('mmcv', '2.1.0')))
+    trouble, *_ = find_troubles(Findings(steps, around))
+    assert 'operators of mmcv 2.1.0 do not fit' in trouble.what
+    assert 'pip uninstall -y mmcv && ' in trouble.mend
 
 
-def test_missing_compiler_alone_is_a_note(monkeypatch):
-    monkeypatch.setenv('CXX', 'no-such-compiler')
-    findings = examine(compiler=look_around().compiler)
-    assert is_healthy(findings)
-    assert 'apt-get install -y g++' in write_report(findings)
+def test_mmcv_is_missing(monkeypatch):
+    known = {module: one for module, one in installed().items() if module != 'mmcv'}
+    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: None)
+    hide(monkeypatch, 'mmcv')
+    trouble = only_trouble(installed=known)
+    assert trouble.what == 'mmcv is not installed'
+    assert trouble.mend == 'pip install "mmcv-lite>=2.0.0,<2.2.0"'
 
 
 @pytest.mark.skipif(
@@ -120,9 +203,10 @@ def test_missing_compiler_alone_is_a_note(monkeypatch):
 def test_mmcv_outside_the_bounds_of_mmdet(monkeypatch):
     monkeypatch.delitem(sys.modules, 'mmdet')  # its assertion is run again
     monkeypatch.setattr(mmcv, '__version__', '2.2.0')
-    trouble = only_trouble()
+    trouble = only_trouble(installed=installed(mmcv=('mmcv', '2.2.0')))
     assert 'refuses MMCV==2.2.0: it takes mmcv>=2.0.0rc4,<2.2.0' in trouble.what
-    assert '"mmcv>=2.0.0rc4,<2.2.0"' in trouble.mend
+    command = 'pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0rc4,<2.2.0"'
+    assert trouble.mend.startswith(command)
     assert 'onedl-mmdetection' in trouble.mend
 
 
@@ -177,6 +261,7 @@ def test_openmim_on_python_312(tmp_path, monkeypatch):
     assert trouble.hinders == ('mim',)
 
 
+@pytest.mark.skipif(not NAMES_TYPES, reason='this torch refuses no checkpoint')
 def test_checkpoints_are_refused():
     torch.serialization.clear_safe_globals()
     try:
@@ -210,7 +295,7 @@ def test_compiled_against_another_numpy(module, function, error, named, monkeypa
     monkeypatch.setattr(module, function, raising(error))
     trouble = only_trouble()
     assert trouble.what.startswith(named)
-    assert 'compiled against another numpy than 2.' in trouble.what
+    assert f'compiled against another numpy than {np.__version__}' in trouble.what
     assert 'pip install "numpy<2"' in trouble.mend
 
 
@@ -286,9 +371,13 @@ def test_torch_without_cuda_beside_a_driver(monkeypatch, tmp_path):
     monkeypatch.setenv('PATH', str(tmp_path))
     has_driver = look_around().has_driver
     assert has_driver
-    trouble = only_trouble(has_driver=has_driver)
+    trouble = only_trouble(has_driver=has_driver, compiled=False)
     assert 'is a build without CUDA' in trouble.what
+    assert trouble.mend == f'a CUDA build of torch: {GET_TORCH}'
     assert trouble.hinders == ('GPU',)
+    trouble = only_trouble(has_driver=has_driver, compiled=True)
+    assert '; then pip' in trouble.mend
+    assert COMPILE in trouble.mend
 
 
 def test_a_gpu_that_torch_does_not_see(monkeypatch):
@@ -303,30 +392,34 @@ def test_a_gpu_that_torch_does_not_see(monkeypatch):
     [
         (
             'CUDA error: no kernel image is available for execution on the device',
-            'was not compiled for this GPU',
-            'a newer torch',
+            'were not compiled for this GPU',
+            'a newer torch: https:',
         ),
         (
             'modulated_deform_conv_forward_impl: implementation for device cuda:0 not '
             'found.',
             'was built without CUDA',
-            'FORCE_CUDA=1',
+            'pip uninstall -y mmcv && pip install "mmcv-lite>=',
         ),
     ],
 )
 def test_a_gpu_that_does_not_compute(error, words, mend, monkeypatch):
     monkeypatch.setattr(torch.version, 'cuda', '12.6')
     monkeypatch.setattr(torch.cuda, 'is_available', raising(RuntimeError(error)))
-    trouble = only_trouble(has_driver=True)
+    distribution = installed(mmcv=('mmcv', '2.1.0'))
+    trouble = only_trouble(has_driver=True, compiled=True, installed=distribution)
     assert words in trouble.what
     assert trouble.mend.startswith(mend)
+    assert trouble.mend.endswith(pip_build('mmcv==2.1.0'))
 
 
 def test_operators_for_another_cuda(monkeypatch):
     monkeypatch.setattr(torch.version, 'cuda', '12.6')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '11.8')
-    trouble = only_trouble()
+    trouble = only_trouble(installed=installed(mmcv=('mmcv', '2.1.0')))
     assert trouble.what == 'mmcv was built for CUDA 11.8, torch for CUDA 12.6'
+    assert trouble.mend.startswith('pip uninstall -y mmcv && pip install "mmcv-lite>=')
+    assert trouble.mend.endswith(pip_build('mmcv==2.1.0'))
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '12.1')
     assert is_healthy(examine())
 
@@ -377,8 +470,6 @@ def test_optional_libraries_are_no_trouble(monkeypatch):
 
 def test_the_probe_is_asked_by_name():
     """Every cause speaks of steps that exist, every task needs some."""
-    diagnosis = importlib.import_module('mmdet_centernet.doctor.diagnosis')
-    probe = importlib.import_module('mmdet_centernet.doctor.probe')
     needed = {step for steps in diagnosis.TASKS.values() for step in steps}
     built = {step for steps in diagnosis.BUILT_UPON.values() for step in steps}
     assert needed | built | set(diagnosis.OPTIONAL) <= set(probe.STEPS)

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
+from half import AUTOCAST_DTYPES
 from mmdet.models.losses.focal_loss import py_sigmoid_focal_loss
 from shared_data import golden_cases, load_golden
 
@@ -191,7 +192,7 @@ def test_extreme_logits(dtype, alpha, gamma, heat):
     assert gradient[worst].item() == pytest.approx(weight * slope, rel=1e-2)
 
 
-@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('dtype', AUTOCAST_DTYPES)
 def test_half_precision_is_computed_in_float32(dtype):
     logits, target = cells()
     logits = logits.to(dtype)

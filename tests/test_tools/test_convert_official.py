@@ -1,17 +1,23 @@
 """The command line that converts official checkpoints."""
 
 import os
+import re
+import subprocess
+import sys
 
 import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
 from official_networks import CONFIGS, official_shapes
 from scripts import run_python
 from shared_data import load_golden
 from tiny import REPO
 from tool_modules import load_tool
+
+from mmdet_centernet.checkpoint import NAMES_TYPES
 
 SCRIPT = REPO / 'tools/convert_official.py'
 QUICK = ['res_18', 'resdcn_18', 'dla_34']
@@ -123,6 +129,24 @@ def test_twenty_classes_are_those_of_voc(name, tmp_path, convert):
     assert cfg.model.data_preprocessor.bgr_to_rgb is False
     classes = torch.load(tmp_path / 'to.pth', weights_only=True)['meta']['dataset_meta']
     assert classes['classes'][0] == 'aeroplane'
+
+
+def test_a_checkpoint_of_a_training_is_converted_without_its_log(tmp_path, convert):
+    official = random_weights('res_18')
+    torch.save(official, tmp_path / 'from.pth')
+    convert(tmp_path / 'from.pth', tmp_path / 'ours.pth')
+    ours = torch.load(tmp_path / 'ours.pth', weights_only=True)
+    source = tmp_path / 'epoch_1.pth'
+    torch.save(ours | dict(message_hub=HistoryBuffer([1.0], [1])), source)
+    if not NAMES_TYPES:
+        with pytest.raises(SystemExit, match='cannot be read as weights') as told:
+            convert('--to-official', source, tmp_path / 'back.pth')
+        (command,) = re.findall(r'python -c "(.*)"', str(told.value))
+        subprocess.run([sys.executable, '-c', command], cwd=tmp_path, check=True)
+        source = tmp_path / 'weights.pth'
+    convert('--to-official', source, tmp_path / 'back.pth')
+    back = torch.load(tmp_path / 'back.pth', weights_only=True)
+    assert equal(back['state_dict'], official)
 
 
 class Malicious:

@@ -1,0 +1,10 @@
+"""Is a compiler looking?"""
+
+from __future__ import annotations
+
+try:
+    from torch.compiler import is_compiling
+except ImportError:  # before torch 2.3, which gave it the public name
+    from torch._utils import is_compiling
+
+__all__ = ['is_compiling']
