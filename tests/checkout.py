@@ -21,6 +21,7 @@ BUILD_INPUTS = (
     'dev',
     'docs',
     'mmdet_centernet',
+    'mmdet_centernet_cli.py',
     'mmdet_centernet_operators',
     'requirements',
     'tests',

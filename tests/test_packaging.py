@@ -15,6 +15,7 @@ pytestmark = pytest.mark.slow
 
 PACKAGE = 'mmdet_centernet'
 OPERATORS = 'mmdet_centernet_operators'
+CLI = 'mmdet_centernet_cli.py'
 # Calls setuptools as pip does, without the isolated environment that pip would make.
 HOOK = (
     'import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])("out")'
@@ -51,7 +52,7 @@ def files_under(folder):
 
 
 def expected_contents():
-    package = files_under(PACKAGE) | files_under(OPERATORS)
+    package = files_under(PACKAGE) | files_under(OPERATORS) | {CLI}
     for_mim = files_under('configs') | files_under('tools') | {'model-index.yml'}
     return package | {f'{PACKAGE}/.mim/{name}' for name in for_mim}
 

@@ -1,0 +1,90 @@
+"""The commands of mmdet_centernet by the names that users type.
+
+Each is a script that `mim run mmdet_centernet SCRIPT` finds as well. This module lies
+beside the package and does not import it, so that the doctor starts where the package
+does not, and so that predictions of exported models need no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
+
+SCRIPTS = {
+    'new-config': ('new_config.py', 'write a config for a folder with your own data'),
+    'browse-targets': ('browse_targets.py', 'check a dataset, draw what is taught'),
+    'train': ('train.py', "train a config: mmdet's own script with all its options"),
+    'test': ('test.py', "test a checkpoint: mmdet's own script, --tta included"),
+    'export-onnx': ('export_onnx.py', 'write a checkpoint as an ONNX file'),
+    'quantize-onnx': ('quantize_onnx.py', 'turn an ONNX file to 8-bit integers'),
+    'predict': ('predict_onnx.py', 'find objects in photos with an ONNX file'),
+    'convert-official': ('convert_official.py', 'convert official checkpoints'),
+}
+"""Command to script and description."""
+MODULES = {
+    'doctor': ('mmdet_centernet.doctor', 'say what this environment can do'),
+    'operators': (
+        'mmdet_centernet_operators',
+        "mmcv's operators for mmdet's own tools",
+    ),
+}
+"""Command to module and description."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command with the arguments behind its name.
+
+    Args:
+        arguments: Of the command line; by default those of this process.
+
+    Raises:
+        SystemExit: With the status of the command.
+    """
+    command, *rest = _parse(sys.argv[1:] if arguments is None else arguments)
+    if command in MODULES:
+        module, _ = MODULES[command]
+        # Its own process: the package decides by it whether it has to work.
+        sys.exit(subprocess.call([sys.executable, '-m', module, *rest]))
+    script = scripts_folder() / SCRIPTS[command][0]
+    sys.argv = [str(script), *rest]
+    sys.path.insert(0, str(script.parent))  # as Python does for a script
+    run_path(str(script), run_name='__main__')
+
+
+def scripts_folder() -> Path:
+    """Where the scripts lie: inside the installed package, or beside it in a checkout.
+
+    Raises:
+        SystemExit: If the package is not installed.
+    """
+    spec = find_spec('mmdet_centernet')
+    if spec is None or spec.origin is None:
+        raise SystemExit('mmdet_centernet is not installed here: pip install .')
+    package = Path(spec.origin).parent
+    folders = (package / '.mim/tools', package.parent / 'tools')
+    return next(folder for folder in folders if folder.is_dir())
+
+
+def _parse(arguments: Sequence[str]) -> Sequence[str]:
+    """The arguments, once their first is known to be a command."""
+    everything = SCRIPTS | MODULES
+    lines = [f'  {name:18}{text}' for name, (_, text) in everything.items()]
+    parser = argparse.ArgumentParser(
+        prog='mmdet_centernet',
+        usage='mmdet_centernet COMMAND ...',
+        description='\n'.join(['commands:', *lines]),
+        epilog='`mmdet_centernet COMMAND --help` describes a command.',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('command', choices=everything, help=argparse.SUPPRESS)
+    parser.parse_args(arguments[:1])
+    return arguments
+
+
+if __name__ == '__main__':
+    main()
