@@ -1,12 +1,22 @@
 """Detectors to export: networks of shipped configs with lively weights."""
 
+import onnxruntime
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
+from mmengine.utils import digit_version
 from tiny import load_config
 from torch import nn
 from torch.nn import functional as F
 
+from mmdet_centernet.codecs import Detections
+from mmdet_centernet.models import CTDetTTAModel
+
+HAS_DEFORM_CONV = all(
+    digit_version(library.__version__) >= digit_version(least)
+    for library, least in ((onnxruntime, '1.25'), (torch, '2.1'))
+)
 CONFIGS = dict(
     r18='ctdet_r18_6xb19-official-140e_coco',
     r18_dcn='ctdet_r18-dcnv2_8xb16-crop512-140e_coco',
@@ -67,6 +77,28 @@ def _spread_scores(detector, images):
     last = (head if detector.bbox_head.num_stacks == 1 else head[-1])[-1]
     last.weight.mul_(1 / heatmaps[-1].std())
     last.bias.fill_(-2)
+
+
+def in_mmdet(detector, images, flip=False):
+    """Detections by mmdet's own way through detector, preprocessor and TTA model."""
+    inputs = list(torch.from_numpy(images).permute(0, 3, 1, 2))
+    meta = dict(img_shape=images.shape[1:3], ori_shape=images.shape[1:3])
+    samples = [DetDataSample(metainfo=meta) for _ in images]
+    with torch.no_grad():
+        if flip:
+            tta = CTDetTTAModel(detector)
+            samples = tta.test_step(dict(inputs=[inputs], data_samples=[samples]))
+        else:
+            samples = detector.test_step(dict(inputs=inputs, data_samples=samples))
+    found = [sample.pred_instances for sample in samples]
+    return [(one.bboxes, one.scores, one.labels) for one in found]
+
+
+def in_onnxruntime(path, images):
+    """Boxes, scores and labels of each image by an exported file."""
+    session = onnxruntime.InferenceSession(path)
+    outputs = session.run(list(Detections._fields), {'images': images})
+    return zip(*outputs, strict=True)
 
 
 def assert_same(ours, theirs, *, pixels=0.01, score=1e-4):

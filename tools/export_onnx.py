@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 
 import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
 
-from mmdet.registry import DATASETS, MODELS
-from mmdet.utils import get_test_pipeline_cfg
+from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import revert_sync_batchnorm
 from mmengine.registry import init_default_scope
@@ -24,7 +24,14 @@ from mmengine.runner import load_checkpoint
 from torch import nn
 
 try:
-    from mmdet_centernet.export import describe_pipeline, export_onnx
+    from mmdet_centernet.export import (
+        Exported,
+        Names,
+        describe_pipeline,
+        export_onnx,
+        find_pipeline,
+        trained_names,
+    )
 except ModuleNotFoundError as missing:
     if missing.name not in ('onnx', 'onnxruntime'):
         raise
@@ -36,24 +43,21 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = Config.fromfile(args.config)
-        detector, classes = load_detector(cfg, args.checkpoint)
+        detector, kept = load_detector(cfg, args.checkpoint)
+        labels = choose_names(cfg, kept, args.classes)
         exported = export_onnx(
             detector,
             args.out,
-            view=describe_pipeline(get_test_pipeline_cfg(cfg)),
-            classes=classes,
+            view=describe_pipeline(find_pipeline(cfg)),
+            classes=labels.names,
             normalize=args.normalize,
             flip=args.flip,
             grid_sample=args.grid_sample,
+            static=args.static,
         )
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f'{args.checkpoint} was not exported: {error}')
-    shape = ' x '.join(map(str, exported.inputs))
-    print(
-        f'{args.out}: opset {exported.opset}. Largest differences from torch, on uint8 '
-        f'images {shape}: boxes {exported.difference.boxes:.1e} pixels, scores '
-        f'{exported.difference.scores:.1e}'
-    )
+    report(args.out, labels, exported)
 
 
 def parse_args() -> argparse.Namespace:
@@ -79,11 +83,31 @@ def parse_args() -> argparse.Namespace:
         help='write deformable convolutions as GridSample (opset 16) for runtimes '
         'without DeformConv (opset 19)',
     )
+    parser.add_argument(
+        '--static',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help='take one image of this size at a time, smaller ones padded below and '
+        'right; for networks that are right only so, and runtimes without free sizes',
+    )
+    parser.add_argument(
+        '--classes',
+        nargs='+',
+        metavar='NAME',
+        help='names in the order of the labels, where the annotation file of the '
+        'training, whose categories have that order, is not there',
+    )
     return parser.parse_args()
 
 
-def load_detector(cfg: Config, checkpoint: Path) -> tuple[nn.Module, list[str]]:
-    """The detector with weights that fit to the last key, and names of its classes."""
+def load_detector(
+    cfg: Config, checkpoint: Path
+) -> tuple[nn.Module, Sequence[str] | None]:
+    """The detector with weights that fit to the last key, and the classes it knows.
+
+    The classes are those of the checkpoint, if it names any; their order says nothing.
+    """
     cfg.model.backbone.pop('init_cfg', None)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     detector = revert_sync_batchnorm(MODELS.build(cfg.model))
@@ -91,14 +115,39 @@ def load_detector(cfg: Config, checkpoint: Path) -> tuple[nn.Module, list[str]]:
         loaded = load_checkpoint(detector, str(checkpoint), 'cpu', strict=True)
     except (RuntimeError, UnpicklingError) as error:
         raise ValueError(f'its weights do not fit the config. {error}') from error
-    meta = loaded.get('meta', {}).get('dataset_meta') or dataset_meta(cfg)
-    return detector, list(meta['classes'])
+    return detector, (loaded.get('meta', {}).get('dataset_meta') or {}).get('classes')
 
 
-def dataset_meta(cfg: Config) -> dict:
-    """What the config says about the classes, without reading the data."""
-    dataset = cfg.test_dataloader.dataset
-    return DATASETS.build(dict(dataset, lazy_init=True)).metainfo
+def choose_names(
+    cfg: Config, kept: Sequence[str] | None, given: Sequence[str] | None
+) -> Names:
+    """Names by label: those of the command line, else of the training data."""
+    if given is None:
+        return trained_names(cfg, kept)
+    if kept is not None and sorted(kept) != sorted(given):
+        raise ValueError(
+            f'--classes names {", ".join(given)}, but the checkpoint was trained on '
+            f'{", ".join(kept)}'
+        )
+    return Names(tuple(given), 'as --classes says')
+
+
+def report(path: Path, labels: Names, exported: Exported) -> None:
+    """Says what lies in the file."""
+    for contradiction in labels.contradictions:
+        print(f'Warning: {contradiction}')
+    print(f'labels from 0 on, {labels.source}: {", ".join(labels.names)}')
+    if exported.has_deform_conv:
+        print(
+            'Deformable convolutions are DeformConv, which onnxruntime has from 1.25 '
+            'on, and OpenVINO and others do not have: for those add --grid-sample'
+        )
+    shapes = ', '.join(' x '.join(map(str, (*one, 3))) for one in exported.inputs)
+    print(
+        f'{path}: opset {exported.opset}. Largest differences from torch, on uint8 '
+        f'images {shapes}: boxes {exported.difference.boxes:.1e} pixels, scores '
+        f'{exported.difference.scores:.1e}'
+    )
 
 
 if __name__ == '__main__':

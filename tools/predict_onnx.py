@@ -4,7 +4,10 @@
 
 Needs only numpy, opencv and onnxruntime, and no other file: copy it wherever the model
 goes. Writes drawn images and `predictions.json`, in COCO's format with a score to each
-annotation.
+annotation. Folders are read with all folders in them.
+
+Exit status: 0 if all images were predicted; 1 if nothing was written; 3 if results were
+written, but some images cannot be read or are not there. Those are named.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ import argparse
 import json
 import os
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,12 +32,16 @@ FIELDS = {
     'channels',
     'mean',
     'std',
+    'pad_value',
     'view',
     'image_dtype',
     'score_thr',
     'clip_border',
 }
+# Files that should be images, even where OpenCV finds none in them.
 IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
+INCOMPLETE = 3  # exit status
+NAMED = 10  # files a remark names
 MAX_WAITING = 64  # images in memory that wait for others of their size
 GOLDEN_ANGLE = 137.508  # degrees of hue between classes: neighbours look different
 
@@ -52,17 +59,38 @@ def main() -> None:
     args = parse_args()
     try:
         detector = Detector(args.model, args.threads)
-        paths, ids = choose_images(list_images(args.images), args.annotations)
-        results = Results(detector.classes, ids)
-        check_folder(args.out_dir, paths)
-        for path, image, found in predict(detector, paths, args.batch_size):
-            results.add(path, image.shape[:2], found)
-            sure = Detections(*(one[found.scores > args.score_thr] for one in found))
-            write_image(args.out_dir / path.name, draw(image, sure, detector.classes))
-        results.write(args.out_dir / 'predictions.json')
+        check_folder(args.out_dir, folder_of(args.images))
+        photos = choose_photos(args.images, args.annotations, args.out_dir)
+        results = Results(detector.classes, photos)
+        failed = run_all(detector, photos, results, args)
     except (OSError, ValueError) as error:
         sys.exit(f'predict_onnx: {error}')
-    print(f'{len(paths)} images, results in {args.out_dir}')
+    for remark in (*photos.remarks, *describe_failures(photos, failed)):
+        print(remark, file=sys.stderr)
+    print(f'{len(photos.ids) - len(failed)} images, results in {args.out_dir}')
+    if failed or photos.absent:
+        sys.exit(INCOMPLETE)
+
+
+def run_all(
+    detector: Detector, photos: Photos, results: Results, args: argparse.Namespace
+) -> dict[Path, str]:
+    """Predicts and writes all that can be; returns what is wrong with the others."""
+    failed: dict[Path, str] = {}
+    for path, image, found in predict(detector, photos.ids, args.batch_size, failed):
+        results.add(path, image.shape[:2], found)
+        sure = Detections(*(one[found.scores > args.score_thr] for one in found))
+        picture = args.out_dir / path.relative_to(photos.root)
+        try:
+            write_image(picture, draw(image, sure, detector.classes))
+        except (OSError, ValueError, OverflowError, cv2.error) as error:
+            failed[path] = f'found, but its picture cannot be written: {error}'
+    if not results.images:
+        path, reason = next(iter(failed.items()))
+        others = f', and {len(failed) - 1} more fail' if len(failed) > 1 else ''
+        raise ValueError(f'{path}: {reason}{others}')
+    results.write(args.out_dir / 'predictions.json')
+    return failed
 
 
 def parse_args() -> argparse.Namespace:
@@ -84,7 +112,8 @@ def parse_args() -> argparse.Namespace:
         '--annotations',
         type=Path,
         help='annotations in COCO format: only their images are run, under their ids, '
-        'so that the predictions can be evaluated',
+        'so that the predictions can be evaluated. A file_name of them is a path '
+        'within the folder of images',
     )
     return parser.parse_args()
 
@@ -117,6 +146,7 @@ class Detector:
         self.settings = read_settings(self.session, path)
         check_graph(self.session, path)
         self.classes: list[str] = self.settings['classes']
+        self.size = fixed_size(self.session, channels_last=self.settings['normalize'])
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
         """Detects objects in images (H, W, 3) that give views of one size."""
@@ -137,14 +167,38 @@ class Detector:
         images: Sequence[np.ndarray],
     ) -> list[Detections]:
         """Detects objects in views of one size, with boxes in pixels of the images."""
-        batch = np.stack([view for view, _ in views])
-        if not self.settings['normalize']:
-            batch = normalize(batch, self.settings)
-        outputs = self.session.run(['boxes', 'scores', 'labels'], {'images': batch})
+        inputs = [self.prepare(view) for view, _ in views]
+        outputs = self.run(inputs)
         return [
             self.finish(Detections(*found), matrix, image.shape)
             for *found, (_, matrix), image in zip(*outputs, views, images, strict=True)
         ]
+
+    def prepare(self, view: np.ndarray) -> np.ndarray:
+        """A view (H, W, 3) in the form and, where it is fixed, the size of the input.
+
+        Padding is what mmdet pads to in a batch; whole numbers may be half a grey level
+        off it.
+        """
+        border = self.settings['pad_value']
+        if not self.settings['normalize']:
+            return pad(normalize(view, self.settings), self.size, [border] * 3, 1)
+        mean, std = (np.array(self.settings[name]) for name in ('mean', 'std'))
+        colour = (mean + border * std).round().clip(0, 255)
+        blue_first = colour[::-1] if self.settings['channels'] == 'rgb' else colour
+        return pad(view, self.size, blue_first, 0)
+
+    def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """What the graph gives for inputs of one size."""
+        batches = [np.stack(inputs)]
+        if self.size:  # it takes one at a time
+            batches = [one[None] for one in inputs]
+        names = list(Detections._fields)
+        try:
+            outputs = [self.session.run(names, {'images': one}) for one in batches]
+        except Exception as error:  # onnxruntime has no common class for its own
+            raise ValueError(f'onnxruntime cannot run the network: {error}') from error
+        return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
     def finish(
         self, found: Detections, matrix: np.ndarray, shape: tuple[int, ...]
@@ -191,6 +245,15 @@ def check_graph(session: onnxruntime.InferenceSession, path: Path) -> None:
             f'the network of {path} has no {", ".join(sorted(missing))}: it is not the '
             'one that tools/export_onnx.py wrote'
         )
+
+
+def fixed_size(
+    session: onnxruntime.InferenceSession, *, channels_last: bool
+) -> tuple[int, int] | None:
+    """Height and width, where the graph takes one image of that size and no other."""
+    sides = session.get_inputs()[0].shape
+    height, width = sides[1:3] if channels_last else sides[2:]
+    return (height, width) if isinstance(height, int) else None
 
 
 def resize(
@@ -249,13 +312,36 @@ def center_fit(
 STEPS = dict(resize=resize, center_pad=center_pad, center_fit=center_fit)
 
 
-def normalize(views: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
-    """(B, H, W, 3) blue, green, red to (B, 3, H, W) as the network wants them."""
+def normalize(view: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
+    """(H, W, 3) blue, green, red to (3, H, W) as the network wants it."""
     if settings['channels'] == 'rgb':
-        views = views[..., ::-1]
+        view = view[..., ::-1]
     mean, std = (np.float32(settings[name]) for name in ('mean', 'std'))
-    pixels = (views.astype(np.float32) - mean) / std
-    return np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
+    pixels = (view.astype(np.float32) - mean) / std
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def pad(
+    pixels: np.ndarray,
+    size: tuple[int, int] | None,
+    colour: Sequence[float] | np.ndarray,
+    axis: int,
+) -> np.ndarray:
+    """Fills up below and right to a height and width, which stand from `axis` on."""
+    if size is None:
+        return pixels
+    height, width = pixels.shape[axis : axis + 2]
+    if height > size[0] or width > size[1]:
+        raise ValueError(
+            f'it is shown to the network with {height} x {width} pixels, but the model '
+            f'takes {size[0]} x {size[1]}: export with a larger --static'
+        )
+    shape = [*pixels.shape]
+    shape[axis : axis + 2] = size
+    padded = np.empty(shape, pixels.dtype)
+    padded[:] = np.reshape(colour, (3, 1, 1) if axis else (1, 1, 3))
+    padded[(slice(None),) * axis + (slice(height), slice(width))] = pixels
+    return padded
 
 
 def map_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -264,51 +350,92 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (corners @ matrix[:2, :2].T + matrix[:2, 2]).reshape(-1, 4)
 
 
-def list_images(path: Path) -> list[Path]:
-    """The image, or those in the folder by name."""
+def list_images(path: Path, apart: Path | None = None) -> list[Path]:
+    """The image, or those in the folder and its folders by name; not those `apart`."""
+    return split_files(path, apart)[0]
+
+
+def split_files(path: Path, apart: Path | None) -> tuple[list[Path], list[Path]]:
+    """Images and other files, by name. Those in the folder `apart` are neither."""
     if not path.is_dir():
-        return [path]
-    names = sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
-    if not names:
+        return [path], []
+    files = sorted(files_in(path))
+    if apart and is_within(apart, path):
+        files = [file for file in files if not is_within(file, apart)]
+    images = [file for file in files if is_image(file)]
+    if not images:
         raise ValueError(f'there is no image in {path}')
-    return names
+    known = set(images)
+    return images, [file for file in files if file not in known]
+
+
+def files_in(folder: Path) -> Iterator[Path]:
+    """Files in a folder and its folders; none where it is not there."""
+    return (path for path in folder.rglob('*') if path.is_file())
+
+
+def is_image(path: Path) -> bool:
+    """Whether OpenCV knows what the file begins with, or it is named like an image."""
+    return path.suffix.lower() in IMAGE_SUFFIXES or cv2.haveImageReader(str(path))
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether the file or folder lies in a folder, or is it."""
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def read_image(path: Path) -> np.ndarray:
     """An image (H, W, 3) uint8 in the order blue, green, red."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    try:
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    except cv2.error as error:  # of so many pixels that it refuses them
+        raise ValueError(f'{path} cannot be read as an image: {error}') from error
     if image is None:
         raise ValueError(f'{path} cannot be read as an image')
     return image
 
 
 def predict(
-    detector: Detector, paths: Iterable[Path], batch_size: int
+    detector: Detector, paths: Iterable[Path], batch_size: int, failed: dict[Path, str]
 ) -> Iterator[tuple[Path, np.ndarray, Detections]]:
     """Reads images and detects objects; images whose views are of one size together.
 
     Each image gives what it would give alone: none is padded for another one's sake.
+    Those that cannot be read or run go to `failed`, with the reason.
     """
     waiting = defaultdict(list)
     for path in paths:
-        image = read_image(path)
-        view = detector.show(image)
+        try:
+            image = read_image(path)
+            view = detector.show(image)
+        except (OSError, ValueError, cv2.error) as error:
+            failed[path] = str(error).strip().removeprefix(f'{path} ')
+            continue
         waiting[view[0].shape].append((path, image, view))
         same = max(waiting.values(), key=len)
         if len(same) >= batch_size or sum(map(len, waiting.values())) >= MAX_WAITING:
-            yield from run(detector, same)
+            yield from run(detector, same, failed)
             same.clear()
     for same in waiting.values():
         if same:
-            yield from run(detector, same)
+            yield from run(detector, same, failed)
 
 
 def run(
-    detector: Detector, batch: Sequence[tuple]
+    detector: Detector, batch: Sequence[tuple], failed: dict[Path, str]
 ) -> Iterator[tuple[Path, np.ndarray, Detections]]:
-    """Detects objects in one batch of paths, images and views."""
+    """Detects objects in one batch of paths, images and views; if it fails, in each."""
     paths, images, views = zip(*batch, strict=True)
-    yield from zip(paths, images, detector.detect(views, images), strict=True)
+    try:
+        found = detector.detect(views, images)
+    except ValueError as error:
+        if len(batch) == 1:
+            failed[paths[0]] = str(error)
+        else:
+            for one in batch:
+                yield from run(detector, [one], failed)
+        return
+    yield from zip(paths, images, found, strict=True)
 
 
 def draw(image: np.ndarray, found: Detections, classes: Sequence[str]) -> np.ndarray:
@@ -331,40 +458,153 @@ def class_color(label: int) -> tuple[int, ...]:
     return tuple(map(int, pixel[0, 0]))
 
 
-class Ids(NamedTuple):
-    """Ids of images by file name, and of classes by name."""
+class Photos(NamedTuple):
+    """What is to be predicted, and under which ids.
 
-    images: dict[str, int]
+    Attributes:
+        root: Folder that names of images are relative to.
+        ids: Ids of each image: one, or more where a file lists it more than once.
+        classes: Ids of classes by name; empty without annotations.
+        absent: How many images of the annotations are not there.
+        remarks: Sentences about files that are left out.
+    """
+
+    root: Path
+    ids: dict[Path, list]
     classes: dict[str, int]
+    absent: int
+    remarks: list[str]
 
 
-def choose_images(
-    paths: Sequence[Path], annotations: Path | None
-) -> tuple[Sequence[Path], Ids]:
+def folder_of(images: Path) -> Path:
+    """The folder that names are relative to: what was given, or that of the image."""
+    return images if images.is_dir() else images.parent
+
+
+def choose_photos(images: Path, annotations: Path | None, out: Path) -> Photos:
     """Those of an annotation file; without one all, with ids from 1 on."""
-    if annotations is None:
-        ids = {path.name: number for number, path in enumerate(paths, start=1)}
-        return paths, Ids(ids, {})
-    content = json.loads(annotations.read_text())
-    ids = {Path(image['file_name']).name: image['id'] for image in content['images']}
-    known = [path for path in paths if path.name in ids]
-    if not known:
-        raise ValueError(f'{annotations} has none of the images, such as {paths[0]}')
-    return known, Ids(ids, {one['name']: one['id'] for one in content['categories']})
+    root = folder_of(images)
+    paths, others = split_files(images, out)
+    if annotations is not None:
+        content = read_annotations(annotations)
+        return listed_photos(content, annotations, root, paths, images == root)
+    ids = {path: [number] for number, path in enumerate(paths, start=1)}
+    remarks = remark('files that are no images of a kind OpenCV reads', others, root)
+    return Photos(root, ids, {}, 0, remarks)
+
+
+def listed_photos(
+    content: dict, source: Path, root: Path, paths: Sequence[Path], is_all: bool
+) -> Photos:
+    """What an annotation file lists of a folder, or of the one image asked for."""
+    listed = ids_by_path(content['images'], root)
+    ids = {path: listed[path] for path in listed if is_inside(path, root)}
+    absent = [path for path in listed if path not in ids]
+    unlisted = [path for path in paths if path not in listed]
+    if not is_all:
+        ids, absent, unlisted = {p: ids[p] for p in paths if p in ids}, [], []
+    if not ids:
+        advice = advise_folder(content['images'], root)
+        raise ValueError(f'{source} has none of the images in {root}, but {advice}')
+    remarks = [
+        *remark(f'images of {source} that are not in the folder', absent, root),
+        *remark(f'images that are not in {source}', unlisted, root),
+    ]
+    classes = {one['name']: one['id'] for one in content['categories']}
+    return Photos(root, ids, classes, len(absent), remarks)
+
+
+def remark(what: str, paths: Sequence[Path], root: Path) -> list[str]:
+    """How many there are, with the first names; nothing where there are none."""
+    if not paths:
+        return []
+    names = ', '.join(os.path.relpath(path, root) for path in paths[:NAMED])
+    return [f'{what} ({len(paths)}): {names}' + ', ...' * (len(paths) > NAMED)]
+
+
+def describe_failures(photos: Photos, failed: dict[Path, str]) -> Iterator[str]:
+    """Which images were not predicted, each with its reason."""
+    if failed:
+        yield f'{len(failed)} of {len(photos.ids)} images failed:'
+    for path, reason in failed.items():
+        yield f'    {path.relative_to(photos.root)}: {reason}'
+
+
+def ids_by_path(entries: Sequence[dict], root: Path) -> dict[Path, list]:
+    """Ids of each photo that an annotation file lists, wherever it lies."""
+    listed = defaultdict(list)
+    folder = os.path.abspath(root)
+    for entry in entries:
+        name = os.path.relpath(os.path.join(folder, entry['file_name']), folder)
+        listed[root / name].append(entry['id'])
+    return dict(listed)
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether a file is there and in the folder: its picture gets the same place."""
+    return '..' not in path.relative_to(root).parts and path.is_file()
+
+
+def advise_folder(entries: Sequence[dict], root: Path) -> str:
+    """Where the images of an annotation file seem to lie."""
+    name = entries[0]['file_name'] if entries else ''
+    for folder in root.resolve().parents:
+        if name and (folder / name).is_file():
+            return f'those in {folder}, such as {name}: give that folder'
+    return f'{name or "nothing"}: give the folder that these names are relative to'
+
+
+def read_annotations(path: Path) -> dict[str, Any]:
+    """The images and categories of a COCO file, after a look at them."""
+    try:
+        content = json.loads(path.read_bytes().decode())
+    except ValueError as error:  # of the encoding, too
+        raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
+    for part, name in dict(images='file_name', categories='name').items():
+        entries = content.get(part) if isinstance(content, dict) else None
+        if not isinstance(entries, list):
+            raise ValueError(f'{path} has no list of {part!r}, as COCO files have')
+        for number, entry in enumerate(entries):
+            if not has_id_and(name, entry):
+                raise ValueError(f'{path}: {part}[{number}] has no id and {name}')
+        check_once(path, part, 'id', entries)
+    check_once(path, 'categories', 'name', content['categories'])
+    return content
+
+
+def has_id_and(name: str, entry: object) -> bool:
+    """Whether an entry of a COCO file has an id and a name."""
+    return (
+        isinstance(entry, dict)
+        and isinstance(entry.get('id'), int | str)
+        and isinstance(entry.get(name), str)
+    )
+
+
+def check_once(path: Path, part: str, field: str, entries: Sequence[dict]) -> None:
+    """Two entries must not have the same id or name: which one would be meant?"""
+    counts = Counter(entry[field] for entry in entries)
+    twice = [value for value, count in counts.items() if count > 1]
+    if twice:
+        raise ValueError(
+            f'{path}: {len(twice)} {part} have the {field} of another, such as '
+            f'{twice[0]!r}'
+        )
 
 
 class Results:
     """Collects detections as a COCO data set."""
 
-    def __init__(self, classes: Sequence[str], ids: Ids) -> None:
-        if ids.classes and not set(classes) <= ids.classes.keys():
+    def __init__(self, classes: Sequence[str], photos: Photos) -> None:
+        known = photos.classes
+        if known and not set(classes) <= known.keys():
             raise ValueError(
                 f'the model detects {", ".join(classes)}, but the annotations have '
-                f'{", ".join(ids.classes)}'
+                f'{", ".join(known)}'
             )
-        self.image_ids = ids.images
+        self.photos = photos
         self.categories = [
-            dict(id=ids.classes.get(name, number), name=name)
+            dict(id=known.get(name, number), name=name)
             for number, name in enumerate(classes, start=1)
         ]
         self.images: list[dict] = []
@@ -372,11 +612,15 @@ class Results:
 
     def add(self, path: Path, size: tuple[int, int], found: Detections) -> None:
         """Adds what was found in an image of a height and width."""
-        image_id = self.image_ids[path.name]
+        name = path.relative_to(self.photos.root).as_posix()
         height, width = size
-        self.images.append(
-            dict(id=image_id, file_name=path.name, height=height, width=width)
-        )
+        for image_id in self.photos.ids[path]:
+            self.images.append(
+                dict(id=image_id, file_name=name, height=height, width=width)
+            )
+            self._add_boxes(image_id, found)
+
+    def _add_boxes(self, image_id: int | str, found: Detections) -> None:
         for box, score, label in zip(*found, strict=True):
             x, y, right, bottom = map(float, box)
             self.annotations.append(
@@ -401,15 +645,20 @@ class Results:
         write(path, json.dumps(content).encode())
 
 
-def check_folder(folder: Path, paths: Sequence[Path]) -> None:
-    """Makes the folder for the results; it must not be that of the images."""
-    if folder.resolve() == paths[0].parent.resolve():
+def check_folder(folder: Path, root: Path) -> None:
+    """The folder for the results must not be one of the images."""
+    is_old = (folder / 'predictions.json').exists()  # holds results that are replaced
+    holds_images = folder.resolve() == root.resolve() or (
+        is_within(folder, root) and not is_old and any(map(is_image, files_in(folder)))
+    )
+    if holds_images:
         raise ValueError(f'{folder} holds the images: choose another --out-dir')
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def write_image(path: Path, image: np.ndarray) -> None:
-    """Writes an image in the format that its name asks for."""
+    """Writes an image in the format of its name, or as `<name>.png`."""
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        path = path.with_name(path.name + '.png')
     done, encoded = cv2.imencode(path.suffix, image)
     if not done:
         raise ValueError(f'OpenCV cannot write {path}')
@@ -418,6 +667,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """Writes a file: all of it, or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
     part.write_bytes(content)
     os.replace(part, path)

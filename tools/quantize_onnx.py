@@ -18,6 +18,7 @@ from pathlib import Path
 
 from predict_onnx import Detector, list_images, read_image
 
+import cv2
 import numpy as np
 from onnxruntime.quantization import (
     CalibrationDataReader,
@@ -40,8 +41,13 @@ class Views(CalibrationDataReader):
     @staticmethod
     def _batches(detector: Detector, paths: list[Path]) -> Iterator[np.ndarray]:
         for path in tqdm(paths, 'looking', unit='photo'):
-            view, _ = detector.show(read_image(path))
-            yield view[None]
+            try:
+                view, _ = detector.show(read_image(path))
+                batch = detector.prepare(view)[None]
+            except (OSError, ValueError, cv2.error) as error:
+                print(f'left out, {path}: {error}', file=sys.stderr)
+                continue
+            yield batch
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """The next batch; None after the last."""
@@ -62,7 +68,10 @@ def main() -> None:
             'quantize_onnx: the model wants normalised images; export it with '
             '--normalize'
         )
-    quantize(args.model, args.out, Views(detector, paths))
+    try:
+        quantize(args.model, args.out, Views(detector, paths))
+    except ValueError as error:  # of no photo that can be read, for one
+        sys.exit(f'quantize_onnx: {error}')
     before, after = (path.stat().st_size / 1e6 for path in (args.model, args.out))
     print(f'{args.out}: {after:.1f} MB, was {before:.1f} MB')
 

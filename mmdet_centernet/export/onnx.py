@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import tempfile
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
 import onnx
-import onnxruntime
 import torch
-from torch import Tensor, nn
+from mmengine.utils import digit_version
+from torch import nn
 
 from mmdet_centernet.codecs import Detections
-from mmdet_centernet.export.check import Difference, compare, reference_maps
+from mmdet_centernet.export.check import Difference
+from mmdet_centernet.export.comparison import Comparison, Shape, shapes_to_check
 from mmdet_centernet.export.metadata import describe_network
 from mmdet_centernet.export.network import ExportNetwork
 from mmdet_centernet.export.view import View
@@ -25,10 +26,9 @@ from mmdet_centernet.files import write_bytes
 # The first that have GridSample and DeformConv. Older ones run in more places.
 OPSET = 16
 DEFORM_CONV_OPSET = 19
+DEFORM_CONV_TORCH = '2.1'
 DEFAULT_MULTIPLE = 32
 MIN_TRACED_SIDE = 64
-"""Room for 100 peaks of a single class at stride 4: the trace fixes their number."""
-CHECKED_BATCH = 2
 
 
 class Exported(NamedTuple):
@@ -36,13 +36,19 @@ class Exported(NamedTuple):
 
     Attributes:
         opset: Version of the ONNX operator set.
-        inputs: Shape of the input that ONNX Runtime and torch were compared on.
+        inputs: Images, height and width of the inputs that ONNX Runtime and torch were
+            compared on.
         difference: The largest differences.
     """
 
     opset: int
-    inputs: tuple[int, ...]
+    inputs: tuple[Shape, ...]
     difference: Difference
+
+    @property
+    def has_deform_conv(self) -> bool:
+        """Whether the graph has operators that only newer runtimes know."""
+        return self.opset >= DEFORM_CONV_OPSET
 
 
 def export_onnx(
@@ -54,23 +60,27 @@ def export_onnx(
     normalize: bool = False,
     flip: bool = False,
     grid_sample: bool = False,
+    static: tuple[int, int] | None = None,
 ) -> Exported:
     """Write a detector to an ONNX file and compare the two.
 
-    The comparison runs ONNX Runtime on a batch and an image size that differ from those
-    of the trace. Where boxes or scores differ by more than their tolerance, no file is
-    left.
+    The comparison runs ONNX Runtime on batches and image sizes that differ from those
+    of the trace, with fewer cells than ``topk`` and with more. Where boxes or scores
+    differ by more than their tolerance, no file is left.
 
     Args:
         detector: Detector with a ``CTDetHead``, on the CPU.
         path: File to write.
         view: How the test pipeline shows images to the network; for the metadata.
-        classes: Names of the classes.
+        classes: Names of the classes, in the order of the labels.
         normalize: Let the graph take uint8 images (B, H, W, 3) in the order blue,
             green, red; else it takes normalised ones (B, 3, H, W).
         flip: Average with the mirror image.
         grid_sample: Write deformable convolutions as ``GridSample``, not
             ``DeformConv``.
+        static: Height and width, where the graph is to take one image of that size and
+            nothing else. Networks that write numbers of the trace into the graph are
+            right only so.
 
     Returns:
         What was exported.
@@ -85,26 +95,36 @@ def export_onnx(
     metadata = describe_network(network, view, classes)
     divisor = network.preprocessor.pad_size_divisor
     multiple = math.lcm(view.multiple, divisor)
+    _check_static(static, multiple)
     multiple = multiple if multiple > 1 else DEFAULT_MULTIPLE
-    model = _trace(network, multiple * math.ceil(MIN_TRACED_SIDE / multiple))
+    side = multiple * math.ceil(MIN_TRACED_SIDE / multiple)
+    model = _trace(network, side, static)
     _check_operators(model)
     onnx.helper.set_model_props(model, metadata)
     content = model.SerializeToString()
-    images = _random_images(multiple, divisor)
-    difference = _run_both(detector.eval(), network, content, images)
-    if not difference.small:
-        raise ValueError(
-            f'ONNX Runtime and torch disagree: boxes by {difference.boxes:.2g} pixels, '
-            f'scores by {difference.scores:.2g}. No file was written'
-        )
+    shapes = [(1, *static)] if static else shapes_to_check(network, multiple, divisor)
+    traced = (1, *(static or (side, side)))
+    comparison = Comparison(detector.eval(), network, content)
+    difference = comparison.over(shapes, traced)
     write_bytes(path, content)
-    return Exported(model.opset_import[0].version, images.shape, difference)
+    return Exported(model.opset_import[0].version, tuple(shapes), difference)
 
 
-def _trace(network: ExportNetwork, side: int) -> onnx.ModelProto:
-    """The graph, traced on a single square image."""
-    shape = (1, side, side, 3) if network.normalize else (1, 3, side, side)
-    height_axis = 1 if network.normalize else 2
+def _check_static(static: tuple[int, int] | None, multiple: int) -> None:
+    if static and any(side < 1 or side % multiple for side in static):
+        whole = [max(1, math.ceil(side / multiple)) * multiple for side in static]
+        raise ValueError(
+            f'sides of {static[0]} x {static[1]} pixels do not fit: give multiples of '
+            f'{multiple}, such as --static {whole[0]} {whole[1]}'
+        )
+
+
+def _trace(
+    network: ExportNetwork, side: int, static: tuple[int, int] | None = None
+) -> onnx.ModelProto:
+    """The graph, traced on a single image: a square one, or of the only size."""
+    height, width = static or (side, side)
+    shape = (1, height, width, 3) if network.normalize else (1, 3, height, width)
     with (
         tempfile.TemporaryDirectory() as folder,
         warnings.catch_warnings(),
@@ -117,16 +137,39 @@ def _trace(network: ExportNetwork, side: int) -> onnx.ModelProto:
             network,
             (torch.zeros(shape, dtype=torch.uint8 if network.normalize else None),),
             f'{folder}/network.onnx',
-            opset_version=DEFORM_CONV_OPSET if network.has_deform_conv else OPSET,
+            opset_version=_opset(network),
             input_names=['images'],
             output_names=list(Detections._fields),
-            dynamic_axes=dict(
-                images={0: 'batch', height_axis: 'height', height_axis + 1: 'width'},
-                **{name: {0: 'batch'} for name in Detections._fields},
-            ),
-            dynamo=False,
+            dynamic_axes=None if static else _free_axes(network),
+            **_tracing(),
         )
         return onnx.load(f'{folder}/network.onnx')
+
+
+def _free_axes(network: ExportNetwork) -> dict[str, dict[int, str]]:
+    """Names of the axes whose length an input decides."""
+    height = 1 if network.normalize else 2
+    return dict(
+        images={0: 'batch', height: 'height', height + 1: 'width'},
+        **{name: {0: 'batch', 1: 'detections'} for name in Detections._fields},
+    )
+
+
+def _opset(network: ExportNetwork) -> int:
+    if not network.has_deform_conv:
+        return OPSET
+    if digit_version(torch.__version__) < digit_version(DEFORM_CONV_TORCH):
+        raise ValueError(
+            f'torch {torch.__version__} cannot write DeformConv, which needs torch '
+            f'{DEFORM_CONV_TORCH}; before, export with --grid-sample'
+        )
+    return DEFORM_CONV_OPSET
+
+
+def _tracing() -> dict[str, Any]:
+    """What makes `torch.onnx.export` trace; before torch 2.5 it does nothing else."""
+    known = inspect.signature(torch.onnx.export).parameters
+    return dict(dynamo=False) if 'dynamo' in known else {}
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
@@ -139,39 +182,3 @@ def _check_operators(model: onnx.ModelProto) -> None:
             f'the network has operators that ONNX does not know: {", ".join(strange)}'
         )
     onnx.checker.check_model(model)
-
-
-def _random_images(multiple: int, divisor: int) -> np.ndarray:
-    """uint8 images (B, H, W, 3), not square; not padded yet where the graph pads."""
-    missing = divisor // 2
-    shape = (CHECKED_BATCH, 2 * multiple - missing, 3 * multiple - missing, 3)
-    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-
-
-def _run_both(
-    detector: nn.Module, network: ExportNetwork, content: bytes, images: np.ndarray
-) -> Difference:
-    """Compare the graph with the detector as it was, preprocessor included."""
-    pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    batch = dict(inputs=list(pixels), data_samples=None)
-    inputs: Tensor = network.preprocessor(batch, False)['inputs']
-    session = _open(content)
-    fed = images if network.normalize else inputs.numpy()
-    found = Detections(*map(torch.from_numpy, session.run(None, {'images': fed})))
-    return compare(
-        found,
-        reference_maps(detector, inputs, flip=network.flip),
-        stride=network.head.stride,
-        kernel=network.head.test_settings['local_maximum_kernel'],
-    )
-
-
-def _open(content: bytes) -> onnxruntime.InferenceSession:
-    """On the CPU. onnxruntime's exceptions have no class in common."""
-    try:
-        return onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
-    except Exception as error:
-        raise ValueError(
-            f'onnxruntime {onnxruntime.__version__} cannot run the graph: {error}. '
-            'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
-        ) from error

@@ -6,14 +6,17 @@ The answer is a list of steps that fits into a file's metadata, and that
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from mmcv.transforms import LoadImageFromFile
 from mmdet.datasets.transforms import RandomCenterCropPad, Resize
 from mmdet.registry import TRANSFORMS
-from mmdet.utils import ConfigType
+from mmdet.utils import ConfigType, get_test_pipeline_cfg
+from mmengine.config import Config
 
+from mmdet_centernet.config_types import type_name
 from mmdet_centernet.transforms import CenterAffine
 
 Step = tuple[str, dict[str, Any]]
@@ -41,6 +44,31 @@ class View(NamedTuple):
         return pads[-1] if pads else 1
 
 
+def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
+    """The test pipeline of a config.
+
+    Args:
+        cfg: Config of a detector.
+
+    Returns:
+        That of the test data; where the config has none, of the validation data; else
+        what the config calls ``test_pipeline``.
+
+    Raises:
+        ValueError: If there is none of the three.
+    """
+    for name in ('test_dataloader', 'val_dataloader'):
+        if cfg.get(name):
+            with contextlib.suppress(RuntimeError):  # a dataset without a pipeline
+                return get_test_pipeline_cfg(Config(dict(test_dataloader=cfg[name])))
+    if not cfg.get('test_pipeline'):
+        raise ValueError(
+            'the config says nowhere how images are shown to the network: it needs a '
+            'test_dataloader, a val_dataloader or a test_pipeline'
+        )
+    return cfg.test_pipeline
+
+
 def describe_pipeline(pipeline: Sequence[ConfigType]) -> View:
     """Describe a test pipeline.
 
@@ -57,7 +85,7 @@ def describe_pipeline(pipeline: Sequence[ConfigType]) -> View:
     steps: list[Step] = []
     to_float = False
     for cfg in pipeline:
-        if cfg['type'] in ('LoadAnnotations', 'PackDetInputs'):
+        if type_name(cfg) in ('LoadAnnotations', 'PackDetInputs'):
             continue
         transform = TRANSFORMS.build(cfg)
         if type(transform) is LoadImageFromFile:

@@ -56,14 +56,20 @@ def top_peaks(logits: Tensor, k: int, kernel: int = 3) -> Peaks:
     Returns:
         Peaks: K = min(k, C * H * W).
     """
-    k = min(k, logits[0].numel())
     # Sizes that depend on values would stall an accelerator and freeze into a trace.
     if logits.device.type == 'cpu' and not torch.jit.is_tracing():
-        return _top_peaks_by_row(logits, k, kernel)
+        return _top_peaks_by_row(logits, min(k, logits[0].numel()), kernel)
     area = logits.shape[-2] * logits.shape[-1]
-    heights = logits.masked_fill(~local_maxima(logits, kernel), -torch.inf)
-    top, index = heights.flatten(1).topk(k)
+    heights = logits.masked_fill(~local_maxima(logits, kernel), -torch.inf).flatten(1)
+    top, index = heights.topk(_at_most(k, heights.shape[1]))
     return Peaks(top, index // area, index % area)
+
+
+def _at_most(k: int, length: int) -> int:
+    """The smaller one; in a trace, where lengths are tensors, of every later input."""
+    if torch.jit.is_tracing():
+        return torch.as_tensor(length).clamp(max=k)  # type: ignore[return-value]
+    return min(k, length)
 
 
 def _top_peaks_by_row(logits: Tensor, k: int, kernel: int) -> Peaks:

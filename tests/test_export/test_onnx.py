@@ -7,15 +7,19 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import assert_same, lively_detector, small_config
-from mmdet.structures import DetDataSample
+from exported import (
+    HAS_DEFORM_CONV,
+    assert_same,
+    in_mmdet,
+    in_onnxruntime,
+    lively_detector,
+    small_config,
+)
 from mmdet.utils import get_test_pipeline_cfg
 from stock import build_model, stock_config
 from tiny import REPO
 
-from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export import describe_pipeline, export_onnx
-from mmdet_centernet.models import CTDetTTAModel
 
 NETWORKS = [
     'r18',
@@ -31,7 +35,7 @@ BATCH = 3
 def export(tmp_path):
     """Exports a detector; returns it, the file and what is said about it."""
 
-    def run(name, detector=None, **options):
+    def run(name, detector=None, grid_sample=not HAS_DEFORM_CONV, **options):
         cfg = small_config(name)
         detector = detector or lively_detector(cfg)
         path = tmp_path / 'model.onnx'
@@ -40,6 +44,7 @@ def export(tmp_path):
             path,
             view=describe_pipeline(get_test_pipeline_cfg(cfg)),
             classes=[str(i) for i in range(cfg.model.bbox_head.num_classes)],
+            grid_sample=grid_sample,
             **options,
         )
         return detector, path, exported
@@ -52,27 +57,6 @@ def images_for(name):
     unit = 128 if name == 'hourglass' else 32
     shape = (BATCH, unit, 4 * unit - 7, 3)
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-
-
-def in_mmdet(detector, images, flip):
-    """Detections by mmdet's own way through detector, preprocessor and TTA model."""
-    inputs = list(torch.from_numpy(images).permute(0, 3, 1, 2))
-    meta = dict(img_shape=images.shape[1:3], ori_shape=images.shape[1:3])
-    samples = [DetDataSample(metainfo=meta) for _ in images]
-    with torch.no_grad():
-        if flip:
-            tta = CTDetTTAModel(detector)
-            samples = tta.test_step(dict(inputs=[inputs], data_samples=[samples]))
-        else:
-            samples = detector.test_step(dict(inputs=inputs, data_samples=samples))
-    found = [sample.pred_instances for sample in samples]
-    return [(one.bboxes, one.scores, one.labels) for one in found]
-
-
-def in_onnxruntime(path, images):
-    session = onnxruntime.InferenceSession(path)
-    outputs = session.run(list(Detections._fields), {'images': images})
-    return zip(*outputs, strict=True)
 
 
 @pytest.mark.parametrize('flip', [False, True])
@@ -91,7 +75,7 @@ def test_normalised_images(export):
     mean, std = (detector.data_preprocessor.get_buffer(n) for n in ('mean', 'std'))
     pixels = torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)
     normalised = ((pixels - mean) / std).numpy()
-    expected = in_mmdet(detector, images, flip=False)
+    expected = in_mmdet(detector, images)
     for ours, theirs in zip(in_onnxruntime(path, normalised), expected, strict=True):
         assert_same(ours, theirs)
 
@@ -100,7 +84,13 @@ def test_normalised_images(export):
     ('name', 'grid_sample', 'opset', 'operator'),
     [
         ('r18', False, 16, None),
-        ('r18_dcn', False, 19, 'DeformConv'),
+        pytest.param(
+            *('r18_dcn', False, 19, 'DeformConv'),
+            marks=pytest.mark.skipif(
+                not HAS_DEFORM_CONV,
+                reason='DeformConv needs torch 2.1 and onnxruntime 1.25',
+            ),
+        ),
         ('r18_dcn', True, 16, 'GridSample'),
     ],
 )
@@ -193,6 +183,25 @@ def test_an_operator_that_onnx_does_not_know(export, tmp_path):
     with pytest.raises(ValueError, match='does not know: strange::Double'):
         export('r18_fpn', detector)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_runtime_without_deform_conv_is_told_what_it_takes(
+    export, tmp_path, monkeypatch
+):
+    def session(*args, **kwargs):
+        raise RuntimeError('Could not find an implementation for DeformConv(19)')
+
+    if HAS_DEFORM_CONV:
+        monkeypatch.setattr(onnxruntime, 'InferenceSession', session)
+    with pytest.raises(ValueError, match=r'DeformConv.*export with --grid-sample'):
+        export('r18_dcn', grid_sample=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_torch_without_deform_conv_is_told_what_it_takes(export, monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.0.1')
+    with pytest.raises(ValueError, match=r'torch 2\.1; before, export with --grid'):
+        export('r18_dcn', grid_sample=False)
 
 
 def test_only_our_head(export):

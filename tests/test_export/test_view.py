@@ -1,11 +1,12 @@
 """Test pipelines as steps; that the steps do the same is tested with predict_onnx."""
 
 import pytest
+from mmdet.datasets.transforms import LoadAnnotations, Resize
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from tiny import config_paths
 
-from mmdet_centernet.export import describe_pipeline
+from mmdet_centernet.export import describe_pipeline, find_pipeline
 
 LOAD = dict(type='LoadImageFromFile')
 FLOAT = dict(type='LoadImageFromFile', to_float32=True)
@@ -67,3 +68,17 @@ def test_what_the_views_are_like(pipeline, multiple, dtype):
 def test_what_cannot_be_repeated_is_refused(transform, message):
     with pytest.raises(ValueError, match=message):
         describe_pipeline([LOAD, transform])
+
+
+@pytest.mark.parametrize('kinds', [('mmdet.LoadAnnotations',), (LoadAnnotations,)])
+def test_types_with_a_scope_or_imported(kinds):
+    """As configs in plain Python have them."""
+    pipeline = [LOAD, dict(RESIZE, type=Resize), *(dict(type=kind) for kind in kinds)]
+    assert describe_pipeline(pipeline) == describe_pipeline([LOAD, RESIZE])
+
+
+def test_the_pipeline_of_a_wrapped_dataset():
+    wrapped = dict(datasets=[dict(dataset=dict(pipeline=[LOAD]))])
+    assert find_pipeline(Config(dict(val_dataloader=dict(dataset=wrapped)))) == [LOAD]
+    bare = dict(test_dataloader=dict(dataset=dict()), test_pipeline=[LOAD, RESIZE])
+    assert find_pipeline(Config(bare)) == [LOAD, RESIZE]

@@ -65,6 +65,23 @@ def test_both_ways_agree(logits, k, kernel):
     assert as_lists(eager, width) == as_lists(traced, width)
 
 
+@pytest.mark.filterwarnings('ignore::torch.jit.TracerWarning')
+@pytest.mark.parametrize('traced', [(4, 4), (20, 20)])
+def test_a_trace_gives_as_many_peaks_of_other_sizes(traced):
+    graph = torch.jit.trace(
+        lambda logits: tuple(top_peaks(logits, 100)),
+        torch.randn(1, 1, *traced),
+        check_trace=False,  # which cells fill up the list is left open
+    )
+    for shape in ((1, 1, 4, 4), (2, 1, 10, 10), (2, 3, 5, 6), (1, 3, 20, 24)):
+        logits = torch.randn(shape)
+        eager = top_peaks(logits, 100)
+        real = eager.logits > -torch.inf
+        for found, expected in zip(graph(logits), eager, strict=True):
+            assert found.shape == expected.shape
+            assert torch.equal(found[real], expected[real])
+
+
 def test_plateaus_count_with_all_their_cells():
     found = top_peaks(torch.zeros(2, 3, 4, 5), 60)
     assert found.logits.eq(0).all()

@@ -12,8 +12,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import assert_same, lively_detector, small_config
+from exported import HAS_DEFORM_CONV, assert_same, lively_detector, small_config
 from mmdet.apis import inference_detector
+from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from pycocotools.coco import COCO
@@ -70,6 +71,7 @@ def tiny(tmp_path_factory):
 def write_model(cfg, detector, path, **options):
     classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
     view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    options.setdefault('grid_sample', not HAS_DEFORM_CONV)
     export_onnx(detector, path, view=view, classes=classes, **options)
     return path
 
@@ -234,19 +236,262 @@ def test_batches_change_nothing(model, pictures, predict):
         np.testing.assert_allclose(together[image_id], boxes, rtol=0, atol=1e-3)
 
 
-def test_ids_of_an_annotation_file(model, pictures, predict, tmp_path):
-    truth = dict(
-        images=[dict(id=70 + i, file_name=f'val/{i}.png') for i in (1, 3)],
-        categories=[dict(id=9, name='class 1'), dict(id=4, name='class 0')],
-        annotations=[],
-    )
-    (tmp_path / 'truth.json').write_text(json.dumps(truth))
-    results = predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+CATEGORIES = [dict(id=9, name='class 1'), dict(id=4, name='class 0')]
+
+
+@pytest.fixture
+def truth(tmp_path):
+    """Writes annotations without boxes, of images by id."""
+
+    def write(images, categories=CATEGORIES):
+        listed = [dict(id=key, file_name=name) for key, name in images.items()]
+        content = dict(images=listed, categories=categories, annotations=[])
+        path = tmp_path / 'truth.json'
+        path.write_text(json.dumps(content))
+        return path
+
+    return write
+
+
+def test_ids_of_an_annotation_file(model, pictures, predict, truth, capsys):
+    path = truth({71: '1.png', 73: './3.png'})
+    results = predict(model, pictures, '--annotations', path)
     assert [one['id'] for one in results['images']] == [71, 73]
     assert {one['category_id'] for one in results['annotations']} == {4, 9}
     assert results['categories'][1] == dict(id=9, name='class 1')
-    evaluated = COCO(tmp_path / 'truth.json').loadRes(results['annotations'])
+    evaluated = COCO(path).loadRes(results['annotations'])
     assert len(evaluated.anns) == len(results['annotations'])
+    assert 'truth.json (3): 0.png, 2.png, 4.png' in capsys.readouterr().err
+
+
+def test_an_image_that_is_listed_twice(model, pictures, predict, truth):
+    path = truth({1: '1.png', 77: '1.png', 2: '2.png'})
+    results = predict(model, pictures, '--annotations', path)
+    assert [one['id'] for one in results['images']] == [1, 77, 2]
+    once, again = (
+        [one['bbox'] for one in results['annotations'] if one['image_id'] == key]
+        for key in (1, 77)
+    )
+    assert once == again != []
+
+
+def test_images_that_are_not_there(model, pictures, predict, truth, capsys, tmp_path):
+    path = truth({1: '1.png', 2: 'gone.png', 3: '../elsewhere.png'})
+    (pictures.parent / 'elsewhere.png').write_bytes((pictures / '1.png').read_bytes())
+    with pytest.raises(SystemExit) as ended:
+        predict(model, pictures, '--annotations', path)
+    assert ended.value.code == 3
+    said = capsys.readouterr()
+    assert 'not in the folder (2): gone.png, ../elsewhere.png' in said.err
+    results = json.loads((tmp_path / 'out/predictions.json').read_text())
+    assert [one['id'] for one in results['images']] == [1]
+
+
+def test_one_image_of_an_annotation_file(model, pictures, predict, truth, capsys):
+    path = truth({5: '1.png', 6: 'gone.png'})
+    results = predict(model, pictures / '1.png', '--annotations', path)
+    assert [one['id'] for one in results['images']] == [5]
+    assert not capsys.readouterr().err
+
+
+@pytest.fixture
+def nested(pictures, tmp_path):
+    """Folders with images of the same name, and one beside them."""
+    root = tmp_path / 'nested'
+    for place, name in {'a/x.png': 0, 'b/c/x.png': 1, 'x.png': 2}.items():
+        (root / place).parent.mkdir(parents=True, exist_ok=True)
+        (root / place).write_bytes((pictures / f'{name}.png').read_bytes())
+    return root
+
+
+def test_folders_in_the_folder(model, nested, predict, truth, tmp_path):
+    found = {}
+    for options in ((), ('--annotations', truth({1: 'b/c/x.png', 2: 'a/x.png'}))):
+        results = predict(model, nested, '--score-thr', 1, *options)
+        for image in results['images']:
+            boxes = [
+                one['bbox']
+                for one in results['annotations']
+                if one['image_id'] == image['id']
+            ]
+            assert found.setdefault(image['file_name'], boxes) == boxes
+    assert sorted(found) == ['a/x.png', 'b/c/x.png', 'x.png']
+    assert len(set(map(str, found.values()))) == 3
+    for name in found:
+        np.testing.assert_array_equal(
+            cv2.imread(str(tmp_path / 'out' / name)), cv2.imread(str(nested / name))
+        )
+
+
+def test_results_within_the_folder_of_images(model, nested, predict):
+    for _ in range(2):  # what the first time wrote is not read
+        with pytest.raises(FileNotFoundError):  # the fixture looks elsewhere
+            predict(model, nested, '--out-dir', nested / 'out')
+        content = json.loads((nested / 'out/predictions.json').read_text())
+        assert len(content['images']) == 3
+    with pytest.raises(SystemExit, match='holds the images'):
+        predict(model, nested, '--out-dir', nested / 'a')
+
+
+def test_names_that_begin_further_up(model, nested, predict, truth):
+    path = truth({1: 'b/c/x.png'})
+    with pytest.raises(SystemExit, match=r'those in .*/nested, such as b/c/x\.png'):
+        predict(model, nested / 'b', '--annotations', path)
+    path = truth({1: 'q/x.png'})
+    with pytest.raises(SystemExit, match=r'q/x\.png: give the folder that'):
+        predict(model, nested, '--annotations', path)
+
+
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('\ufeff{"images": [], "categories": []}', 'is no JSON in UTF-8'),
+        ('{"images": [', 'is no JSON in UTF-8'),
+        ('[]', "has no list of 'images'"),
+        ('{"images": []}', "has no list of 'categories'"),
+        ('{"images": {}, "categories": []}', "has no list of 'images'"),
+        ('{"images": [7], "categories": []}', r'images\[0\] has no id and file_name'),
+        ('{"images": [{"id": 1}], "categories": []}', r'images\[0\] has no id and'),
+        (
+            '{"images": [{"id": [], "file_name": ""}], "categories": []}',
+            r'images\[0\] has',
+        ),
+        ('{"images": [], "categories": [{"id": 1}]}', r'categories\[0\] has no id'),
+        ('{"images": [], "categories": []}', 'has none of the images'),
+    ],
+)
+def test_annotations_that_are_none(text, says, model, pictures, predict, tmp_path):
+    (tmp_path / 'truth.json').write_text(text, encoding='utf-8')
+    with pytest.raises(SystemExit, match=rf'truth\.json:? {says}'):
+        predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_annotations_that_are_ambiguous(model, pictures, predict, truth):
+    path = truth({1: '1.png'}, [*CATEGORIES, dict(id=5, name='class 0')])
+    with pytest.raises(SystemExit, match=r"1 categories have the name .* 'class 0'"):
+        predict(model, pictures, '--annotations', path)
+    path = truth({1: '1.png'}, [*CATEGORIES, dict(id=4, name='class 2')])
+    with pytest.raises(SystemExit, match=r'1 categories have the id .* 4'):
+        predict(model, pictures, '--annotations', path)
+
+
+def test_no_annotations(model, pictures, predict, tmp_path):
+    with pytest.raises(SystemExit, match=r'nothing\.json'):
+        predict(model, pictures, '--annotations', tmp_path / 'nothing.json')
+
+
+@pytest.fixture
+def mixed(pictures, tmp_path):
+    """A folder of two images, and what else may lie there."""
+    folder = tmp_path / 'mixed'
+    folder.mkdir()
+    image = cv2.imread(str(pictures / '1.png'))
+    cv2.imwrite(str(folder / 'a.png'), image)
+    cv2.imwrite(str(folder / 'z.png'), image)
+    (folder / 'broken.jpg').write_bytes(b'\xff\xd8\xff broken')
+    (folder / 'empty.png').write_bytes(b'')
+    cv2.imwrite(str(folder / 'thin.png'), np.zeros((1, 900, 3), np.uint8))
+    (folder / 'list.txt').write_text('no image')
+    return folder
+
+
+@pytest.mark.parametrize('batch_size', [1, 4])
+def test_one_bad_file_loses_nothing(
+    batch_size, model, mixed, predict, capsys, tmp_path
+):
+    with pytest.raises(SystemExit) as ended:
+        predict(model, mixed, '--batch-size', batch_size)
+    assert ended.value.code == 3
+    results = json.loads((tmp_path / 'out/predictions.json').read_text())
+    assert [one['file_name'] for one in results['images']] == ['a.png', 'z.png']
+    said = capsys.readouterr()
+    assert '2 images, results in' in said.out
+    assert '3 of 5 images failed:' in said.err
+    assert 'broken.jpg: cannot be read as an image' in said.err
+    assert 'empty.png: cannot be read as an image' in said.err
+    assert 'thin.png: ' in said.err
+    assert 'no images of a kind OpenCV reads (1): list.txt' in said.err
+
+
+def test_an_image_that_the_network_does_not_take(
+    model, mixed, predict, capsys, monkeypatch, tool, tmp_path
+):
+    def run(self, inputs):
+        if len(inputs) > 1:
+            raise ValueError('onnxruntime cannot run the network: too many')
+        return original(self, inputs)
+
+    original = tool.Detector.run
+    monkeypatch.setattr(tool.Detector, 'run', run)
+    with pytest.raises(SystemExit):
+        predict(model, mixed, '--batch-size', 2)  # the batch failed, each did not
+    results = json.loads((tmp_path / 'out/predictions.json').read_text())
+    assert len(results['images']) == 2
+
+
+def test_only_bad_files(model, mixed, predict, tmp_path):
+    for name in ('a.png', 'z.png'):
+        (mixed / name).unlink()
+    with pytest.raises(SystemExit, match=r'broken\.jpg: cannot.*, and 2 more fail'):
+        predict(model, mixed)
+    assert not (tmp_path / 'out').exists()
+
+
+def test_every_kind_of_file_that_opencv_reads(model, pictures, predict, tmp_path):
+    folder = tmp_path / 'kinds'
+    folder.mkdir()
+    image = cv2.imread(str(pictures / '1.png'))
+    for suffix in ('jpg', 'jpe', 'png', 'bmp', 'dib', 'webp', 'ppm', 'ras', 'tif'):
+        cv2.imwrite(str(folder / f'a.{suffix}'), image)
+    (folder / 'b.jfif').write_bytes((folder / 'a.jpg').read_bytes())
+    (folder / 'c.PNG').write_bytes((folder / 'a.png').read_bytes())
+    (folder / 'no_suffix').write_bytes((folder / 'a.png').read_bytes())
+    results = predict(model, folder, '--score-thr', 1)
+    names = {path.name for path in folder.iterdir()}
+    assert {one['file_name'] for one in results['images']} == names
+    written = {path.name for path in (tmp_path / 'out').iterdir()}
+    assert {'a.jpg', 'c.PNG', 'b.jfif.png', 'a.ppm.png', 'no_suffix.png'} <= written
+    assert len(written) == len(names) + 1
+
+
+@pytest.mark.parametrize('normalize', [False, True])
+def test_a_model_of_one_size(normalize, tool, tiny, pictures, predict, tmp_path):
+    """Views are padded to it, as mmdet pads the smaller images of a batch."""
+    cfg, detector = tiny
+    resize = dict(type='Resize', scale=(90, 80), keep_ratio=True)
+    cfg = with_pipeline(cfg, [LOAD, resize])
+    options = dict(normalize=normalize, static=(96, 128))
+    model = write_model(cfg, detector, tmp_path / 'm.onnx', **options)
+    runner = tool.Detector(model)
+    for path in sorted(pictures.glob('*.png'))[:2]:
+        image = tool.read_image(path)
+        (ours,) = runner([image])
+        view, matrix = runner.show(image)
+        largest = np.zeros((96, 128, 3), np.uint8)
+        expected = in_mmdet_batch(detector, [view, largest], matrix)
+        assert_same(ours, expected, **(dict(pixels=2, score=0.03) if normalize else {}))
+    assert len(predict(model, pictures, '--batch-size', 3)['images']) == 5
+
+
+def in_mmdet_batch(detector, images, matrix):
+    """What mmdet finds in the first image of a batch, in pixels of the original."""
+    inputs = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+    shapes = [image.shape[:2] for image in images]
+    samples = [DetDataSample(metainfo=dict(img_shape=s, ori_shape=s)) for s in shapes]
+    with torch.no_grad():
+        found = detector.test_step(dict(inputs=inputs, data_samples=samples))[0]
+    found = found.pred_instances
+    found = found[found.scores > 0]
+    scale = torch.tensor(np.diag(matrix)[[0, 1, 0, 1]], dtype=torch.float32)
+    return found.bboxes / scale, found.scores, found.labels
+
+
+def test_an_image_that_is_larger_than_the_model(tiny, pictures, predict, tmp_path):
+    cfg = with_pipeline(tiny[0], [LOAD])
+    model = write_model(cfg, tiny[1], tmp_path / 'm.onnx', static=(64, 96))
+    with pytest.raises(SystemExit, match=r'0\.png: .*90 x 70 pixels.*64 x 96'):
+        predict(model, pictures / '0.png')
 
 
 def test_annotations_of_other_classes(model, pictures, predict, tmp_path):
@@ -295,7 +540,7 @@ def test_no_model(pictures, predict, tmp_path):
 def test_no_images(model, pictures, predict, tmp_path):
     with pytest.raises(SystemExit, match='there is no image in'):
         predict(model, tmp_path)
-    with pytest.raises(SystemExit, match=r'notes\.txt cannot be read'):
+    with pytest.raises(SystemExit, match=r'notes\.txt: cannot be read'):
         predict(model, pictures / 'notes.txt')
 
 

@@ -59,6 +59,18 @@ def test_convolutions_get_integers_and_find_much_the_same(folder):
         assert sum(map(np.any, found)) >= 3  # a random network is a bad case
 
 
+def test_a_photo_that_cannot_be_read_is_left_out(folder, tmp_path):
+    (tmp_path / '1.jpg').write_bytes(b'\xff\xd8\xff broken')
+    command = (SCRIPT, folder / 'model.onnx', tmp_path, tmp_path / 'small.onnx')
+    printed = run_python(*command, cwd=folder, check=False)
+    assert 'Traceback' not in printed
+    assert 'quantize_onnx: ' in printed
+    (tmp_path / '2.png').write_bytes((folder / 'photos/0.png').read_bytes())
+    printed = run_python(*command, cwd=folder)
+    assert '1.jpg cannot be read as an image' in printed
+    assert 'small.onnx: ' in printed
+
+
 def test_asks_for_images_as_they_are(folder):
     before = set(folder.iterdir())
     printed = quantize(folder, 'floats.onnx', check=False)

@@ -1,0 +1,162 @@
+"""Names by label are those that mmdet's own dataset trains with."""
+
+import json
+
+import pytest
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmengine.registry import init_default_scope
+
+from mmdet_centernet.label_names import label_names, numbered_names
+
+CATEGORIES = ('red', 'white', 'plates')
+IDS = (7, 2, 5)  # not sorted: mmdet goes by the place in the file
+
+
+@pytest.fixture(autouse=True)
+def scope():
+    init_default_scope('mmdet')
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Writes a file of one image with a box of each category; gives its config."""
+
+    def write(classes, categories=CATEGORIES, ids=IDS, name='train.json', **cfg):
+        box = dict(image_id=1, bbox=[0, 0, 9, 9], area=81, iscrowd=0)
+        content = dict(
+            images=[dict(id=1, file_name='1.png', width=20, height=20)],
+            annotations=[
+                dict(box, id=number, category_id=category)
+                for number, category in enumerate(ids)
+            ],
+            categories=[
+                dict(id=category, name=text)
+                for category, text in zip(ids, categories, strict=True)
+            ],
+        )
+        (tmp_path / name).write_text(json.dumps(content))
+        return dict(
+            dict(
+                type='CocoDataset',
+                ann_file=str(tmp_path / name),
+                metainfo=dict(classes=classes),
+                pipeline=[],
+            ),
+            **cfg,
+        )
+
+    return write
+
+
+def names_in_training(cfg, categories):
+    """The name of the box of each label that the dataset gives out."""
+    lazily = dict(cfg, lazy_init=True, data_prefix=dict(img=''))
+    (image,) = DATASETS.build(lazily).load_data_list()
+    boxes = image['instances']  # one of each category, in the order of the file
+    pairs = zip(boxes, categories, strict=True)
+    labels = {box['bbox_label']: name for box, name in pairs}
+    return tuple(labels[label] for label in sorted(labels))
+
+
+@pytest.mark.parametrize('kind', ['CocoDataset', 'Objects365V1Dataset'])
+@pytest.mark.parametrize(
+    'classes', [CATEGORIES, ('plates', 'red', 'white'), ('white', 'red', 'plates')]
+)
+def test_names_are_those_of_the_boxes_that_are_trained_on(kind, classes, coco):
+    cfg = coco(classes, type=kind)
+    assert label_names(cfg) == names_in_training(cfg, CATEGORIES)
+
+
+def test_classes_that_are_left_out_get_no_label(coco):
+    assert label_names(coco(('plates', 'red'))) == ('red', 'plates')
+
+
+def test_classes_that_the_file_does_not_have_come_last(coco):
+    cfg = coco(('extra', 'plates', 'red'))
+    assert label_names(cfg) == ('red', 'plates', 'extra')
+    assert numbered_names(cfg) == ('red', 'plates')
+
+
+def test_a_subclass_that_numbers_in_its_own_way(coco):
+    @DATASETS.register_module()
+    class BackwardsDataset(CocoDataset):
+        def load_data_list(self):
+            super().load_data_list()
+            self.cat2label = {c: i for i, c in enumerate(reversed(self.cat_ids))}
+
+    try:
+        cfg = coco(CATEGORIES, type='BackwardsDataset')
+        assert label_names(cfg) == CATEGORIES[::-1]
+    finally:
+        DATASETS.module_dict.pop('BackwardsDataset')
+
+
+@pytest.mark.parametrize('kind', ['XMLDataset', 'VOCDataset'])
+def test_xml_data_are_numbered_by_the_config(kind):
+    cfg = dict(type=kind, ann_file='VOC2007/absent', metainfo=dict(classes=('b', 'a')))
+    assert label_names(cfg) == ('b', 'a')
+
+
+def test_wrappers(coco):
+    inner = coco(('plates', 'red', 'white'))
+    wrapped = dict(
+        type='MultiImageMixDataset',
+        dataset=dict(
+            type='ConcatDataset',
+            datasets=[
+                dict(type='RepeatDataset', times=2, dataset=inner),
+                dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=inner),
+            ],
+        ),
+        pipeline=[],
+    )
+    assert label_names(wrapped) == CATEGORIES
+
+
+def test_two_files_that_disagree(coco):
+    one = coco(CATEGORIES)
+    other = coco(CATEGORIES, ('white', 'red', 'plates'), name='more.json')
+    with pytest.raises(ValueError, match=r'more\.json numbers .* one order'):
+        label_names(dict(type='ConcatDataset', datasets=[one, other]))
+
+
+def test_a_file_without_the_last_classes_agrees(coco):
+    few = coco(CATEGORIES, CATEGORIES[:2], IDS[:2], name='few.json')
+    both = dict(type='ConcatDataset', datasets=[few, coco(CATEGORIES)])
+    assert label_names(both) == CATEGORIES
+
+
+@pytest.mark.parametrize(
+    ('text', 'says'),
+    [
+        ('\ufeff{"categories": []}', 'no JSON in UTF-8'),
+        ('{', 'no JSON in UTF-8'),
+        ('[]', 'no list of categories'),
+        ('{}', 'no list of categories'),
+        ('{"categories": {"1": "red"}}', 'no list of categories'),
+        ('{"categories": [{"id": 1}]}', 'no list of categories'),
+        ('{"categories": [{"id": [], "name": "red"}]}', 'no list of categories'),
+        (
+            '{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
+            'two categories one id',
+        ),
+    ],
+)
+def test_a_file_that_is_none_of_coco(text, says, coco, tmp_path):
+    cfg = coco(CATEGORIES)
+    (tmp_path / 'train.json').write_text(text, encoding='utf-8')
+    with pytest.raises(ValueError, match=rf'train\.json .*{says}'):
+        label_names(cfg)
+
+
+def test_a_file_that_is_not_there(coco, tmp_path):
+    cfg = coco(CATEGORIES)
+    (tmp_path / 'train.json').unlink()
+    with pytest.raises(OSError, match=r'train\.json'):
+        label_names(cfg)
+
+
+def test_nothing_is_printed(coco, capsys):
+    label_names(coco(CATEGORIES))
+    assert not capsys.readouterr().out
