@@ -2,9 +2,14 @@
 
     python tools/browse_targets.py CONFIG
 
-Writes pictures of images as they leave the training pipeline, with their boxes and
-Gaussians, a plot of sizes and counts, and a report; prints the report. Nothing is
-trained and no weights are needed.
+Looks at annotation files and images, then writes pictures of images as they leave the
+training pipeline, with their boxes and Gaussians, a plot of sizes and counts, and a
+report; prints the report. Nothing is trained and no weights are needed. Where the
+model has no CTDetHead, files and images are looked at alone.
+
+The exit status is 0 where nothing or warnings alone were found, 1 where the config or
+the command line is wrong, and 3 where something was found that stops training or
+evaluation, such as a file that cannot be read: the report calls it ERROR.
 """
 
 from __future__ import annotations
@@ -16,14 +21,31 @@ from pathlib import Path
 
 import mmdet_centernet  # noqa: F401, so that the types of a config are known
 from mmdet_centernet.codecs import CenterTargets
-from mmdet_centernet.data_report.annotations import Annotations, read_annotations
+from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.dropped import count_classes
+from mmdet_centernet.data_report.findings import Fault, some
 from mmdet_centernet.data_report.picture import draw_sample
 from mmdet_centernet.data_report.plot import plot_summary
-from mmdet_centernet.data_report.report import describe, find_warnings
-from mmdet_centernet.data_report.samples import TrainingData
-from mmdet_centernet.data_report.statistics import TargetStatistics, collect
+from mmdet_centernet.data_report.report import (
+    describe,
+    describe_targets,
+    find_warnings,
+    list_findings,
+)
+from mmdet_centernet.data_report.samples import (
+    OtherHead,
+    Sample,
+    TrainingData,
+    Unseen,
+)
+from mmdet_centernet.data_report.splits import SplitFiles, read_splits
+from mmdet_centernet.data_report.statistics import (
+    TargetStatistics,
+    collect,
+    suspect_targets,
+)
 from mmdet_centernet.files import write_bytes, write_figure, write_picture
+from mmdet_centernet.reason import reason
 
 import numpy as np
 from mmdet.visualization import DetLocalVisualizer
@@ -32,25 +54,30 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import set_random_seed
 from tqdm import tqdm
 
-SPLITS = ('train', 'val', 'test')
+FAULTS_FOUND = 3
+MANY = 10
+"""Images named that the pipeline failed on."""
+LETTERS = 80
+"""Of the name of an image, in that of its picture."""
 
 
 def main() -> None:
     """Looks at the data as the command line says."""
+    sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     args = parse_args()
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
-    init_default_scope('mmdet')
     out = args.out_dir or Path('work_dirs/targets') / Path(args.config).stem
     try:
-        splits = read_splits(cfg)
-        data = TrainingData(cfg)
-        set_random_seed(args.seed)
-        statistics = collect(browse(data, out, args))
-        report = write_report(splits, statistics, data, out)
+        cfg = Config.fromfile(args.config)
+        cfg.merge_from_dict(args.cfg_options or {})
+        init_default_scope('mmdet')
+        findings = look(cfg, out, args)
     except (OSError, ValueError) as error:
         sys.exit(f'{args.config}: {error}')
-    print(f'{report}\n\nPictures, summary.png and report.txt lie in {out}/')
+    faults = [text for text in findings if isinstance(text, Fault)]
+    if faults:
+        text = f'{len(faults)} errors that stop training or evaluation, the first: '
+        print(f'{args.config}: {text}{faults[0]}', file=sys.stderr)
+        sys.exit(FAULTS_FOUND)
 
 
 def parse_args() -> argparse.Namespace:
@@ -74,56 +101,153 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def read_splits(cfg: Config) -> dict[str, list[Annotations]]:
-    """The annotation files of each split; a file that serves two is read once."""
-    splits: dict[str, list[Annotations]] = {}
-    known: set[str] = set()
-    for split in SPLITS:
-        loader = cfg.get(f'{split}_dataloader')
-        files = read_annotations(loader.dataset) if loader else []
-        splits[split] = [file for file in files if file.source not in known]
-        known |= {file.source for file in files}
-    return splits
+def look(cfg: Config, out: Path, args: argparse.Namespace) -> list[str]:
+    """Looks at files, then at targets; returns the findings."""
+    splits = read_splits(cfg)
+    data, why_not = training_data(cfg)
+    num_classes = data.head.num_classes if data else None
+    findings = splits.findings + find_warnings(splits.files, None, num_classes)
+    # What is known so far, whatever the libraries behind a pipeline may do.
+    write_report(out, describe(splits.files), list_findings(findings))
+    statistics, failed = browse(data, out, args) if data else (None, why_not)
+    findings += failed
+    findings += suspect_targets(statistics) if statistics else []
+    findings += plot(statistics, data, splits, out)
+    pages = [describe(splits.files), describe_targets(statistics)]
+    report = write_report(out, *pages, list_findings(findings))
+    print(f'{report}\n\n{what_was_written(out)}')
+    for text in why_not:
+        if not isinstance(text, Fault):  # those are said by the caller
+            print(f'{cfg.filename}: {text}', file=sys.stderr)
+    return findings
+
+
+def training_data(cfg: Config) -> tuple[TrainingData | None, list[str]]:
+    """The training set, or why there is none to look at."""
+    if not cfg.get('train_dataloader'):
+        return None, ['the targets were not looked at: there is no train_dataloader']
+    try:
+        return TrainingData(cfg), []
+    except OtherHead as error:
+        return None, [f'the targets were not looked at: {error}']
+    except Exception as error:  # whatever files and configs make mmdet raise
+        return None, [Fault(cannot_build(error))]
+
+
+def cannot_build(error: Exception) -> str:
+    """Why there is no training set; mmengine says of an empty one what numpy says."""
+    if 'at least one array' in str(error):
+        return (
+            'mmdet keeps no image of the training set: its files list none, or '
+            'filter_cfg leaves out all, such as images without a box of a class'
+        )
+    return f'mmdet cannot build the training set: {reason(error)}'
 
 
 def browse(
     data: TrainingData, out: Path, args: argparse.Namespace
-) -> Iterator[CenterTargets]:
-    """Hands on the targets of images, and draws the first of them."""
+) -> tuple[TargetStatistics | None, list[str]]:
+    """Counts on images and draws the first of them; returns what failed as well."""
+    set_random_seed(args.seed)
     chosen = np.random.permutation(len(data))[: args.images]
     samples = tqdm(data.samples(chosen), total=len(chosen), unit='image')
+    unseen: list[Unseen] = []
+    undrawn: list[Unseen] = []
+    seen = list(draw(data, keep_apart(samples, unseen), out, args, undrawn))
+    findings = [*not_looked_at(unseen, len(chosen)), *not_drawn(undrawn)]
+    return collect(seen) if seen else None, findings
+
+
+def keep_apart(
+    samples: Iterator[Sample | Unseen], unseen: list[Unseen]
+) -> Iterator[Sample]:
+    """Hands on samples, and collects images that there is no sample of."""
+    for sample in samples:
+        if isinstance(sample, Unseen):
+            unseen.append(sample)
+        else:
+            yield sample
+
+
+def draw(
+    data: TrainingData,
+    samples: Iterator[Sample],
+    out: Path,
+    args: argparse.Namespace,
+    undrawn: list[Unseen],
+) -> Iterator[CenterTargets]:
+    """Hands on the targets of images, and draws the first of them."""
     visualizer = DetLocalVisualizer()
-    classes = data.dataset.metainfo['classes']
     for number, sample in enumerate(samples):
         if number < args.pictures:
-            picture = draw_sample(visualizer, sample, classes, data.head.stride)
-            name = f'{number:03}_{Path(sample.path).stem}'
-            write_picture(out / 'pictures' / f'{name}.png', picture)
-            if args.show:
-                visualizer.show(picture, win_name=name)
+            name = f'{number:03}_{Path(sample.path).stem[:LETTERS]}'
+            try:
+                picture = draw_sample(visualizer, sample, data.names, data.head.stride)
+                write_picture(out / 'pictures' / f'{name}.png', picture)
+                if args.show:
+                    visualizer.show(picture, win_name=name)
+            except Exception as error:  # of OpenCV, matplotlib or a window
+                undrawn.append(Unseen(sample.path, reason(error)))
         yield sample.targets
 
 
-def write_report(
-    splits: dict[str, list[Annotations]],
-    statistics: TargetStatistics,
-    data: TrainingData,
+def not_looked_at(unseen: Sequence[Unseen], count: int) -> list[str]:
+    """Which images the training pipeline failed on."""
+    if not unseen:
+        return []
+    images = some([f'{one.path}: {one.reason}' for one in unseen], MANY)
+    return [
+        Fault(
+            f'{len(unseen)} of {count} images did not come through the training '
+            f'pipeline: {images}'
+        )
+    ]
+
+
+def not_drawn(undrawn: Sequence[Unseen]) -> list[str]:
+    """Which images there is no picture of."""
+    if not undrawn:
+        return []
+    images = some([f'{one.path}: {one.reason}' for one in undrawn])
+    return [f'{len(undrawn)} images were not drawn: {images}']
+
+
+def plot(
+    statistics: TargetStatistics | None,
+    data: TrainingData | None,
+    splits: SplitFiles,
     out: Path,
-) -> str:
-    """Writes the plot and the report; returns the latter."""
-    warnings = find_warnings(splits, statistics, data.head.num_classes)
-    lines = [f'WARNING: {text}' for text in warnings] or ['Nothing suspicious.']
-    report = '\n'.join([describe(splits, statistics), '', *lines])
-    classes = total_classes(data.dataset.metainfo['classes'], splits['train'])
-    write_figure(out / 'summary.png', plot_summary(statistics, classes))
-    write_bytes(out / 'report.txt', f'{report}\n'.encode())
-    return report
+) -> list[str]:
+    """Writes the plot where there is something to plot; returns why it could not."""
+    if statistics is None or data is None:
+        return []
+    classes = total_classes(data.names, splits.files['train'])
+    try:
+        write_figure(out / 'summary.png', plot_summary(statistics, classes))
+    except Exception as error:  # matplotlib's, of names that no font has
+        return [f'summary.png was not drawn: {reason(error)}']
+    return []
 
 
 def total_classes(names: Sequence[str], files: Sequence[Annotations]) -> dict[str, int]:
     """Boxes of each class in all files."""
     counts = [count_classes(file) for file in files]
     return {name: sum(count.get(name, 0) for count in counts) for name in names}
+
+
+def write_report(out: Path, *pages: str) -> str:
+    """Writes the report and returns it."""
+    report = '\n\n'.join(page for page in pages if page)
+    report = report.encode(errors='backslashreplace').decode()
+    write_bytes(out / 'report.txt', f'{report}\n'.encode())
+    return report
+
+
+def what_was_written(out: Path) -> str:
+    """The files that are there now."""
+    names = ['pictures', 'summary.png', 'report.txt']
+    written = [name for name in names if (out / name).exists()]
+    return f'Written to {out}/: {", ".join(written)}'
 
 
 if __name__ == '__main__':

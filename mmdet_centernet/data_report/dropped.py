@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from mmdet_centernet.data_report.annotations import Annotations
+from mmdet_centernet.data_report.annotation_file import Annotations
 
 KEPT = ''
 
@@ -38,7 +40,7 @@ def _rules(annotations: Annotations) -> dict[str, np.ndarray]:
             'an area of 0 in the file': annotations.areas <= 0,
             'marked with ignore': annotations.hidden,
             'a category outside metainfo': ~np.isin(
-                annotations.names, list(annotations.classes)
+                annotations.names, np.array(annotations.classes, str)
             ),
         }
 
@@ -55,3 +57,12 @@ def count_classes(annotations: Annotations) -> dict[str, int]:
         (why_dropped(annotations) == KEPT) & ~annotations.crowds
     ]
     return {name: int((learned == name).sum()) for name in annotations.classes}
+
+
+def count_categories(annotations: Annotations) -> dict[Any, int]:
+    """How many boxes, crowds or not, have each category id of a COCO file."""
+    counts = dict.fromkeys(annotations.category_ids, 0)
+    if annotations.kinds is not None:
+        for place, id_ in enumerate(annotations.category_ids):
+            counts[id_] += int((annotations.kinds == place).sum())
+    return counts

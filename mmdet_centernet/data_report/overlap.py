@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os.path as osp
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import combinations
@@ -25,8 +26,8 @@ class Twins(NamedTuple):
 def find_twins(splits: Mapping[str, Iterable[str]]) -> list[Twins]:
     """Compare the images of splits by content, whatever their names are.
 
-    A file is read only where another split has one of the same length. Missing files
-    are not looked at.
+    A file is read only where another split has one of the same length. Missing, empty
+    and unreadable files are not looked at.
 
     Args:
         splits: Split to the paths of its images.
@@ -43,7 +44,8 @@ def find_twins(splits: Mapping[str, Iterable[str]]) -> list[Twins]:
                 {_content(path): path for path in lengths[split][length]}
                 for split in (one, other)
             )
-            pairs += [(first[key], second[key]) for key in first if key in second]
+            same = (first.keys() & second.keys()) - {None}
+            pairs += [(first[key], second[key]) for key in same]
         if pairs:
             found.append(Twins((one, other), sorted(pairs)))
     return found
@@ -53,10 +55,13 @@ def _by_length(paths: Iterable[str]) -> dict[int, list[str]]:
     """Length in bytes to the files that have it."""
     found = defaultdict(list)
     for path in dict.fromkeys(paths):
-        if Path(path).is_file():
-            found[Path(path).stat().st_size].append(path)
+        if osp.isfile(path) and osp.getsize(path):
+            found[osp.getsize(path)].append(path)
     return found
 
 
-def _content(path: str) -> bytes:
-    return hashlib.sha256(Path(path).read_bytes()).digest()
+def _content(path: str) -> bytes | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).digest()
+    except OSError:
+        return None

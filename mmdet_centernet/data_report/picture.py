@@ -22,6 +22,7 @@ from mmdet_centernet.hooks.heatmap_picture import (
     blend_heatmap,
     draw_boxes,
     enlarge,
+    label_name,
 )
 from mmdet_centernet.hooks.heatmap_view import spread_heat
 
@@ -54,7 +55,7 @@ def draw_sample(
     image, targets = enlarge(sample.image, zoom), sample.targets
     meta = dict(ori_shape=sample.image.shape)
     heat = spread_heat(paint_heatmap(targets)[0].amax(dim=0).numpy(), meta, stride)
-    names = [_name(classes, label) for label in sample.labels.tolist()]
+    names = [label_name(classes, label) for label in sample.labels.tolist()]
     radii = [f'r {radius}' for radius in targets.radii.tolist()]
     panels = {
         _describe(targets): _draw(
@@ -121,7 +122,3 @@ def _describe(targets: CenterTargets) -> str:
     return ', '.join(
         f'{count} {kind}' for count, kind in zip(counts, kinds, strict=True) if count
     )
-
-
-def _name(classes: Sequence[str], label: int) -> str:
-    return classes[label] if 0 <= label < len(classes) else f'label {label}'

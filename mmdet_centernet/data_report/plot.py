@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmdet_centernet.data_report.statistics import TargetStatistics
+from mmdet_centernet.hooks.heatmap_picture import plain
 
 MAX_BARS = 80
 """Classes that have a bar of their own."""
@@ -76,5 +77,5 @@ def _plot_classes(axes: Axes, classes: Mapping[str, int]) -> None:
     axes.bar(places, counts, color=BLUE)
     if len(names) <= MAX_NAMES:
         upright = max(map(len, names), default=0) > SHORT_NAME
-        axes.set_xticks(places, names, rotation=90 if upright else 0)
+        axes.set_xticks(places, list(map(plain, names)), rotation=90 if upright else 0)
     axes.set(ylabel='boxes', title='Boxes a class')

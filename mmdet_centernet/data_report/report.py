@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mmdet_centernet.data_report.annotations import Annotations
+from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.dropped import KEPT, why_dropped
+from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.overlap import find_twins
 from mmdet_centernet.data_report.statistics import TargetStatistics, suspect_targets
 from mmdet_centernet.data_report.suspicions import (
@@ -17,36 +18,57 @@ from mmdet_centernet.data_report.suspicions import (
 )
 
 
-def describe(splits: Splits, statistics: TargetStatistics) -> str:
-    """What the files hold, and what of it reaches the head."""
-    lines = [
+def describe(splits: Splits) -> str:
+    """What the files hold."""
+    return '\n'.join(
         f'{split}: {_describe_file(file)}'
         for split, files in splits.items()
         for file in files
-    ]
-    return '\n'.join([*lines, '', _describe_targets(statistics)])
+    )
+
+
+def describe_targets(statistics: TargetStatistics | None) -> str:
+    """What of it reaches the head.
+
+    Args:
+        statistics: What leaves the training pipeline; None where nothing did.
+    """
+    if statistics is None:
+        return 'No image was looked at after the training pipeline.'
+    return _describe_targets(statistics)
 
 
 def find_warnings(
-    splits: Splits, statistics: TargetStatistics, num_classes: int
+    splits: Splits, statistics: TargetStatistics | None, num_classes: int | None
 ) -> list[str]:
     """All that is suspicious, in sentences that say what to do.
 
     Args:
         splits: Files of each split.
-        statistics: What leaves the training pipeline.
-        num_classes: Classes of the head.
+        statistics: What leaves the training pipeline, where something does.
+        num_classes: Classes of the head, where it is known.
     """
     found = [
         text for files in splits.values() for f in files for text in suspect_file(f)
     ]
     found += suspect_splits(splits, num_classes)
     found += _overlap(splits)
-    return found + suspect_targets(statistics)
+    return found if statistics is None else found + suspect_targets(statistics)
+
+
+def list_findings(findings: Sequence[str]) -> str:
+    """One line each: ``ERROR`` for what stops training or evaluation."""
+    lines = [
+        f'{"ERROR" if isinstance(text, Fault) else "WARNING"}: {text}'
+        for text in findings
+    ]
+    return '\n'.join(lines or ['Nothing suspicious.'])
 
 
 def _describe_file(file: Annotations) -> str:
     kept = int((why_dropped(file) == KEPT).sum())
+    if not file.has_annotations:
+        return f'{file.source}\n    {len(file.image_paths):,} images, no annotations'
     return (
         f'{file.source}\n'
         f'    {len(file.image_paths):,} images, {len(file.boxes):,} boxes, of which '
@@ -81,7 +103,7 @@ def _describe_targets(statistics: TargetStatistics) -> str:
 
 def _overlap(splits: Splits) -> list[str]:
     paths = {
-        split: [path for file in files for path in file.image_paths]
+        split: [path for f in files if f.has_local_images for path in f.image_paths]
         for split, files in splits.items()
     }
     return [

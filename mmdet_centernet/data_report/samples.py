@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +11,19 @@ from mmdet.registry import DATASETS, MODELS
 from mmdet.structures.bbox import get_box_tensor
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.logging import MessageHub
 from mmengine.model import ImgDataPreprocessor
 from torch import Tensor
 
 from mmdet_centernet.codecs import CenterTargets
+from mmdet_centernet.config_types import find_class, type_name
 from mmdet_centernet.hooks.heatmap_view import recover_image
+from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.reason import reason
+
+SUPERVISED = 'sup'
+"""What mmdet's semi-supervised pipelines call the branch that has boxes."""
 
 
 class Sample(NamedTuple):
@@ -39,6 +46,22 @@ class Sample(NamedTuple):
     targets: CenterTargets
 
 
+class Unseen(NamedTuple):
+    """An image that the pipeline or the preprocessor failed on.
+
+    Attributes:
+        path: The file, or its number where it is not known.
+        reason: What was raised.
+    """
+
+    path: str
+    reason: str
+
+
+class OtherHead(ValueError):
+    """A model without a ``CTDetHead``, whose targets are not known here."""
+
+
 class TrainingData:
     """The training set, and the parts of the model that decide about targets.
 
@@ -46,34 +69,41 @@ class TrainingData:
     image of a batch.
 
     Args:
-        cfg: Config of a training.
+        cfg: Config of a training. The detector may be wrapped, as by mmdet's
+            ``SemiBaseDetector``; then images without boxes are passed over.
 
     Raises:
-        ValueError: If the head of the config is no ``CTDetHead``.
+        OtherHead: If no part of the model has a ``CTDetHead``.
+        Exception: Whatever mmdet raises if the set cannot be built.
     """
 
     def __init__(self, cfg: Config) -> None:
-        head_cfg = cfg.model.get('bbox_head', {})
-        if MODELS.get(head_cfg.get('type', '')) is not CTDetHead:
-            raise ValueError(
-                f'{cfg.filename}: model.bbox_head is no CTDetHead but '
-                f'{head_cfg.get("type")!r}, whose targets are not known here'
-            )
+        detector = find_detector_cfg(cfg.get('model') or {})
+        if detector is None:
+            raise OtherHead(f'{cfg.filename}: {_other_head(cfg.get("model") or {})}')
         self.head: CTDetHead = MODELS.build(
-            {**head_cfg, 'train_cfg': cfg.model.get('train_cfg')}
+            {**detector['bbox_head'], 'train_cfg': detector.get('train_cfg')}
         )
         self.preprocessor: ImgDataPreprocessor = MODELS.build(
-            cfg.model.data_preprocessor
+            _preprocessor_cfg(cfg.model, detector)
         )
         self.dataset: BaseDataset = DATASETS.build(cfg.train_dataloader.dataset)
+        self.names = _names(cfg.train_dataloader.dataset, self.dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample]:
+    def samples(self, indices: Sequence[int]) -> Iterator[Sample | Unseen]:
         """Send images through the pipeline, with its chances."""
-        for index in indices:
-            yield self._sample(self.dataset[index])
+        for step, index in enumerate(indices):
+            # Some batch augmentations ask for the iteration, as a runner counts it.
+            MessageHub.get_current_instance().update_info('iter', step)
+            try:
+                data = _with_boxes(self.dataset[int(index)])
+                if data is not None:
+                    yield self._sample(data)
+            except Exception as error:  # whatever transforms raise
+                yield Unseen(self._path(int(index)), reason(error))
 
     @torch.no_grad()
     def _sample(self, data: dict) -> Sample:
@@ -92,10 +122,67 @@ class TrainingData:
         )
         count = len(targets.valid)  # the assigner may look at the first boxes only
         return Sample(
-            sample.img_path,
+            str(sample.get('img_path', 'image')),
             recover_image(pixels, self.preprocessor),
             boxes[:count],
             truth.labels[:count],
             regions,
             targets,
         )
+
+    def _path(self, index: int) -> str:
+        try:
+            return str(self.dataset.get_data_info(index)['img_path'])
+        except Exception:  # datasets of videos or of pairs have no single path
+            return f'image {index} of the training set'
+
+
+def find_detector_cfg(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The config of the detector with our head in that of a model that may wrap it."""
+    head = model.get('bbox_head')
+    if isinstance(head, Mapping):
+        cls = find_class(MODELS, head)
+        if cls is not None and issubclass(cls, CTDetHead):
+            return model
+    inner = (find_detector_cfg(v) for v in model.values() if isinstance(v, Mapping))
+    return next((found for found in inner if found is not None), None)
+
+
+def _other_head(model: Mapping[str, Any]) -> str:
+    head = model.get('bbox_head')
+    if isinstance(head, Mapping):
+        return (
+            f'model.bbox_head is no CTDetHead but {type_name(head)!r}, whose targets '
+            'are not known here'
+        )
+    return (
+        f'the model ({type_name(model) or "none"}) has no bbox_head that is a '
+        'CTDetHead, so its targets are not known here'
+    )
+
+
+def _preprocessor_cfg(
+    model: Mapping[str, Any], detector: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The one for a single image, where one for several branches wraps it."""
+    for owner in (model, detector):
+        cfg = owner.get('data_preprocessor')
+        if cfg:
+            return cfg.get('data_preprocessor') or cfg
+    raise ValueError('model.data_preprocessor is missing: mmdet needs one to train')
+
+
+def _with_boxes(data: dict) -> dict | None:
+    """The branch with boxes of an image, if the pipeline made several; maybe none."""
+    if not isinstance(data['inputs'], Mapping):
+        return data
+    if data['inputs'].get(SUPERVISED) is None:
+        return None
+    return {key: branches[SUPERVISED] for key, branches in data.items()}
+
+
+def _names(cfg: Mapping[str, Any], dataset: BaseDataset) -> tuple[str, ...]:
+    try:
+        return label_names(cfg)
+    except Exception:  # files disagree, which the report says, or are of no known kind
+        return tuple(dataset.metainfo.get('classes') or ())

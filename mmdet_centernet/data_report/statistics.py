@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmdet_centernet.codecs import CenterTargets
+from mmdet_centernet.data_report.findings import Fault
 
 SHARED_ALLOWED = 0.01
 """COCO has less than a tenth of that at stride 4 (paper, section 5.1)."""
@@ -29,6 +30,7 @@ class TargetStatistics:
         shares_cell: (N,) bool: centre in one cell with another of any class, so that
             both sizes are asked of the same cell.
         num_dropped: Boxes without a finite, positive area on the map.
+        num_mislabeled: Boxes with a label that the head does not have.
         num_clipped: Boxes that nothing is left of after clipping to the last cell.
         cells: (I, 2) width and height of the map.
     """
@@ -38,6 +40,7 @@ class TargetStatistics:
     shares_peak: np.ndarray
     shares_cell: np.ndarray
     num_dropped: int
+    num_mislabeled: int
     num_clipped: int
     cells: np.ndarray
 
@@ -73,8 +76,9 @@ def collect(images: Iterable[CenterTargets]) -> TargetStatistics:
         shares_peak=peaks,
         shares_cell=cells,
         num_dropped=sum(part[3] for part in parts),
-        num_clipped=sum(part[4] for part in parts),
-        cells=np.array([part[5] for part in parts]),
+        num_mislabeled=sum(part[4] for part in parts),
+        num_clipped=sum(part[5] for part in parts),
+        cells=np.array([part[6] for part in parts]),
     )
 
 
@@ -88,6 +92,7 @@ def _count(targets: CenterTargets) -> tuple:
         sharing(targets, same_class=True)[valid.numpy()],
         sharing(targets, same_class=False)[valid.numpy()],
         int(targets.dropped.sum()),
+        int((targets.mislabeled & ~targets.dropped).sum()),
         int(clipped.sum()),
         (width, height),
     )
@@ -117,9 +122,10 @@ def suspect_targets(statistics: TargetStatistics) -> list[str]:
     Returns:
         Sentences, each with what to do.
     """
-    found = []
+    found = _suspect_labels(statistics)
     if not len(statistics.sizes):
-        return ['no image has an object: look at the annotations and at the pipeline']
+        text = 'no image has an object: look at the annotations and at the pipeline'
+        return found or [text]
     thin = statistics.thin.mean()
     if thin > THIN_ALLOWED:
         side = np.quantile(statistics.shorter_sides, THIN_ALLOWED)
@@ -140,3 +146,16 @@ def suspect_targets(statistics: TargetStatistics) -> list[str]:
             'have no area or lie outside the map: they are not learned'
         )
     return found
+
+
+def _suspect_labels(statistics: TargetStatistics) -> list[str]:
+    count = statistics.num_mislabeled
+    if not count:
+        return []
+    return [
+        Fault(
+            f'{count} boxes that leave the pipeline have a label that the head lacks, '
+            'at which training stops: look at what is said about categories, classes '
+            'and num_classes'
+        )
+    ]

@@ -7,19 +7,24 @@ from pathlib import Path
 
 import numpy as np
 
-from mmdet_centernet.data_report.annotations import Annotations
+from mmdet_centernet.data_report.annotation_file import Annotations
+from mmdet_centernet.data_report.category_suspicions import (
+    labelled,
+    suspect_categories,
+)
 from mmdet_centernet.data_report.dropped import (
     KEPT,
     count_classes,
     visible_boxes,
     why_dropped,
 )
-from mmdet_centernet.data_report.images import broken_images, other_sizes
+from mmdet_centernet.data_report.findings import Fault, some
+from mmdet_centernet.data_report.image_suspicions import suspect_images
 
-FEW = 3
-"""How many examples are named."""
 OFTEN = 0.1
-"""Share of boxes beyond the image from which on their format is doubted."""
+"""Share of boxes beyond the image, or of crowds, from which on they are doubted."""
+DIFFICULT_OFTEN = 0.5
+"""Share of VOC's difficult objects; of VOC 2007 every fifth is one."""
 
 Splits = Mapping[str, Sequence[Annotations]]
 """Split, such as ``train``, to its files."""
@@ -35,73 +40,78 @@ def suspect_file(annotations: Annotations) -> list[str]:
         _dropped,
         _fractions,
         _corners_as_sizes,
-        _unknown_categories,
-        _unnamed_categories,
-        _absent_classes,
-        _order_of_classes,
-        _missing_images,
-        _broken_images,
-        _other_sizes,
+        _sizes_as_corners,
+        _many_crowds,
+        suspect_categories,
+        suspect_images,
     )
-    return [text for check in checks for text in check(annotations)]
+    found = [text for check in checks for text in check(annotations)]
+    return [*annotations.findings, *found]
 
 
-def suspect_splits(splits: Splits, num_classes: int) -> list[str]:
+def suspect_splits(splits: Splits, num_classes: int | None) -> list[str]:
     """What is wrong with the splits together.
 
     Args:
         splits: Files of ``train``, ``val`` and ``test``.
-        num_classes: Classes of the head.
+        num_classes: Classes of the head, where it is known.
 
     Returns:
         Sentences, each with what to do.
     """
     found = []
     for split, files in splits.items():
-        found += [text for file in files for text in _cannot_evaluate(split, file)]
-        counts = _total_counts(files)
-        if files and len(counts) != num_classes:
-            found.append(
-                f'{split}: metainfo has {len(counts)} classes, the head {num_classes}: '
-                'set num_classes of the head to the former'
-            )
-        empty = [name for name, count in counts.items() if not count]
-        if empty:
-            found.append(
-                f'{split}: {len(empty)} of {len(counts)} classes have no example: '
-                f'{_some(empty)}'
-            )
+        evaluated = [f for f in files if split != 'train' or f.is_evaluated]
+        found += [text for file in evaluated for text in file.evaluation_findings]
+        found += _number_of_classes(split, files, num_classes)
+        found += _without_example(split, files)
     orders = {
-        file.source: _labelled(file) for files in splits.values() for file in files
+        file.source: tuple(dict.fromkeys(labelled(file)))
+        for files in splits.values()
+        for file in files
     }
     if len(set(orders.values())) > 1:
         found.append(
             'the files number the classes differently, so that what one teaches '
             'another does not test: '
-            + '; '.join(f'{source}: {_some(names)}' for source, names in orders.items())
+            + '; '.join(f'{source}: {some(names)}' for source, names in orders.items())
             + '. List the same categories in the same order in all files'
         )
     return found
 
 
-def _cannot_evaluate(split: str, file: Annotations) -> list[str]:
-    if split == 'train' or file.can_evaluate:
+def _number_of_classes(
+    split: str, files: Sequence[Annotations], num_classes: int | None
+) -> list[str]:
+    names = [name for file in files for name in file.classes]
+    # Within a file a name may be there twice, and counts twice.
+    count = max([len(set(names)), *(len(file.classes) for file in files)])
+    if not files or num_classes in (None, count):
         return []
     return [
-        f'{file.source}: some annotations have no iscrowd, without which pycocotools '
-        'cannot evaluate: add "iscrowd": 0 to them'
+        Fault(
+            f'{split}: metainfo has {count} classes, the head {num_classes}: set '
+            'num_classes of the head to the former'
+        )
+    ]
+
+
+def _without_example(split: str, files: Sequence[Annotations]) -> list[str]:
+    """A file of test images alone has none on purpose."""
+    if split == 'test' and not any(file.has_annotations for file in files):
+        return []
+    counts = _total_counts(files)
+    empty = [name for name, count in counts.items() if not count]
+    if not empty:
+        return []
+    return [
+        f'{split}: {len(empty)} of {len(counts)} classes have no example: {some(empty)}'
     ]
 
 
 def _total_counts(files: Sequence[Annotations]) -> dict[str, int]:
     counts = [count_classes(file) for file in files]
     return {name: sum(c.get(name, 0) for c in counts) for c in counts for name in c}
-
-
-def _labelled(file: Annotations) -> tuple[str, ...]:
-    """The categories in the order of their labels: for COCO mmdet takes the file's."""
-    names = file.categories if file.is_coco else file.classes
-    return tuple(name for name in names if name in file.classes)
 
 
 def _dropped(file: Annotations) -> list[str]:
@@ -112,14 +122,15 @@ def _dropped(file: Annotations) -> list[str]:
         paths = [Path(file.image_paths[image]).name for image in where]
         found.append(
             f'{file.source}: {(reasons == reason).sum()} boxes are left out: {reason} '
-            f'({_some(paths)})'
+            f'({some(paths)})'
         )
     return found
 
 
 def _fractions(file: Annotations) -> list[str]:
     finite = file.boxes[np.isfinite(file.boxes).all(axis=1)]
-    if not len(finite) or finite.max() > 1 or file.image_sizes.min() <= 1:
+    sizes = file.image_sizes[file.image_sizes > 1]
+    if not len(finite) or finite.max() > 1 or not len(sizes):
         return []
     return [
         f'{file.source}: no coordinate is larger than 1, so boxes seem to be fractions '
@@ -130,7 +141,7 @@ def _fractions(file: Annotations) -> list[str]:
 
 def _corners_as_sizes(file: Annotations) -> list[str]:
     kept = why_dropped(file) == KEPT
-    if not file.is_coco or not kept.any():  # VOC has corners
+    if not file.is_coco or not kept.any():  # others have corners
         return []
     beyond = (file.boxes > visible_boxes(file) + 1)[kept, 2:].any(axis=1)
     if beyond.mean() <= OFTEN:
@@ -141,86 +152,27 @@ def _corners_as_sizes(file: Annotations) -> list[str]:
     ]
 
 
-def _unknown_categories(file: Annotations) -> list[str]:
-    others = [name for name in file.categories if name not in file.classes]
-    if not others:
+def _sizes_as_corners(file: Annotations) -> list[str]:
+    if file.is_coco or not len(file.boxes):
+        return []
+    inside_out = (file.boxes[:, 2:] < file.boxes[:, :2]).any(axis=1)
+    if inside_out.mean() <= OFTEN:
         return []
     return [
-        f'{file.source}: metainfo lacks categories of the file, whose boxes are left '
-        f'out: {_some(others)}. Add them to metainfo.classes, or leave them out on '
-        'purpose'
+        f'{file.source}: {inside_out.mean():.0%} of the boxes end before they begin. '
+        'This format wants x1, y1, x2, y2; are these x, y, width, height?'
     ]
 
 
-def _unnamed_categories(file: Annotations) -> list[str]:
-    count = int((file.names == '').sum())
-    if not count:
+def _many_crowds(file: Annotations) -> list[str]:
+    """Tools mark what was drawn with a brush as a crowd, as its mask is an RLE."""
+    allowed = OFTEN if file.is_coco else DIFFICULT_OFTEN
+    if not len(file.crowds) or file.crowds.mean() <= allowed:
         return []
+    kind = 'crowds (iscrowd)' if file.is_coco else 'difficult or ignored'
     return [
-        f'{file.source}: {count} boxes have a category_id that the list of categories '
-        'lacks'
+        f'{file.source}: {file.crowds.mean():.0%} of the boxes are {kind}, which are '
+        'no objects: nothing is learned in them, and finding them counts for nothing. '
+        f'Set {"iscrowd" if file.is_coco else "the mark"} to 0 where a box holds one '
+        'object'
     ]
-
-
-def _absent_classes(file: Annotations) -> list[str]:
-    absent = [name for name in file.classes if name not in file.categories]
-    if not absent:
-        return []
-    return [
-        f'{file.source}: classes of metainfo that the file does not have: '
-        f'{_some(absent)}. Spell them as there: {_some(file.categories)}'
-    ]
-
-
-def _order_of_classes(file: Annotations) -> list[str]:
-    labels = _labelled(file)
-    expected = tuple(name for name in file.classes if name in labels)
-    if labels == expected:
-        return []
-    return [
-        f'{file.source}: mmdet numbers the categories in the order of the file '
-        f'({_some(labels)}), metainfo.classes names them in another '
-        f'({_some(expected)}): pictures would have wrong names. List metainfo.classes '
-        'in the order of the file'
-    ]
-
-
-def _missing_images(file: Annotations) -> list[str]:
-    missing = [path for path in file.image_paths if not Path(path).is_file()]
-    if not missing:
-        return []
-    return [
-        f'{file.source}: {len(missing)} of {len(file.image_paths)} images are not '
-        f'where data_prefix says: {_some(missing)}'
-    ]
-
-
-def _broken_images(file: Annotations) -> list[str]:
-    broken = broken_images(file.image_paths)
-    if not broken:
-        return []
-    path, why = next(iter(broken.items()))
-    return [
-        f'{file.source}: {len(broken)} images cannot be read ({_some(list(broken))}), '
-        f'{path}: {why}. Copy them once more, or take them out of the file'
-    ]
-
-
-def _other_sizes(file: Annotations) -> list[str]:
-    others = other_sizes(file.image_paths, file.image_sizes)
-    if not others:
-        return []
-    path, (width, height) = next(iter(others.items()))
-    return [
-        f'{file.source}: {len(others)} images are not as large as the file says '
-        f'({_some(list(others))}), {path} has {width} x {height} pixels. Where width '
-        'and height are exchanged the photo is turned by its EXIF tag: boxes have to '
-        'be those of the upright image'
-    ]
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    text = ', '.join(names[:FEW])
-    rest = len(names) - FEW
-    return f'{text} and {rest} more' if rest > 0 else text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import draw_view
 from mmdet_centernet.hooks.heatmap_view import (
     HeadMaps,
@@ -22,7 +25,9 @@ from mmdet_centernet.hooks.heatmap_view import (
     network_view,
     original_view,
 )
-from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.hooks.picture_names import PictureNames
+from mmdet_centernet.label_names import label_names
+from mmdet_centernet.reason import reason
 
 
 @HOOKS.register_module()
@@ -35,15 +40,22 @@ class HeatmapVisualizationHook(Hook):
     with mmengine's ``LocalVisBackend`` to ``vis_data/vis_image/`` in the folder of the
     run.
 
+    What it cannot draw ends no run: it warns once, with the reason, and draws nothing
+    more. In semi-supervised training images of validation and test alone are drawn.
+
     Args:
         interval: Draw one image of this many during validation and test.
         score_thr: Leave out detections that score lower.
         train_interval: Draw one image of this many during training.
 
     Raises:
-        ValueError: If an interval is not positive, or at the start of a run if the
-            model is no detector with a ``CTDetHead``.
+        ValueError: If an interval is not positive.
     """
+
+    _detector: Any
+    _inputs: Any
+    _samples: Any
+    _maps: Any
 
     def __init__(
         self,
@@ -60,25 +72,29 @@ class HeatmapVisualizationHook(Hook):
         self.intervals = dict(train=train_interval, val=interval, test=interval)
         self.score_thr = score_thr
         self._num_seen = dict.fromkeys(self.intervals, 0)
-        self._inputs: Any = None
-        self._samples: Any = None
-        self._maps: Any = None
+        self._is_aside = False
+        self._listeners: list[Any] = []
+        self._pictures = PictureNames()
+        self._labels: dict[str, tuple[str, ...]] = {}
+        self._forget()
 
     def before_run(self, runner: Runner) -> None:
-        """Start to listen to detector and head."""
-        self._detector = find_detector(runner.model)
-        self._listeners = [
-            self._detector.register_forward_pre_hook(
-                self._keep_batch, with_kwargs=True
-            ),
-            self._detector.bbox_head.register_forward_hook(self._keep_maps),
-            self._detector.register_forward_hook(self._keep_maps),
-        ]
+        """Start to listen to detectors and heads."""
+        self._is_aside = False
+        with self._never_in_the_way():
+            for detector in find_detectors(runner.model):
+                self._listeners += [
+                    detector.register_forward_pre_hook(
+                        self._keep_batch, with_kwargs=True
+                    ),
+                    detector.bbox_head.register_forward_hook(self._keep_maps),
+                    detector.register_forward_hook(self._keep_maps),
+                ]
 
     def after_run(self, runner: Runner) -> None:
         """Stop to listen."""
-        for listener in self._listeners:
-            listener.remove()
+        while self._listeners:
+            self._listeners.pop().remove()
 
     def before_val(self, runner: Runner) -> None:
         """Draw the same images in each validation."""
@@ -99,21 +115,39 @@ class HeatmapVisualizationHook(Hook):
         """Draw the images of a batch that are due; called after each iteration."""
         if is_main_process() and self._maps is not None:
             samples = self._samples if mode == 'train' else outputs
-            for index, sample in enumerate(samples or []):
-                if self._is_due(mode):
-                    view = self._view(mode, index, sample)
-                    self._show(runner, mode, view, sample.img_path)
+            with self._never_in_the_way():
+                for index, sample in enumerate(samples or []):
+                    if self._is_due(mode):
+                        view = self._view(mode, index, sample)
+                        path = str(sample.get('img_path', 'image'))
+                        self._show(runner, mode, view, path)
         self._forget()
+
+    @contextmanager
+    def _never_in_the_way(self) -> Iterator[None]:
+        """Draw nothing more after an error, and say which."""
+        try:
+            yield
+        except Exception as error:  # whatever images, heads and backends raise
+            self._is_aside = True
+            self._forget()
+            print_log(
+                f'{type(self).__name__} draws nothing more in this run: '
+                f'{reason(error)}',
+                logger='current',
+                level=logging.WARNING,
+            )
 
     def _is_due(self, mode: str) -> bool:
         """Whether the next image is to be drawn."""
         self._num_seen[mode] += 1
         return (self._num_seen[mode] - 1) % self.intervals[mode] == 0
 
-    def _keep_batch(self, detector: nn.Module, args: Any, kwargs: dict) -> None:
+    def _keep_batch(self, detector: BaseDetector, args: Any, kwargs: dict) -> None:
         """Remember what the detector looks at, since only it has the final pixels."""
         names = ('inputs', 'data_samples')
         given = {**dict(zip(names, args, strict=False)), **kwargs}
+        self._detector = detector
         self._inputs, self._samples = (given.get(name) for name in names)
 
     def _keep_maps(
@@ -124,12 +158,14 @@ class HeatmapVisualizationHook(Hook):
         Test-time augmentation gets the maps from the detector, whose mode ``tensor``
         goes past the hooks of the head, and once a view: the first one counts.
         """
-        if self._maps is None and isinstance(outputs, tuple):
+        if self._is_aside or self._maps is not None or not isinstance(outputs, tuple):
+            return
+        with self._never_in_the_way():
             self._maps = HeadMaps(*(stacks[-1].detach() for stacks in outputs))
 
     def _forget(self) -> None:
         """Let go of the tensors of an iteration."""
-        self._inputs = self._samples = self._maps = None
+        self._detector = self._inputs = self._samples = self._maps = None
 
     @torch.no_grad()
     def _view(self, mode: str, index: int, sample: DetDataSample) -> View:
@@ -148,22 +184,19 @@ class HeatmapVisualizationHook(Hook):
 
     def _show(self, runner: Runner, mode: str, view: View, path: str) -> None:
         """Draw an image and hand the picture to the visualizer."""
+        if mode not in self._labels:
+            self._labels[mode] = _label_names(runner, mode)
         found = view.found[view.found.scores >= self.score_thr]
-        picture = draw_view(runner.visualizer, view._replace(found=found))
-        name = f'{mode}_{Path(path).stem}'
+        picture = draw_view(
+            runner.visualizer, view._replace(found=found), self._labels[mode]
+        )
+        name = f'{mode}_{self._pictures.of(path)}'
         runner.visualizer.add_image(name, picture, step=runner.iter)
 
 
-def find_detector(model: nn.Module) -> BaseDetector:
-    """The detector with a CenterNet head in a model, however deep it is wrapped.
-
-    Raises:
-        ValueError: If there is none.
-    """
-    for module in model.modules():
-        if isinstance(getattr(module, 'bbox_head', None), CTDetHead):
-            return module
-    raise ValueError(
-        f'{type(model).__name__} has no bbox_head of type CTDetHead whose heatmap '
-        'could be drawn: remove HeatmapVisualizationHook from custom_hooks'
-    )
+def _label_names(runner: Runner, mode: str) -> tuple[str, ...]:
+    """What the labels of a dataset mean; none where its config does not say it."""
+    try:
+        return label_names(runner.cfg[f'{mode}_dataloader']['dataset'])
+    except Exception:  # the runner was built without configs, or the format is unknown
+        return ()

@@ -48,12 +48,16 @@ def blend_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
     return blended.astype(np.uint8)
 
 
-def draw_view(visualizer: Visualizer, view: View) -> np.ndarray:
+def draw_view(
+    visualizer: Visualizer, view: View, classes: Sequence[str] = ()
+) -> np.ndarray:
     """Draw what was asked for on the left, what was found on the right.
 
     Args:
-        visualizer: Draws; its ``dataset_meta`` names the classes.
+        visualizer: Draws.
         view: What to draw.
+        classes: Names of the labels; where there are none, those of the visualizer's
+            ``dataset_meta``.
 
     Returns:
         The picture, RGB: boxes above, heatmaps with peaks below, all enlarged where the
@@ -61,7 +65,7 @@ def draw_view(visualizer: Visualizer, view: View) -> np.ndarray:
     """
     zoom = max(1, ceil(MIN_SIDE / min(view.image.shape[:2])))
     image = enlarge(view.image, zoom)
-    classes = (visualizer.dataset_meta or {}).get('classes')
+    classes = classes or (visualizer.dataset_meta or {}).get('classes') or ()
 
     def column(
         instances: InstanceData, heat: np.ndarray, colour: Colour, titles: Sequence[str]
@@ -108,7 +112,7 @@ def draw_boxes(
         last = np.clip(np.maximum(boxes[:, :2], boxes[:, 2:]), 0, size)
         visualizer.draw_bboxes(np.hstack([first, last]), edge_colors=colour)
         visualizer.draw_texts(
-            list(texts),
+            list(map(plain, texts)),
             first + 2,
             font_sizes=FONT_SIZE,
             colors=colour,
@@ -139,10 +143,19 @@ def box_array(instances: InstanceData) -> np.ndarray:
     return get_box_tensor(instances.bboxes).detach().cpu().numpy()
 
 
-def _texts(instances: InstanceData, classes: Sequence[str] | None) -> list[str]:
+def plain(text: str) -> str:
+    """A text that matplotlib shows as it stands, and does not set as a formula."""
+    return text.replace('$', r'\$')
+
+
+def label_name(classes: Sequence[str], label: int) -> str:
+    """The name of a label, also of one that the classes lack."""
+    return classes[label] if 0 <= label < len(classes) else f'label {label}'
+
+
+def _texts(instances: InstanceData, classes: Sequence[str]) -> list[str]:
     """Class and, where there is one, score of each box."""
-    labels = instances.labels.tolist()
-    names = [classes[label] if classes else str(label) for label in labels]
+    names = [label_name(classes, label) for label in instances.labels.tolist()]
     if 'scores' not in instances:
         return names
     scores = instances.scores.tolist()

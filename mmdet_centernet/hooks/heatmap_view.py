@@ -67,7 +67,7 @@ def network_view(
 
     Args:
         head: Knows the targets, and reads detections off its maps.
-        pixels: (3, height, width) network input.
+        pixels: (channels, height, width) network input.
         sample: Ground truth in pixels of the network input.
         maps: Outputs of the head, B = 1.
         preprocessor: Made the input.
@@ -116,8 +116,9 @@ def recover_image(pixels: Tensor, preprocessor: ImgDataPreprocessor) -> np.ndarr
     """Undo the normalisation of colours.
 
     Args:
-        pixels: (3, height, width) network input, made of an image whose colours were
-            loaded in the order B, G, R, as mmdet does by default.
+        pixels: (channels, height, width) network input. Three channels are made of an
+            image whose colours were loaded in the order B, G, R, as mmdet does by
+            default; of more the first three are taken, of less the first is grey.
         preprocessor: Made the input.
 
     Returns:
@@ -126,6 +127,7 @@ def recover_image(pixels: Tensor, preprocessor: ImgDataPreprocessor) -> np.ndarr
     pixels = pixels.float()
     if preprocessor._enable_normalize:
         pixels = pixels * preprocessor.std + preprocessor.mean
+    pixels = pixels[:3] if len(pixels) >= 3 else pixels[:1].expand(3, -1, -1)
     if not preprocessor._channel_conversion:
         pixels = pixels.flip(0)
     return pixels.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from mmdet.models.detectors import BaseDetector
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
-from torch import Tensor
-
-from mmdet_centernet.hooks.heatmap_hook import find_detector
+from mmengine.structures import BaseDataElement
+from torch import Tensor, nn
 
 
 @HOOKS.register_module()
@@ -23,50 +22,70 @@ class NonFiniteLossHook(Hook):
     so leave it out when all is well. mmdet's ``CheckInvalidLossHook`` looks now and
     then, after the weights have changed.
 
+    It takes any model whose losses mmengine takes. Where that has several batches a
+    step, as in semi-supervised training, it names the terms and all images.
+
     Raises:
         FloatingPointError: During training, with the terms and the images.
-        ValueError: At the start, if the model is no detector with a ``CTDetHead``.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Start to listen to the detector."""
-        detector = find_detector(runner.model)
-        self._listener = detector.register_forward_hook(_check, with_kwargs=True)
+        """Start to listen to the model."""
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        self._listener = model.register_forward_hook(_check, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
         """Stop to listen."""
         self._listener.remove()
 
 
-def _check(detector: BaseDetector, args: Any, kwargs: dict, outputs: Any) -> None:
+def _check(model: nn.Module, args: Any, kwargs: dict, outputs: Any) -> None:
     if not isinstance(outputs, dict):
         return  # no losses
     if terms := broken_terms(outputs):
-        inputs, samples = kwargs['inputs'], kwargs['data_samples']
-        images = broken_images(detector, inputs, samples)
-        found = f'alone in {", ".join(images)}' if images else 'in no image alone'
-        batch = ', '.join(map(_name, samples))
+        given = {**dict(zip(('inputs', 'data_samples'), args, strict=False)), **kwargs}
+        inputs, samples = given.get('inputs'), given.get('data_samples')
+        found = _alone(model, inputs, samples)
+        batch = ', '.join(map(_name, _flat(samples)))
         raise FloatingPointError(
-            f'{", ".join(terms)} of a batch not finite; {found}. The batch: {batch}. '
+            f'{", ".join(terms)} of a batch not finite{found}. The batch: {batch}. '
             'Look at these images and their boxes (tools/browse_targets.py). If they '
             'are fine, the weights went astray before: lower the learning rate, warm '
             'up longer or clip gradients (optim_wrapper.clip_grad)'
         )
 
 
-def broken_terms(losses: dict[str, Tensor | list[Tensor]]) -> list[str]:
-    """Names of the losses that are not finite."""
+def _alone(model: nn.Module, inputs: Any, samples: Any) -> str:
+    """Which images are to blame, if the model takes one image."""
+    if not isinstance(inputs, Tensor) or not hasattr(model, 'loss'):
+        return ''
+    try:
+        images = broken_images(model, inputs, samples)
+    except Exception:  # of norms that want several values, say: the terms count
+        return ''
+    return f'; alone in {", ".join(images)}' if images else '; in no image alone'
+
+
+def _flat(samples: Any) -> list[Any]:
+    """The samples of all branches."""
+    if isinstance(samples, dict):
+        return [sample for branch in samples.values() for sample in _flat(branch)]
+    return list(samples or [])
+
+
+def broken_terms(losses: dict[str, Any]) -> list[str]:
+    """Names of the losses, tensors or lists of them, that are not finite."""
     return [
         name
         for name, value in losses.items()
         for values in [value if isinstance(value, list) else [value]]
-        if not all(one.isfinite().all() for one in values)
+        if not all(one.isfinite().all() for one in values if isinstance(one, Tensor))
     ]
 
 
 @torch.no_grad()
 def broken_images(
-    detector: BaseDetector, inputs: Tensor, samples: list[DetDataSample]
+    detector: Any, inputs: Tensor, samples: list[DetDataSample]
 ) -> list[str]:
     """Files of the images whose loss is not finite without the rest of the batch.
 
@@ -82,5 +101,6 @@ def broken_images(
     ]
 
 
-def _name(sample: DetDataSample) -> str:
-    return str(sample.get('img_path', 'an image without img_path'))
+def _name(sample: Any) -> str:
+    known = sample.get('img_path') if isinstance(sample, BaseDataElement) else None
+    return 'an image without img_path' if known is None else str(known)

@@ -12,6 +12,7 @@ from shared_data import shared_path
 
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.dropped import KEPT, count_classes, why_dropped
+from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
 
 CLASSES = ('square', 'disc')
@@ -215,23 +216,68 @@ def test_missing_images(dataset):
     text = only_suspicion(folder)
     assert '1 of 4 images' in text
     assert '000002.jpg' in text
+    assert isinstance(text, Fault)
+
+
+def test_folders_parted_as_on_windows(dataset):
+    dataset[1](lambda c: c['images'][0].update(file_name='a\\000000.jpg'))
+    assert 'Folders have to be parted by /' in only_suspicion(dataset[0])
+
+
+def test_a_file_of_another_format_is_refused(dataset):
+    dataset[1](lambda c: c.pop('categories'))
+    with pytest.raises(ValueError, match="no list of 'categories'"):
+        read(dataset[0])
 
 
 @pytest.mark.parametrize(
     ('change', 'words'),
     [
-        (lambda c: c.pop('categories'), "no list of 'categories'"),
-        (
-            lambda c: c['annotations'][3].pop('area'),
-            r"annotations\[3\] has no \['area'",
-        ),
-        (lambda c: c['annotations'][3].update(image_id=77), 'does not list.* 77'),
+        (lambda c: c['annotations'][3].pop('area'), "annotations[3] has no ['area']"),
+        (lambda c: c['images'].append(None), 'images[4] is None; it has to have'),
+        (lambda c: c['images'][0].update(width='9'), 'it has to be a number'),
+        (lambda c: c['annotations'][0].update(bbox=[1, 2]), '[x, y, width, height]'),
+        (lambda c: c['annotations'][0].update(area=None), 'has to be a number'),
+        (lambda c: c['annotations'][1].update(id=1), '1 ids of annotations are there'),
     ],
 )
-def test_a_file_that_mmdet_could_not_read_is_named(dataset, change, words):
+def test_entries_that_mmdet_cannot_read_are_named(dataset, change, words):
     dataset[1](change)
-    with pytest.raises(ValueError, match=words):
-        read(dataset[0])
+    annotations = read(dataset[0])
+    faults = [text for text in annotations.findings if isinstance(text, Fault)]
+    assert any(words in text for text in faults)
+    assert annotations.source in faults[0]
+    with pytest.raises(Exception):  # noqa: B017, of many types
+        options = config(dataset[0])
+        CocoDataset(**{k: v for k, v in options.items() if k != 'type'})
+
+
+def test_a_fault_that_many_entries_have_is_said_once(dataset):
+    def spoil(content):
+        for note in content['annotations'][2:]:
+            del note['area']
+
+    dataset[1](spoil)
+    annotations = read(dataset[0])
+    (text,) = annotations.findings
+    assert 'annotations[2] has no' in text
+    assert 'likewise annotations[3], annotations[4]' in text
+    assert len(annotations.boxes) == 2
+
+
+def test_boxes_of_images_that_are_not_listed(dataset):
+    dataset[1](lambda c: c['annotations'][3].update(image_id=77))
+    (text,) = read(dataset[0]).findings
+    assert 'does not list, the first to image_id 77' in text
+    assert not isinstance(text, Fault)  # mmdet trains on the others
+    options = config(dataset[0])
+    del options['type']
+    assert sum(len(info['instances']) for info in CocoDataset(**options)) == 7
+
+
+def test_classes_that_are_one_text(dataset):
+    (text,) = read(dataset[0], classes='square').findings
+    assert "write ('square',), with the comma" in text
 
 
 def test_voc(tmp_path):

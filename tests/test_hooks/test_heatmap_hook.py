@@ -1,3 +1,5 @@
+import json
+from types import SimpleNamespace
 from typing import ClassVar
 
 import cv2
@@ -16,7 +18,7 @@ from tiny import load_config, shrink
 from torch import nn
 
 from mmdet_centernet.hooks import HeatmapVisualizationHook
-from mmdet_centernet.hooks.heatmap_hook import find_detector
+from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import (
     CAPTION_HEIGHT,
     FOUND_COLOUR,
@@ -229,7 +231,7 @@ def test_draws_every_nth_image_of_training_validation_and_test(tmp_path, interva
     # The same went to the other backend.
     (folder,) = {path.parent for path in tmp_path.rglob('vis_image/*.png')}
     assert len(list(folder.iterdir())) == len(Album.pictures)
-    detector = find_detector(runner.model)
+    (detector,) = find_detectors(runner.model)
     assert not detector._forward_pre_hooks
     assert not detector.bbox_head._forward_hooks
 
@@ -241,6 +243,96 @@ def test_test_time_augmentation_is_drawn_in_the_pixels_of_the_image(tmp_path):
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
     Runner.from_cfg(cfg).test()
+    assert len(Album.pictures) == 4
+
+
+@pytest.mark.slow
+def test_a_backend_that_fails_ends_no_run(tmp_path, monkeypatch, said):
+    monkeypatch.setattr(Album, 'add_image', lambda *args, **kwargs: 1 / 0)
+    cfg = album_config(tmp_path, interval=1, train_interval=1)
+    runner = Runner.from_cfg(cfg)
+    runner.train()
+    assert runner.iter == 2
+    (text,) = said
+    assert text.endswith('ZeroDivisionError: division by zero')
+
+
+@pytest.mark.slow
+def test_grey_images_are_drawn(tmp_path, said):
+    cfg = album_config(tmp_path, interval=1, train_interval=1)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.dataset.pipeline[0].color_type = 'grayscale'
+    cfg.model.backbone.in_channels = 1
+    cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
+    Runner.from_cfg(cfg).train()
+    assert said == []
+    assert len(Album.pictures) == 8
+
+
+@pytest.mark.slow
+def test_images_of_one_name_in_two_folders(tmp_path):
+    cfg = album_config(tmp_path, interval=1)
+    path = tmp_path / 'annotations.json'
+    content = json.loads(path.read_text())
+    for folder, image in zip('aabb', content['images'], strict=True):
+        (tmp_path / 'images' / folder).mkdir(exist_ok=True)
+        name = f'{folder}/{int(image["file_name"][:6]) % 2}.jpg'
+        (tmp_path / 'images' / image['file_name']).rename(tmp_path / 'images' / name)
+        image['file_name'] = name
+    path.write_text(json.dumps(content))
+    Runner.from_cfg(cfg).val()
+    names = [name for name, _, _ in Album.pictures]
+    assert names == ['val_0', 'val_1', 'val_b_0', 'val_b_1']
+    assert len(list(tmp_path.rglob('vis_image/*.png'))) == 4
+
+
+@pytest.mark.slow
+def test_names_are_those_of_the_labels(tmp_path, monkeypatch):
+    """Metainfo has them in another order than the file, whose order counts."""
+    cfg = album_config(tmp_path, interval=1)
+    names = tuple(cfg.val_dataloader.dataset.metainfo.classes)
+    cfg.val_dataloader.dataset.metainfo.classes = names[::-1]
+    drawn = []
+    monkeypatch.setattr(
+        'mmdet_centernet.hooks.heatmap_hook.draw_view',
+        lambda visualizer, view, classes: (
+            drawn.append(classes) or np.zeros((9, 9, 3), np.uint8)
+        ),
+    )
+    Runner.from_cfg(cfg).val()
+    assert set(drawn) == {names}
+
+
+@pytest.mark.slow
+def test_the_settings_of_the_docs_leave_the_hooks_of_a_base_in_place(tmp_path):
+    cfg = album_config(tmp_path)
+    cfg.custom_hooks = [dict(type='NumClassCheckHook')]
+    default_hooks = dict(heatmaps=dict(type='HeatmapVisualizationHook', interval=50))
+    cfg.merge_from_dict(dict(default_hooks=default_hooks))
+    hooks = [type(hook).__name__ for hook in Runner.from_cfg(cfg).hooks]
+    assert {'NumClassCheckHook', 'HeatmapVisualizationHook', 'LoggerHook'} <= {*hooks}
+
+
+def semi_supervised(cfg):
+    """Teacher and student of a detector; validation asks the teacher."""
+    preprocessor = cfg.model.pop('data_preprocessor')
+    return dict(
+        type='SemiBaseDetector',
+        detector=dict(data_preprocessor=preprocessor, **cfg.model),
+        data_preprocessor=dict(
+            type='MultiBranchDataPreprocessor', data_preprocessor=preprocessor
+        ),
+        semi_train_cfg=dict(freeze_teacher=True),
+        semi_test_cfg=dict(predict_on='teacher'),
+    )
+
+
+@pytest.mark.slow
+def test_a_teacher_is_drawn(tmp_path, said):
+    cfg = album_config(tmp_path, interval=1)
+    cfg.model = semi_supervised(cfg)
+    Runner.from_cfg(cfg).test()
+    assert said == []
     assert len(Album.pictures) == 4
 
 
@@ -277,7 +369,7 @@ def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypa
     np.testing.assert_array_equal(view.image, on_disk[:, ::-1, ::-1])
     _, truth, _ = losses[0]
     torch.testing.assert_close(view.truth.bboxes, truth[0].bboxes)
-    head = find_detector(runner.model).bbox_head
+    head = find_detectors(runner.model)[0].bbox_head
     maps, _ = head.get_targets(
         [truth[0].bboxes], [truth[0].labels], (1, 3, 16, 16), (64, 64)
     )
@@ -347,7 +439,51 @@ def test_validation_starts_over_and_training_goes_on():
 
 def test_a_model_without_the_head_is_named():
     with pytest.raises(ValueError, match='Linear has no bbox_head of type CTDetHead'):
-        find_detector(nn.Linear(1, 1))
+        find_detectors(nn.Linear(1, 1))
+
+
+@pytest.fixture
+def said(monkeypatch):
+    """What the hook says to the log."""
+    texts = []
+    monkeypatch.setattr(
+        'mmdet_centernet.hooks.heatmap_hook.print_log',
+        lambda text, logger, level: texts.append(text),
+    )
+    return texts
+
+
+def test_a_model_without_the_head_ends_no_run(said):
+    hook = HeatmapVisualizationHook(interval=1)
+    hook.before_run(SimpleNamespace(model=nn.Linear(1, 1)))
+    iterate_plain(hook, 'val')
+    hook.after_run(None)
+    (text,) = said
+    assert 'draws nothing more in this run: Linear has no bbox_head of type' in text
+
+
+def iterate_plain(hook, mode):
+    """One iteration whose head puts out what every CenterNet head does."""
+    maps = [torch.zeros(1, channels, 4, 4) for channels in (1, 2, 2)]
+    hook._keep_maps(None, None, tuple([one] for one in maps))
+    sample = DetDataSample(metainfo=dict(img_path='gone.jpg'))
+    runner = SimpleNamespace(iter=0)
+    getattr(hook, f'after_{mode}_iter')(runner, 0, None, [sample])
+
+
+@pytest.mark.parametrize('mode', ['val', 'test'])
+def test_what_cannot_be_drawn_is_said_once(said, mode):
+    hook = HeatmapVisualizationHook(interval=1)
+    for _ in range(3):  # the detector is unknown, the image is gone
+        iterate_plain(hook, mode)
+    assert len(said) == 1
+
+
+def test_outputs_of_another_form_end_no_run(said):
+    hook = HeatmapVisualizationHook(interval=1)
+    for _ in range(2):
+        hook._keep_maps(None, None, (torch.zeros(1), [], 3, 4))
+    assert len(said) == 1
 
 
 @pytest.mark.parametrize('name', ['interval', 'train_interval'])

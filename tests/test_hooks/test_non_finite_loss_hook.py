@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmdet.registry import DATASETS, HOOKS, MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
@@ -51,3 +52,44 @@ def test_names_a_single_term(detector_and_batch):
     torch.nn.init.constant_(detector.bbox_head.wh_head[-1].bias, torch.inf)
     with pytest.raises(FloatingPointError, match=r'^loss_wh of a batch'):
         detector(**batch, mode='loss')
+
+
+def test_a_model_with_another_head(tmp_path):
+    cfg = Config.fromfile(tiny_config(tmp_path))
+    cfg.model.bbox_head.type = 'CenterNetHead'
+    init_default_scope('mmdet')
+    detector = MODELS.build(cfg.model).train()
+    dataset = DATASETS.build(cfg.train_dataloader.dataset)
+    batch = pseudo_collate([dataset[i] for i in range(2)])
+    batch = detector.data_preprocessor(batch, True)
+    hook = HOOKS.build(dict(type='NonFiniteLossHook'))
+    hook.before_train(SimpleNamespace(model=detector))
+    detector(**batch, mode='loss')
+    batch['inputs'][1] = torch.nan
+    bad = batch['data_samples'][1].img_path
+    with pytest.raises(FloatingPointError, match=f'alone in {bad}'):
+        detector(batch['inputs'], batch['data_samples'], mode='loss')
+    hook.after_train(None)
+
+
+class Branches(torch.nn.Module):
+    """Has several batches a step, as semi-supervised training."""
+
+    def forward(self, inputs, data_samples):
+        return dict(sup_loss=[torch.tensor(1.0), torch.tensor(torch.inf)])
+
+
+def test_a_model_with_several_batches():
+    model = Branches()
+    hook = HOOKS.build(dict(type='NonFiniteLossHook'))
+    hook.before_train(SimpleNamespace(model=model))
+    samples = [DetDataSample(metainfo=dict(img_path=name)) for name in 'ab']
+    given = dict(
+        inputs=dict(sup=torch.zeros(1), unsup=torch.zeros(1)),
+        data_samples=dict(sup=samples[:1], unsup=samples[1:]),
+    )
+    with pytest.raises(FloatingPointError) as error:
+        model(**given)
+    assert str(error.value).startswith(
+        'sup_loss of a batch not finite. The batch: a, b.'
+    )

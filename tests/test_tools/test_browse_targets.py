@@ -1,14 +1,21 @@
+import contextlib
+import io
 import json
 import shutil
+from types import SimpleNamespace
+from unittest import mock
 
 import cv2
 import pytest
+from mmengine.config import Config
 from scripts import run_python
 from tiny import REPO, tiny_config
+from tool_modules import load_tool
 
 pytestmark = pytest.mark.slow
 
 TOOL = REPO / 'tools/browse_targets.py'
+tool = load_tool('browse_targets.py')
 
 
 @pytest.fixture
@@ -61,8 +68,249 @@ def test_an_input_that_is_too_small_is_named(config):
     )
 
 
-def test_a_config_without_our_head_is_refused(config):
-    options = ('--cfg-options', 'model.bbox_head.type=CenterNetHead')
-    printed = browse(config, *options, check=False)
-    assert 'model.bbox_head is no CTDetHead' in printed
-    assert 'Traceback' not in printed
+def look(config, *options):
+    """Exit status, what stderr says, and the report, of a run in this process."""
+    out = config.parent / 'seen'
+    words = [TOOL, config, '--out-dir', out, '--pictures', '1', *options]
+    streams = [io.TextIOWrapper(io.BytesIO()) for _ in range(2)]
+    with (
+        mock.patch('sys.argv', [str(word) for word in words]),
+        contextlib.redirect_stdout(streams[0]),
+        contextlib.redirect_stderr(streams[1]),
+    ):
+        try:
+            tool.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code
+    for stream in streams:
+        stream.seek(0)
+    report = (out / 'report.txt').read_text()
+    assert report in streams[0].read()
+    text = ' '.join(report.split())
+    return SimpleNamespace(status=status, stderr=streams[1].read(), report=text)
+
+
+def change(config, function):
+    path = config.parent / 'annotations.json'
+    content = json.loads(path.read_text())
+    function(content)
+    path.write_text(json.dumps(content))
+
+
+def unlink(path):
+    path.unlink()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:400])
+
+
+def empty(path):
+    path.write_bytes(b'')
+
+
+@pytest.mark.parametrize('spoil', [unlink, cut, empty])
+def test_one_broken_photo_leaves_the_report_of_the_others(config, spoil):
+    path = config.parent / 'images/000002.jpg'
+    spoil(path)
+    change(config, lambda content: content['annotations'][0].update(area=0))
+    seen = look(config)
+    assert seen.status == 3
+    assert (
+        f'ERROR: 1 of 4 images did not come through the training pipeline: {path}'
+        in (seen.report)
+    )
+    words = (
+        'are not where data_prefix' if spoil is unlink else '1 images cannot be read'
+    )
+    assert words in seen.report
+    assert '1 boxes are left out: an area of 0 in the file' in seen.report
+    assert 'After the training pipeline, on 3 images' in seen.report
+    assert 'errors that stop training or evaluation, the first: ' in seen.stderr
+    assert (config.parent / 'seen/summary.png').exists()
+
+
+@pytest.mark.parametrize('content', ['{', '[]', ''])
+def test_a_broken_annotation_file_leaves_the_report_of_the_others(config, content):
+    (config.parent / 'broken.json').write_text(content)
+    options = ('--cfg-options', 'train_dataloader.dataset.ann_file=broken.json')
+    seen = look(config, *options)
+    assert seen.status == 3
+    assert f'{config.parent}/broken.json' in seen.report
+    assert 'val: ' in seen.report
+    assert '4 images, 8 boxes' in seen.report
+
+
+def test_a_filter_that_leaves_no_image(config):
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.filter_cfg = dict(min_size=999)
+    cfg.dump(config)
+    seen = look(config)
+    assert seen.status == 3
+    assert 'mmdet keeps no image of the training set' in seen.report
+
+
+def test_odd_names_are_drawn(config):
+    change(config, lambda c: c['categories'][0].update(name='5$ \ud800 $x_{'))
+    seen = look(config)
+    assert seen.status == 0
+    assert 'were not drawn' not in seen.report
+
+
+@pytest.mark.parametrize(
+    'model',
+    [
+        dict(type='FasterRCNN', data_preprocessor=dict(type='DetDataPreprocessor')),
+        dict(type='ByteTrack', detector=dict(type='YOLOX', bbox_head=dict(type='X'))),
+        dict(type='CenterNet', bbox_head=dict(type='CenterNetHead')),
+    ],
+)
+def test_without_our_head_the_files_are_looked_at(config, model):
+    cfg = Config.fromfile(config)
+    cfg.model = model
+    cfg.dump(config)
+    seen = look(config)
+    assert seen.status == 0
+    assert 'the targets were not looked at' in seen.report
+    assert 'CTDetHead' in seen.report
+    assert '4 images, 8 boxes' in seen.report
+
+
+def test_semi_supervised_training(config):
+    cfg = Config.fromfile(config)
+    preprocessor = cfg.model.pop('data_preprocessor')
+    cfg.model = dict(
+        type='SemiBaseDetector',
+        detector=dict(data_preprocessor=preprocessor, **cfg.model),
+        data_preprocessor=dict(
+            type='MultiBranchDataPreprocessor', data_preprocessor=preprocessor
+        ),
+        semi_train_cfg=dict(),
+    )
+    labelled = cfg.train_dataloader.dataset
+    branches = ['sup', 'unsup_student']
+    pack = dict(type='PackDetInputs')
+    labelled.pipeline[-1] = dict(type='MultiBranch', branch_field=branches, sup=pack)
+    unlabelled = labelled.copy()
+    unlabelled.pipeline = [*labelled.pipeline[:-1]]
+    unlabelled.pipeline += [
+        dict(type='MultiBranch', branch_field=branches, unsup_student=pack)
+    ]
+    cfg.train_dataloader.dataset = dict(
+        type='ConcatDataset', datasets=[labelled, unlabelled]
+    )
+    cfg.dump(config)
+    seen = look(config)
+    assert seen.status == 0, seen.report
+    assert 'After the training pipeline, on 4 images' in seen.report
+
+
+def test_batches_that_change_their_size(config):
+    augment = dict(
+        type='BatchSyncRandomResize',
+        random_size_range=(64, 160),
+        size_divisor=32,
+        interval=1,
+    )
+    cfg = Config.fromfile(config)
+    cfg.model.data_preprocessor.batch_augments = [augment]
+    cfg.dump(config)
+    seen = look(config)
+    assert seen.status == 0
+    assert 'on 4 images' in seen.report
+
+
+def test_grey_images(config):
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.pipeline[0].color_type = 'grayscale'
+    cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
+    cfg.dump(config)
+    seen = look(config)
+    assert seen.status == 0
+    assert 'Nothing suspicious' in seen.report
+
+
+def test_types_by_their_module(config):
+    cfg = Config.fromfile(config)
+    cfg.model.bbox_head.type = 'mmdet_centernet.models.CTDetHead'
+    cfg.train_dataloader.dataset.type = 'mmdet.datasets.CocoDataset'
+    cfg.dump(config)
+    assert 'on 4 images' in look(config).report
+
+
+def test_pure_python_configs(config):
+    folder = config.parent
+    path = folder / 'pure.py'
+    path.write_text(PURE.format(folder=folder))
+    seen = look(path)
+    assert seen.status == 0
+    assert 'on 4 images' in seen.report
+
+
+PURE = """
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets import CocoDataset
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs
+from mmdet.models import CenterNet, DetDataPreprocessor
+from mmdet_centernet.models import CTDetHead
+
+train_dataloader = dict(
+    dataset=dict(
+        type=CocoDataset,
+        metainfo=dict(classes=('square', 'disc')),
+        data_root='{folder}',
+        ann_file='annotations.json',
+        data_prefix=dict(img='images/'),
+        pipeline=[
+            dict(type=LoadImageFromFile),
+            dict(type=LoadAnnotations, with_bbox=True),
+            dict(type=PackDetInputs),
+        ],
+    )
+)
+model = dict(
+    type=CenterNet,
+    data_preprocessor=dict(type=DetDataPreprocessor, pad_size_divisor=32),
+    bbox_head=dict(type=CTDetHead, num_classes=2, in_channels=8, feat_channels=8),
+)
+"""
+
+
+def test_names_on_pictures_are_those_of_the_labels(config):
+    """Metainfo has them in another order than the file, whose order counts."""
+    cfg = Config.fromfile(config)
+    cfg.train_dataloader.dataset.metainfo.classes = ('disc', 'square')
+    data, _ = tool.training_data(cfg)
+    assert data.names == ('square', 'disc')
+    truth = data.dataset[0]['data_samples'].gt_instances.labels.tolist()
+    assert [data.names[label] for label in truth] == ['square', 'disc']
+
+
+def test_training_starts_after_following_the_advice(config):
+    def double(content):
+        for note in content['annotations']:
+            note['category_id'] = 1
+        content['categories'] = [dict(id=i, name='cells') for i in (0, 1)]
+
+    def follow(content):
+        del content['categories'][0]
+
+    cfg = Config.fromfile(config)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
+        loader.dataset.metainfo.classes = ('cells',)
+    cfg.model.bbox_head.num_classes = 1
+    cfg.dump(config)
+    change(config, double)
+    seen = look(config)
+    assert seen.status == 3
+    assert '0 boxes have id 0, 8 boxes have id 1' in seen.report
+    assert '8 boxes that leave the pipeline have a label that the head lacks' in (
+        seen.report
+    )
+    assert 'entry with the id 0 out of "categories"' in seen.report
+    change(config, follow)
+    seen = look(config)
+    assert seen.status == 0
+    assert 'Nothing suspicious' in seen.report
+    run_python(REPO / 'tools/train.py', config, cwd=config.parent)

@@ -66,7 +66,7 @@ def draw_content(draw: Random) -> Content:
         y = draw.uniform(0, image['height'] - height)
         annotations.append(
             dict(
-                id=number * 7,
+                id=1 + number * 7,
                 image_id=image['id'],
                 category_id=category['id'],
                 bbox=[x, y, width, height],
@@ -123,7 +123,7 @@ def other_json(draw: Random, content: Content) -> str:
                 content['annotations'],
                 None,
                 3,
-                {k: v for k, v in content.items() if k != part},
+                {k: v for k, v in content.items() if k not in (part, 'images')},
                 content | {part: draw.choice([None, {}, 'text'])},
             ]
         )
@@ -256,16 +256,16 @@ Fault = Callable[[Random, Content], str | bytes | None]
 REFUSED_FAULTS: dict[Fault, str] = {
     not_json: 'is no JSON in UTF-8',
     other_json: 'has no list of',
+}
+NAMED_FAULTS: dict[Fault, str] = {
     missing_field: 'has no ',
     wrong_entry: 'it has to have',
-    wrong_box: r'it has to be \[x, y, width, height\]',
+    wrong_box: 'it has to be [x, y, width, height]',
     wrong_number: 'it has to be a number',
     wrong_id: 'it has to be a whole number',
     wrong_name: 'it has to be a text',
     same_id: 'are there more than once',
     stray_image: 'that the file does not list',
-}
-NAMED_FAULTS: dict[Fault, str] = {
     stray_category: 'have a category_id that the list of categories lacks',
     no_image: 'images are not where data_prefix says: ',
     fractions: 'boxes seem to be fractions',

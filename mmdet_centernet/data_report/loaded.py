@@ -1,0 +1,135 @@
+"""What mmdet's other datasets say about their boxes once they have loaded them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os.path as osp
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import BaseDetDataset, XMLDataset
+from mmengine.fileio import list_from_file
+
+from mmdet_centernet.data_report.annotation_file import (
+    Annotations,
+    class_names,
+    is_box,
+    is_number,
+    local_images,
+    rows,
+)
+from mmdet_centernet.data_report.findings import Fault, Problem, some, sum_up
+from mmdet_centernet.reason import reason
+
+Infos = Sequence[dict[str, Any]]
+
+
+def read_loaded(dataset: BaseDetDataset) -> Annotations:
+    """Let a dataset load its files, and look at what it hands to the pipeline.
+
+    Args:
+        dataset: Of a format that is not known here, such as mmengine's own.
+
+    Returns:
+        The boxes. Instances that are none are left out, and named among the findings.
+
+    Raises:
+        ValueError: If it cannot load them.
+    """
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            infos = [dict(info) for info in dataset.load_data_list()]
+    except Exception as error:  # each format has its own
+        raise ValueError(
+            f'{dataset.ann_file} cannot be read as a {type(dataset).__name__}: '
+            f'{_broken_xml(dataset) or reason(error)}'
+        ) from error
+    problems = [p for number, info in enumerate(infos) for p in _wrong(number, info)]
+    faults = tuple(Fault(f'{dataset.ann_file}: {text}') for text in sum_up(problems))
+    return _pack(dataset, infos, faults)
+
+
+def _broken_xml(dataset: BaseDetDataset) -> str:
+    """The images of a list whose files an ``XMLDataset`` cannot read, and why."""
+    if not isinstance(dataset, XMLDataset):
+        return ''
+    found = []
+    with contextlib.suppress(Exception):  # of the list; the caller says it
+        for name in list_from_file(dataset.ann_file):
+            folder = osp.join(dataset.sub_data_root, dataset.ann_subdir)
+            info = dict(img_id=name, file_name=f'{name}.jpg')
+            try:
+                dataset.parse_data_info(
+                    dict(info, xml_path=osp.join(folder, f'{name}.xml'))
+                )
+            except Exception as error:
+                found.append(f'{name!r} ({reason(error)})')
+    return some(found)
+
+
+def _wrong(number: int, info: dict[str, Any]) -> list[Problem]:
+    """The instances of an image that mmdet's transforms cannot read."""
+    found = []
+    for place, instance in enumerate(_instances(info)):
+        where = f'data_list[{number}].instances[{place}]'
+        if not isinstance(instance, dict) or not is_box(instance.get('bbox')):
+            text = f'has no bbox of four numbers: {instance!r:.100}'
+            found.append(Problem('bbox', where, text))
+        elif not isinstance(instance.get('bbox_label'), int):
+            text = f'has the bbox_label {instance.get("bbox_label")!r}; it has to be'
+            found.append(Problem('label', where, f'{text} a whole number'))
+    return found
+
+
+def _instances(info: dict[str, Any]) -> Sequence[Any]:
+    found = info.get('instances')
+    return found if isinstance(found, list | tuple) else ()
+
+
+def _pack(
+    dataset: BaseDetDataset, infos: Infos, findings: tuple[str, ...]
+) -> Annotations:
+    """The instances as arrays."""
+    wrong = {
+        problem.where for i, info in enumerate(infos) for problem in _wrong(i, info)
+    }
+    found: list[tuple[int, dict]] = [
+        (number, instance)
+        for number, info in enumerate(infos)
+        for place, instance in enumerate(_instances(info))
+        if f'data_list[{number}].instances[{place}]' not in wrong
+    ]
+    labels = [instance['bbox_label'] for _, instance in found]
+    known = class_names(dataset)
+    classes = known or tuple(f'label {i}' for i in range(max(labels, default=-1) + 1))
+    boxes = rows([instance['bbox'] for _, instance in found], 4)
+    paths = tuple(str(info.get('img_path', '')) for info in infos)
+    return Annotations(
+        source=dataset.ann_file,
+        classes=classes,
+        categories=classes,
+        image_paths=paths,
+        image_sizes=rows([_size(info) for info in infos], 2),
+        boxes=boxes,
+        images=np.array([number for number, _ in found], np.int64),
+        names=np.array([_name(classes, label) for label in labels], str),
+        crowds=np.array([bool(one.get('ignore_flag')) for _, one in found], bool),
+        areas=np.abs(boxes[:, 2:] - boxes[:, :2]).prod(axis=1),
+        hidden=np.zeros(len(found), bool),
+        is_coco=False,
+        findings=findings,
+        has_local_images=local_images(dataset, paths[:1]),
+    )
+
+
+def _size(info: dict[str, Any]) -> tuple[float, float]:
+    sides = (info.get('width'), info.get('height'))
+    width, height = (float(s) if is_number(s) else np.nan for s in sides)  # type: ignore[arg-type]
+    return width, height
+
+
+def _name(classes: Sequence[str], label: int) -> str:
+    """Empty for a label that ``metainfo`` lacks."""
+    return classes[label] if 0 <= label < len(classes) else ''

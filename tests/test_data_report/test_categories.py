@@ -1,0 +1,97 @@
+"""Names that are there twice: said with both ids, and mended as it is said."""
+
+import json
+
+import pytest
+from mmdet.datasets import CocoDataset
+from pictures import draw_pictures, write_coco
+
+from mmdet_centernet.data_report.annotations import read_annotations
+from mmdet_centernet.data_report.dropped import count_categories, count_classes
+from mmdet_centernet.data_report.findings import Fault
+from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+
+ADVICE = 'take the entry with the id 0 out of "categories", in all files alike'
+
+
+@pytest.fixture
+def content(tmp_path):
+    """Boxes of one class, in the form in which Roboflow exports them."""
+    write_coco(tmp_path, draw_pictures(('cells',)), ('cells',))
+    content = json.loads((tmp_path / 'annotations.json').read_text())
+    content['categories'].insert(0, dict(id=0, name='cells', supercategory='none'))
+    return content
+
+
+def options(folder, classes=('cells',)):
+    return dict(
+        data_root=str(folder),
+        ann_file='annotations.json',
+        data_prefix=dict(img='images/'),
+        metainfo=dict(classes=classes),
+    )
+
+
+def read(folder, content, classes=('cells',)):
+    (folder / 'annotations.json').write_text(json.dumps(content))
+    (file,) = read_annotations(dict(type='CocoDataset', **options(folder, classes)))
+    return file
+
+
+def said_of(file):
+    return suspect_file(file) + suspect_splits(dict(train=[file]), num_classes=1)
+
+
+def labels(folder):
+    infos = CocoDataset(**options(folder))
+    return {one['bbox_label'] for info in infos for one in info['instances']}
+
+
+def test_a_category_without_boxes_goes(tmp_path, content):
+    file = read(tmp_path, content)
+    assert labels(tmp_path) == {1}  # says mmdet, of one class
+    (text,) = said_of(file)
+    assert isinstance(text, Fault)
+    assert (
+        "2 categories are called 'cells': 0 boxes have id 0, 8 boxes have id 1" in text
+    )
+    assert text.endswith(ADVICE)
+    assert count_categories(file) == {0: 0, 1: 8}
+    assert count_classes(file) == dict(cells=8)
+    del content['categories'][0]  # as it says
+    assert said_of(read(tmp_path, content)) == []
+    assert labels(tmp_path) == {0}
+
+
+def test_two_categories_with_boxes_become_one(tmp_path, content):
+    for note in content['annotations'][:3]:
+        note['category_id'] = 0
+    (text,) = said_of(read(tmp_path, content))
+    assert '3 boxes have id 0, 5 boxes have id 1' in text
+    assert 'give the annotations of 1 the category_id 0 and take the entry' in text
+    assert 'with the id 1 out' in text
+    for note in content['annotations']:
+        note['category_id'] = 0
+    del content['categories'][1]
+    assert said_of(read(tmp_path, content)) == []
+
+
+def test_a_file_without_boxes_follows_the_others(tmp_path, content):
+    content['annotations'] = []
+    texts = suspect_file(read(tmp_path, content))
+    assert 'the same ones as in the other files' in texts[0]
+
+
+def test_a_class_that_metainfo_names_twice(tmp_path, content):
+    del content['categories'][0]
+    file = read(tmp_path, content, ('cells', 'cells'))
+    (text,) = suspect_file(file)
+    assert 'metainfo.classes names cells more than once: name each class once' in text
+    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+
+
+def test_a_double_name_that_is_no_class_is_of_no_account(tmp_path, content):
+    content['categories'] += [dict(id=i, name='root') for i in (8, 9)]
+    del content['categories'][0]
+    (text,) = said_of(read(tmp_path, content))
+    assert 'metainfo lacks categories of the file' in text

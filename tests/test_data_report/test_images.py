@@ -1,0 +1,66 @@
+"""Images that mmdet reads or not, whatever another library says."""
+
+import cv2
+import numpy as np
+import pytest
+from mmdet.registry import TRANSFORMS
+from PIL import Image
+
+from mmdet_centernet.data_report.images import broken_images, other_sizes
+from mmdet_centernet.data_report.overlap import find_twins
+
+
+def mmdet_reads(path):
+    loader = TRANSFORMS.build(dict(type='LoadImageFromFile'))
+    try:
+        return loader(dict(img_path=str(path), img_id=0))['img'] is not None
+    except Exception:
+        return False
+
+
+@pytest.mark.parametrize('suffix', ['png', 'bmp', 'ppm', 'tiff', 'webp', 'hdr', 'ras'])
+def test_what_opencv_reads_is_not_broken(tmp_path, suffix):
+    path = tmp_path / f'a.{suffix}'
+    pixels = np.full((20, 30, 3), 90, np.float32 if suffix == 'hdr' else np.uint8)
+    cv2.imwrite(str(path), pixels)
+    assert mmdet_reads(path)
+    assert broken_images([str(path)]) == {}
+
+
+@pytest.mark.parametrize('suffix', ['ico', 'tga', 'gif'])
+def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
+    path = tmp_path / f'a.{suffix}'
+    Image.new('RGB', (16, 16), 'red').save(path)
+    assert (broken_images([str(path)]) == {}) == mmdet_reads(path)
+
+
+@pytest.mark.parametrize(
+    'content', [b'', b'\x89PNG\r\n\x1a\n', b'BM', b'GIF89a', b'II*\0']
+)
+def test_beginnings_of_files_are_broken(tmp_path, content):
+    path = tmp_path / 'a.png'
+    path.write_bytes(content)
+    assert not mmdet_reads(path)
+    assert list(broken_images([str(path)])) == [str(path)]
+    assert other_sizes([str(path)], np.array([[3, 3]])) == {}
+
+
+def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
+    path = tmp_path / 'a.png'
+    Image.new('RGB', (64, 64)).save(path)
+    monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
+    assert mmdet_reads(path)
+    assert broken_images([str(path)]) == {}
+
+
+@pytest.mark.parametrize('name', ['a' * 300, 'a\0b', '\udcff'])
+def test_names_that_no_file_can_have(name):
+    assert broken_images([name]) == {}
+    assert other_sizes([name], np.array([[3, 3]])) == {}
+    assert find_twins(dict(train=[name], val=[name])) == []
+
+
+def test_empty_files_are_no_twins(tmp_path):
+    for name in 'ab':
+        (tmp_path / name).touch()
+    assert find_twins(dict(a=[str(tmp_path / 'a')], b=[str(tmp_path / 'b')])) == []

@@ -1,0 +1,110 @@
+"""Datasets that load their files themselves, such as those of mmengine's format."""
+
+import json
+
+import pytest
+from pictures import draw_pictures, write_coco
+
+from mmdet_centernet.data_report.annotations import read_annotations
+from mmdet_centernet.data_report.dropped import count_classes
+from mmdet_centernet.data_report.findings import Fault
+from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+
+CLASSES = ('square', 'disc')
+
+
+@pytest.fixture
+def content(tmp_path):
+    """A faultless file."""
+    pictures = draw_pictures(CLASSES)
+    write_coco(tmp_path, pictures, CLASSES)
+    return dict(
+        metainfo=dict(classes=CLASSES),
+        data_list=[
+            dict(
+                img_path=f'{number:06}.jpg',
+                height=64,
+                width=64,
+                instances=[
+                    dict(bbox=box, bbox_label=CLASSES.index(name), ignore_flag=0)
+                    for name, box, _ in things
+                ],
+            )
+            for number, (_, things) in enumerate(pictures)
+        ],
+    )
+
+
+def read(folder, content, **more):
+    (folder / 'list.json').write_text(json.dumps(content))
+    cfg = dict(
+        type='BaseDetDataset',
+        data_root=str(folder),
+        ann_file='list.json',
+        data_prefix=dict(img_path='images/'),
+        **more,
+    )
+    (file,) = read_annotations(cfg)
+    return file
+
+
+def boxes(content):
+    return [one for info in content['data_list'] for one in info['instances']]
+
+
+def test_a_faultless_file(tmp_path, content):
+    file = read(tmp_path, content)
+    assert suspect_file(file) == []
+    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+    assert count_classes(file) == dict(square=4, disc=4)
+
+
+def test_fractions(tmp_path, content):
+    for one in boxes(content):
+        one['bbox'] = [number / 64 for number in one['bbox']]
+    (text,) = suspect_file(read(tmp_path, content))
+    assert 'boxes seem to be fractions of the image' in text
+
+
+def test_sizes_in_place_of_corners(tmp_path, content):
+    for one in boxes(content):
+        x1, y1, x2, y2 = one['bbox']
+        one['bbox'] = [x1, y1, x2 - x1, y2 - y1]
+    texts = suspect_file(read(tmp_path, content))
+    assert any('are these x, y, width, height?' in text for text in texts)
+
+
+def test_instances_that_are_none(tmp_path, content):
+    content['data_list'][1]['instances'][0]['bbox'] = [1, 2, None, 4]
+    content['data_list'][2]['instances'][1]['bbox_label'] = 'disc'
+    content['data_list'][3]['instances'][1]['bbox_label'] = 7
+    file = read(tmp_path, content)
+    assert len(file.boxes) == 6
+    box, label = file.findings
+    assert isinstance(box, Fault)
+    assert 'data_list[1].instances[0] has no bbox of four numbers' in box
+    assert "data_list[2].instances[1] has the bbox_label 'disc'" in label
+    assert any('1 boxes have no class, or a label' in t for t in suspect_file(file))
+
+
+def test_a_file_that_cannot_be_loaded_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r'list\.json cannot be read as a BaseDet'):
+        read(tmp_path, dict(data_list=[]))
+
+
+def test_the_broken_xml_of_wider_face_is_named(tmp_path):
+    (tmp_path / 'Annotations').mkdir()
+    (tmp_path / 'Annotations/b.xml').write_text('<annotation>')
+    (tmp_path / 'Annotations/a.xml').write_text(
+        '<annotation><folder>x</folder><size><width>9</width><height>9</height></size>'
+        '</annotation>'
+    )
+    (tmp_path / 'list.txt').write_text('a\nb\n')
+    cfg = dict(
+        type='WIDERFaceDataset',
+        data_root=str(tmp_path),
+        ann_file='list.txt',
+        data_prefix=dict(img=''),
+    )
+    with pytest.raises(ValueError, match=r"WIDERFaceDataset: 'b' \(ParseError: no el"):
+        read_annotations(cfg)
