@@ -1,0 +1,226 @@
+"""What was found and chosen, and why, in lines for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.new_config import choices
+from mmdet_centernet.new_config.categories import boxes_of
+from mmdet_centernet.new_config.listing import OWN_FOLDER
+from mmdet_centernet.new_config.measures import Measures
+from mmdet_centernet.new_config.memory import Memory
+from mmdet_centernet.new_config.settings import Settings, Wishes, share_too_small
+from mmdet_centernet.new_config.split import Split
+from mmdet_centernet.new_config.splitting import VAL_SHARE
+
+WIDTH = 12
+MANY = 10
+"""Classes that are named."""
+GIVEN = 'as you asked'
+
+
+def _line(name: str, text: str) -> str:
+    return f'{name:{WIDTH}}{text}'
+
+
+def describe_data(
+    kind: str,
+    root: Path,
+    found: Mapping[str, Split],
+    splits: Mapping[str, Split],
+    seed: int,
+) -> Iterator[str]:
+    """What was found, and what was written beside it.
+
+    Args:
+        kind: The format.
+        root: Folder of the data.
+        found: Splits as they were found.
+        splits: Splits that the config trains and tests on.
+        seed: That of the split.
+    """
+    yield _line('data', f'{kind} in {root}')
+    for name, split in splits.items():
+        yield _line('', f'{name}: {_describe_split(split)}, {split.source}')
+    if 'val' not in found:
+        yield _line(
+            '',
+            f'train and val are one set, split by chance (--seed {seed}): '
+            f'{VAL_SHARE:.0%} for val, equal photos on one side',
+        )
+    if any(
+        split.source.is_relative_to(root / OWN_FOLDER)
+        for split in splits.values()
+        if split.source
+    ):
+        yield _line(
+            '',
+            f'files in {OWN_FOLDER}/ were written here, in COCO format; change the '
+            'original boxes, then call this again',
+        )
+    yield from _twins(splits)
+
+
+def _describe_split(split: Split) -> str:
+    photos, notes = (split.content[part] for part in ('images', 'annotations'))
+    empty = len(photos) - len({note['image_id'] for note in notes})
+    without = f' ({empty:,} without boxes: background)' if empty else ''
+    return f'{len(photos):,} photos{without}, {len(notes):,} boxes'
+
+
+def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
+    for twins in find_twins({name: split.paths for name, split in splits.items()}):
+        yield _line(
+            'WARNING',
+            f'{len(twins.paths)} photos are in {" and ".join(twins.splits)} alike, '
+            f'such as {" = ".join(twins.paths[0])}: what was trained on cannot be '
+            'tested on',
+        )
+
+
+def describe_classes(
+    splits: Mapping[str, Split], classes: Sequence[str]
+) -> Iterator[str]:
+    """The classes with their boxes in training, and what is left out."""
+    ids = boxes_of([splits['train']])
+    counts: Counter[str] = Counter()
+    for category in splits['train'].content['categories']:
+        counts[category['name']] += ids[category['id']]
+    named = ', '.join(f'{name} ({counts[name]:,})' for name in classes[:MANY])
+    more = f' and {len(classes) - MANY} more' if len(classes) > MANY else ''
+    yield _line(
+        'classes',
+        f'{len(classes)}, in the order of the json, with boxes of train: {named}{more}',
+    )
+    rest = [name for name in counts if name not in classes]
+    if rest:
+        yield _line(
+            '', f'{len(rest)} left out, of which no split has a box: {", ".join(rest)}'
+        )
+    untaught = [name for name in classes if not counts[name]]
+    if untaught:
+        yield _line('WARNING', f'train has no box of: {", ".join(untaught)}')
+
+
+def describe_settings(
+    settings: Settings, measures: Measures, wishes: Wishes, memory: Memory
+) -> Iterator[str]:
+    """Each setting with its reason."""
+    yield from _describe_input(settings, measures, wishes)
+    yield _line('batch', _describe_batch(settings, wishes, memory))
+    yield _line('epochs', _describe_epochs(settings, wishes, memory))
+    yield _line(
+        'network',
+        f'ResNet-{settings.depth}'
+        + (', from ImageNet' if settings.pretrained else ' from scratch (--pretrained)')
+        + '; FinestFPN, which keeps the detail of small objects',
+    )
+    yield _line(
+        'recipe',
+        'fast: each cell of a Gaussian learns its box (GIoU); sizes in units of '
+        f'{settings.wh_unit:g} cells, about half of the largest objects',
+    )
+    yield _line(
+        'learning',
+        f'rate 2e-3 for 8 photos a step, which follows the batch; {settings.warm_up} '
+        'steps of warm-up, then a cosine',
+    )
+    if settings.peaks > choices.PEAKS:
+        yield _line(
+            'detections',
+            f'{settings.peaks} a photo at most: one has {measures.most} objects',
+        )
+
+
+def describe_decoding(
+    times: float, decoding: float, step: float, num_photos: int
+) -> str:
+    """What the decoding of large photos costs.
+
+    Args:
+        times: Pixels of a photo for each of the input.
+        decoding: Seconds of a core for a photo.
+        step: Seconds of training for a photo.
+        num_photos: Of an epoch.
+    """
+    return _line(
+        'decoding',
+        f'photos have {times:.0f} times the pixels of the input: {decoding:.2f} s '
+        f'each, {decoding * num_photos:.0f} s of an epoch beside '
+        f'{step * num_photos:.0f} s of training, {decoding / (decoding + step):.0%} of '
+        'the work. --shrink writes smaller copies once',
+    )
+
+
+def _describe_input(
+    settings: Settings, measures: Measures, wishes: Wishes
+) -> Iterator[str]:
+    width, height = settings.image_scale
+    photo = 'x'.join(f'{side:g}' for side in np.median(measures.photo_sizes, axis=0))
+    low = share_too_small(measures, settings.image_scale)
+    why = GIVEN if wishes.image_scale else _why_input(settings, measures)
+    yield _line('input', f'{width} x {height} of photos of {photo}: {why}')
+    yield _line(
+        '',
+        f'{low:.1%} of {len(measures.sides):,} objects have fewer than '
+        f'{choices.CELLS} cells ({choices.CELLS * choices.STRIDE} pixels) on their '
+        'shorter side there; such objects are found less surely',
+    )
+    if low > choices.TOO_SMALL:
+        yield _line(
+            'WARNING',
+            'objects are small: cut the photos into tiles, or give a larger '
+            '--image-scale',
+        )
+    if measures.num_unlearned:
+        yield _line(
+            '',
+            f'{measures.num_unlearned:,} boxes of train are not learned: crowds, '
+            'thinner than a pixel, or outside their photo',
+        )
+
+
+def _why_input(settings: Settings, measures: Measures) -> str:
+    needed = choices.needed_side(measures.sides, measures.photos)
+    longer = max(settings.image_scale)
+    text = f'from {needed:.0f} pixels on nine of ten objects have {choices.CELLS} cells'
+    if longer < needed:
+        if longer == choices.MOST_SIDE:
+            return f'{text}, but more than {longer} is not chosen by itself'
+        return f'{text}, but the photos are no larger'
+    if longer == choices.LEAST_SIDE:
+        return f'{text}; less than {longer} is not chosen by itself'
+    return f'{text}, rounded up to a multiple of {choices.MULTIPLE}'
+
+
+def _describe_batch(settings: Settings, wishes: Wishes, memory: Memory) -> str:
+    device = 'GPU' if memory.on_gpu else 'CPU'
+    if wishes.batch_size:
+        return f'{settings.batch_size} photos, {GIVEN}'
+    most = choices.MOST_ON_GPU if memory.on_gpu else choices.MOST_ON_CPU
+    pixels = settings.crop_size[0] * settings.crop_size[1]
+    photo = pixels * choices.KILOBYTES_A_PIXEL[settings.depth] / 1024
+    return (
+        f'{settings.batch_size} photos on a {device}: about {photo:.0f} MB each, of '
+        f'half of the {memory.free / 2**30:.1f} GB that are free, and at most {most}'
+    )
+
+
+def _describe_epochs(settings: Settings, wishes: Wishes, memory: Memory) -> str:
+    aim = choices.STEPS_ON_GPU if memory.on_gpu else choices.STEPS_ON_CPU
+    total = settings.epochs * settings.iterations
+    why = (
+        GIVEN
+        if wishes.epochs
+        else f'about {aim:,} steps are aimed at, within '
+        f'{choices.LEAST_EPOCHS} to {choices.MOST_EPOCHS} epochs'
+    )
+    return (
+        f'{settings.epochs} of {settings.iterations:,} steps, {total:,} steps: {why}; '
+        f'validation every {settings.interval}'
+    )

@@ -1,0 +1,58 @@
+"""Which files lie in a folder and in the folders inside?"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+OWN_FOLDER = 'new_config'
+"""Folder in the data that the COCO files made here lie in; it is not looked into."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Files by their suffixes, sorted.
+
+    Attributes:
+        root: The folder.
+        photos: Photos.
+        jsons: JSON files.
+        xmls: XML files.
+        texts: Text files.
+        yamls: YAML files.
+    """
+
+    root: Path
+    photos: tuple[Path, ...]
+    jsons: tuple[Path, ...]
+    xmls: tuple[Path, ...]
+    texts: tuple[Path, ...]
+    yamls: tuple[Path, ...]
+
+
+def list_files(root: Path) -> Listing:
+    """List the files of a folder; hidden ones are left out.
+
+    Raises:
+        NotADirectoryError: If there is no such folder.
+    """
+    root = root.absolute()
+    if not root.is_dir():
+        raise NotADirectoryError(f'{root} is no folder')
+    files = sorted(_walk(root))
+
+    def of(*suffixes: str) -> tuple[Path, ...]:
+        return tuple(path for path in files if path.suffix.lower() in suffixes)
+
+    return Listing(
+        root, of(*PHOTOS), of('.json'), of('.xml'), of('.txt'), of('.yaml', '.yml')
+    )
+
+
+def _walk(root: Path) -> Iterator[Path]:
+    for folder, inner, names in os.walk(root, followlinks=True):
+        inner[:] = [n for n in inner if not n.startswith('.') and n != OWN_FOLDER]
+        yield from (Path(folder, name) for name in names if not name.startswith('.'))

@@ -1,0 +1,156 @@
+"""All settings of a config, chosen from the data or given on the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mmdet_centernet.new_config import choices
+from mmdet_centernet.new_config.measures import Measures
+from mmdet_centernet.new_config.memory import Memory
+
+BACKBONES = tuple(f'resnet{depth}' for depth in choices.KILOBYTES_A_PIXEL)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for; None where it is to be chosen.
+
+    Attributes:
+        image_scale: Width and height that photos are fitted into.
+        epochs: How often all photos are trained on.
+        batch_size: Photos of a step.
+        backbone: One of ``BACKBONES``.
+        pretrained: Whether to start from weights of ImageNet.
+        seed: Which photos are for validation, where one set is split.
+        shrink: Whether to write smaller copies of the photos.
+    """
+
+    image_scale: tuple[int, int] | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    backbone: str = 'resnet18'
+    pretrained: bool = False
+    seed: int = 0
+    shrink: bool = False
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the config is filled with.
+
+    Attributes:
+        classes: Names, in the order of the files.
+        image_scale: Width and height that photos are fitted into.
+        crop_size: Width and height of the crops of training.
+        batch_size: Photos of a step.
+        workers: Processes that read photos.
+        depth: Of the ResNet.
+        pretrained: Whether it starts from weights of ImageNet.
+        epochs: How often all photos are trained on.
+        iterations: Of an epoch.
+        wh_unit: Cells in which the head gives widths and heights.
+        peaks: Detections of a photo.
+    """
+
+    classes: tuple[str, ...]
+    image_scale: tuple[int, int]
+    crop_size: tuple[int, int]
+    batch_size: int
+    workers: int
+    depth: int
+    pretrained: bool
+    epochs: int
+    iterations: int
+    wh_unit: float
+    peaks: int
+
+    @property
+    def in_channels(self) -> list[int]:
+        """Channels of the backbone's four maps, four times as many from depth 50 on."""
+        times = 4 if self.depth >= 50 else 1
+        return [channels * times for channels in (64, 128, 256, 512)]
+
+    @property
+    def warm_up(self) -> int:
+        """Iterations in which the learning rate rises."""
+        return choices.choose_warm_up(self.epochs * self.iterations)
+
+    @property
+    def interval(self) -> int:
+        """Epochs from one validation to the next."""
+        return choices.choose_interval(self.epochs)
+
+
+def choose(
+    classes: Sequence[str], measures: Measures, wishes: Wishes, memory: Memory
+) -> Settings:
+    """Choose what was not asked for.
+
+    Args:
+        classes: Names, in the order of the files.
+        measures: Of the photos of training.
+        wishes: What was asked for.
+        memory: Of the device.
+
+    Raises:
+        ValueError: If no object can be learned, or a wish is no possible value.
+    """
+    if not len(measures.sides):
+        raise ValueError(
+            'no box of train can be learned: all are crowds, thinner than a pixel, or '
+            'outside their photo'
+        )
+    depth = backbone_depth(wishes.backbone)
+    if wishes.image_scale and min(wishes.image_scale) < choices.MULTIPLE:
+        raise ValueError(
+            f'--image-scale {wishes.image_scale}: both sides have to have '
+            f'{choices.MULTIPLE} pixels or more'
+        )
+    scale = wishes.image_scale or choices.choose_scale(
+        measures.sides, measures.photos, measures.photo_sizes
+    )
+    crop = choices.choose_crop(scale, measures.photo_sizes)
+    batch_size = wishes.batch_size or choices.choose_batch_size(
+        crop, depth, memory.free, on_gpu=memory.on_gpu
+    )
+    photos = len(measures.photo_sizes)
+    factors = choices.scale_factors(measures.photos, scale)
+    return Settings(
+        classes=tuple(classes),
+        image_scale=scale,
+        crop_size=crop,
+        batch_size=batch_size,
+        workers=4 if memory.on_gpu else 2,
+        depth=depth,
+        pretrained=wishes.pretrained,
+        epochs=wishes.epochs
+        or choices.choose_epochs(photos, batch_size, on_gpu=memory.on_gpu),
+        iterations=choices.iterations(photos, batch_size),
+        wh_unit=choices.choose_unit(measures.sides[:, 1] * factors),
+        peaks=choices.choose_peaks(measures.most),
+    )
+
+
+def share_too_small(measures: Measures, scale: Sequence[int]) -> float:
+    """Share of objects with fewer than two cells on the shorter side."""
+    factors = choices.scale_factors(measures.photos, scale)
+    return choices.too_small(measures.sides, factors)
+
+
+def backbone_depth(name: str) -> int:
+    """The depth of a ResNet.
+
+    Raises:
+        ValueError: If it is another network, or a depth that mmdet does not have.
+    """
+    found = re.fullmatch(r'resnet(\d+)', name.lower())
+    if not found or int(found[1]) not in choices.KILOBYTES_A_PIXEL:
+        raise ValueError(
+            f'--backbone {name}: {", ".join(BACKBONES)} can be written here. For '
+            'another one write the config with one of them, then edit model.backbone, '
+            'and in_channels of model.neck, which are the channels of its maps of '
+            'stride 4, 8, 16 and 32'
+        )
+    return int(found[1])

@@ -1,0 +1,178 @@
+"""Boxes in Pascal VOC's format: an XML file a photo, perhaps lists of names."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from mmdet_centernet.new_config.listing import Listing
+from mmdet_centernet.new_config.photos import size_of
+from mmdet_centernet.new_config.split import (
+    NAMES,
+    TRAINVAL,
+    Split,
+    coco_content,
+    split_name,
+)
+
+CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
+DIFFICULT = ('1', 'true', 'True')
+START = 2000
+"""Bytes of an XML file in which its <annotation> is looked for."""
+
+
+def find_voc(listing: Listing) -> list[Path]:
+    """The XML files that annotate photos."""
+    return [path for path in listing.xmls if b'<annotation' in _start(path)]
+
+
+def _start(path: Path) -> bytes:
+    with path.open('rb') as file:
+        return file.read(START)
+
+
+def read_voc(listing: Listing) -> dict[str, Split]:
+    """Read VOC folders; classes are numbered in the order of the alphabet.
+
+    Lists in ``ImageSets/Main`` say what belongs to which split; without them folders
+    do. Difficult objects become COCO's crowds: mmdet learns and tests neither.
+
+    Raises:
+        ValueError: If a file is no XML, lacks a number, has no photo, or is listed and
+            missing.
+    """
+    roots = {path: _parse(path) for path in find_voc(listing)}
+    classes = sorted({n for path, root in roots.items() for n in _names(root, path)})
+    photos = _photos_by_stem(listing.photos)
+    return {
+        split: _make_split(
+            [(path, _photo(path, photos), roots[path]) for path in paths],
+            classes,
+            listing.root,
+        )
+        for split, paths in _members(list(roots), listing).items()
+    }
+
+
+def _parse(path: Path) -> ElementTree.Element:
+    try:
+        # As mmdet: expat sets entities a limit, and loads none from elsewhere.
+        return ElementTree.fromstring(path.read_bytes())  # noqa: S314
+    except ElementTree.ParseError as error:
+        raise ValueError(f'{path} is no XML: {error}') from error
+
+
+def _objects(root: ElementTree.Element) -> list[ElementTree.Element]:
+    return root.findall('object')
+
+
+def _names(root: ElementTree.Element, path: Path) -> list[str]:
+    names = [_name(node) for node in _objects(root)]
+    if not all(names):
+        raise ValueError(f'{path}: an object has no <name>')
+    return names
+
+
+def _name(node: ElementTree.Element) -> str:
+    return (node.findtext('name') or '').strip()
+
+
+def _photos_by_stem(photos: Iterable[Path]) -> dict[str, list[Path]]:
+    found = defaultdict(list)
+    for photo in photos:
+        found[photo.stem].append(photo)
+    return found
+
+
+def _photo(path: Path, photos: dict[str, list[Path]]) -> Path:
+    """The photo of that name, of several the one closest to the XML file."""
+
+    def shared(photo: Path) -> int:
+        return len(Path(os.path.commonpath([photo, path])).parts)
+
+    found = photos.get(path.stem)
+    if not found:
+        raise ValueError(f'{path}: no photo is called {path.stem}.*; copy it there')
+    return max(found, key=shared)
+
+
+def _members(paths: Sequence[Path], listing: Listing) -> dict[str, list[Path]]:
+    """Split to its XML files."""
+    lists = [
+        text
+        for text in listing.texts
+        if text.parent.parts[-2:] == ('ImageSets', 'Main') and text.stem in NAMES
+    ]
+    found: dict[str, list[Path]] = defaultdict(list)
+    for text in lists:
+        found[NAMES[text.stem]] += _listed(text, set(paths))
+    if not lists:
+        for path in paths:
+            found[split_name(path, listing.root)].append(path)
+    if {'train', 'val'} <= found.keys():
+        found.pop(TRAINVAL, None)
+    return found
+
+
+def _listed(text: Path, known: set[Path]) -> list[Path]:
+    """XML files of the names in a list."""
+    folder = text.parents[2] / 'Annotations'
+    lines = text.read_text(encoding='utf-8').splitlines()
+    paths = [folder / f'{line.split()[0]}.xml' for line in lines if line.strip()]
+    missing = [path.name for path in paths if path not in known]
+    if missing:
+        raise ValueError(
+            f'{text} lists {len(missing)} photos of which {folder} has no XML file, '
+            f'such as {missing[0]}'
+        )
+    return paths
+
+
+def _make_split(
+    files: Sequence[tuple[Path, Path, ElementTree.Element]],
+    classes: Sequence[str],
+    root: Path,
+) -> Split:
+    """A split of XML files with their photos and contents."""
+    images, notes = [], []
+    for id_, (path, photo, content) in enumerate(files, 1):
+        width, height = _size(content) or size_of(photo)
+        name = photo.relative_to(root).as_posix()
+        images.append(dict(id=id_, file_name=name, width=width, height=height))
+        notes += [
+            dict(
+                image_id=id_,
+                category_id=classes.index(_name(node)) + 1,
+                bbox=_box(node, path),
+                iscrowd=int(node.findtext('difficult') in DIFFICULT),
+            )
+            for node in _objects(content)
+        ]
+    return Split(coco_content(images, notes, classes), root)
+
+
+def _size(content: ElementTree.Element) -> tuple[int, int] | None:
+    """Width and height as the file says; None where it does not."""
+    try:
+        width, height = (
+            int(float(content.findtext(f'size/{side}', '0')))
+            for side in ('width', 'height')
+        )
+    except ValueError:
+        return None
+    return (width, height) if width and height else None
+
+
+def _box(node: ElementTree.Element, path: Path) -> list[float]:
+    """x, y, width and height; VOC counts pixels from 1."""
+    try:
+        x1, y1, x2, y2 = (float(node.findtext(f'bndbox/{c}', '')) for c in CORNERS)
+    except ValueError as error:
+        raise ValueError(
+            f'{path}: an object lacks a number in <bndbox>, which has to have '
+            f'{", ".join(CORNERS)}'
+        ) from error
+    return [x1 - 1, y1 - 1, x2 - x1, y2 - y1]

@@ -1,0 +1,182 @@
+"""Boxes in YOLO's format: a text file a photo, with fractions of its size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmdet_centernet.new_config.listing import Listing
+from mmdet_centernet.new_config.photos import size_of
+from mmdet_centernet.new_config.split import Split, coco_content
+from mmdet_centernet.new_config.yolo_splits import load_yaml, members
+
+NAME_FILES = ('classes.txt', 'obj.names', 'classes.names')
+NUMBERS_OF_A_BOX = 4
+NUMBERS_OF_A_TRIANGLE = 6
+DIGITS = 4
+"""Decimals of a pixel that are written."""
+ROUNDING = 1e-3
+"""How far a rounded fraction may lie beyond 1."""
+
+
+def find_labels(listing: Listing) -> dict[Path, Path]:
+    """Photo to its text file, for the photos that have one."""
+    texts = set(listing.texts)
+    return {
+        photo: text
+        for photo in listing.photos
+        for text in [next((t for t in _places(photo) if t in texts), None)]
+        if text
+    }
+
+
+def _places(photo: Path) -> Iterator[Path]:
+    """Where the text file of a photo may lie, the likeliest first."""
+    parts = list(photo.parts)
+    for number in reversed(range(len(parts) - 1)):
+        if parts[number].lower() == 'images':
+            swapped = [*parts[:number], 'labels', *parts[number + 1 :]]
+            yield Path(*swapped).with_suffix('.txt')
+    yield photo.parent / 'labels' / f'{photo.stem}.txt'
+    yield photo.with_suffix('.txt')
+
+
+def read_yolo(listing: Listing) -> dict[str, Split]:
+    """Read photos with YOLO's labels.
+
+    Photos without a text file have no objects. Polygons become their boxes.
+
+    Raises:
+        ValueError: If there are no names of classes, a line cannot be understood, or
+            files in ``labels/`` have no photo.
+    """
+    labels = find_labels(listing)
+    _check_orphans(listing, set(labels.values()))
+    classes = read_names(listing)
+    return {
+        split: _make_split(photos, labels, classes, listing.root)
+        for split, photos in members(listing).items()
+    }
+
+
+def _check_orphans(listing: Listing, used: set[Path]) -> None:
+    orphans = [
+        text
+        for text in listing.texts
+        if 'labels' in text.relative_to(listing.root).parts[:-1]
+        and text not in used
+        and text.name not in NAME_FILES
+    ]
+    if orphans:
+        raise ValueError(
+            f'{len(orphans)} text files have no photo of their name, the first is '
+            f'{orphans[0]}: copy the photos to images/, or take the files away'
+        )
+
+
+def read_names(listing: Listing) -> list[str]:
+    """Names of the classes, of ``data.yaml`` or ``classes.txt``.
+
+    Raises:
+        ValueError: If no file has them.
+    """
+    for path in listing.yamls:
+        names = _names_of(load_yaml(path))
+        if names:
+            return names
+    places = {path.parent for path in (*listing.texts, *listing.photos)}
+    for folder in sorted({listing.root, *places}, key=lambda f: len(f.parts)):
+        for name in NAME_FILES:
+            if (folder / name).is_file():
+                lines = (folder / name).read_text(encoding='utf-8').splitlines()
+                return [line.strip() for line in lines if line.strip()]
+    raise ValueError(
+        f'{listing.root} has YOLO labels, whose classes are numbers, and no names: '
+        'write classes.txt there, a name a line, number 0 first (or data.yaml with '
+        'names)'
+    )
+
+
+def _names_of(content: dict[str, Any]) -> list[str]:
+    """The names in a data.yaml, which lists or numbers them."""
+    names = content.get('names')
+    if isinstance(names, dict) and sorted(names) == list(range(len(names))):
+        return [str(names[number]) for number in range(len(names))]
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def _make_split(
+    photos: Sequence[Path],
+    labels: dict[Path, Path],
+    classes: Sequence[str],
+    root: Path,
+) -> Split:
+    images, notes = [], []
+    for id_, photo in enumerate(photos, 1):
+        width, height = size_of(photo)
+        name = photo.relative_to(root).as_posix()
+        images.append(dict(id=id_, file_name=name, width=width, height=height))
+        for label, box in _boxes(labels.get(photo), len(classes)):
+            pixels = (box * (width, height, width, height)).round(DIGITS).tolist()
+            note = dict(image_id=id_, category_id=label + 1, bbox=pixels, iscrowd=0)
+            notes.append(note)
+    return Split(coco_content(images, notes, classes), root)
+
+
+def _boxes(path: Path | None, num_classes: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Class and x, y, width and height as fractions, of each line of a file."""
+    lines = path.read_text(encoding='utf-8').splitlines() if path else []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            yield read_line(line, num_classes)
+        except ValueError as error:
+            raise ValueError(f'{path}, line {number}: {error}') from error
+
+
+def read_line(line: str, num_classes: int) -> tuple[int, np.ndarray]:
+    """Read a line of a label file.
+
+    Args:
+        line: Class, and x of the centre, y of it, width and height, or the corners x, y
+            of a polygon; all of them fractions of the photo.
+        num_classes: How many there are.
+
+    Returns:
+        The class and (4,) x and y of the upper left corner, width and height.
+
+    Raises:
+        ValueError: If it has another form, an unknown class, or numbers above 1.
+    """
+    first, *rest = line.split()
+    numbers = np.array([float(word) for word in rest])
+    label = int(float(first))
+    if label != float(first) or not 0 <= label < num_classes:
+        raise ValueError(
+            f'the class is {first}; with {num_classes} names it has to be a whole '
+            f'number from 0 to {num_classes - 1}: complete the list of names'
+        )
+    if not np.isfinite(numbers).all() or (abs(numbers) > 1 + ROUNDING).any():
+        raise ValueError(
+            f'{line!r} has a number above 1; YOLO has fractions: divide x and width by '
+            'the width of the photo, y and height by its height'
+        )
+    return label, _enclosing(numbers, line)
+
+
+def _enclosing(numbers: np.ndarray, line: str) -> np.ndarray:
+    """(4,) x, y, width and height around a box or a polygon."""
+    if len(numbers) == NUMBERS_OF_A_BOX:
+        return np.concatenate([numbers[:2] - numbers[2:] / 2, numbers[2:]])
+    if len(numbers) < NUMBERS_OF_A_TRIANGLE or len(numbers) % 2:
+        raise ValueError(
+            f'{line!r} has {len(numbers)} numbers after the class; a box has 4 '
+            '(x_center y_center width height), a polygon 6 or more in pairs'
+        )
+    corners = numbers.reshape(-1, 2)
+    low = corners.min(axis=0)
+    return np.concatenate([low, corners.max(axis=0) - low])

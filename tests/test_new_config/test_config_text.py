@@ -1,0 +1,104 @@
+import dataclasses
+
+import pytest
+from mmdet.registry import MODELS
+from mmengine.config import Config
+
+from mmdet_centernet.new_config.config_text import Files, config_text
+from mmdet_centernet.new_config.settings import Settings
+
+SETTINGS = Settings(
+    classes=('cell', "it's"),
+    image_scale=(640, 480),
+    crop_size=(640, 480),
+    batch_size=4,
+    workers=2,
+    depth=18,
+    pretrained=False,
+    epochs=40,
+    iterations=25,
+    wh_unit=8.0,
+    peaks=200,
+)
+FILES = dict(train=Files('train.json', 'images/'), val=Files('val.json', ''))
+
+
+def load(tmp_path, root='/data/', files=FILES, **changes):
+    path = tmp_path / 'written.py'
+    settings = dataclasses.replace(SETTINGS, **changes)
+    path.write_text(config_text(root, files, settings), encoding='utf-8')
+    return Config.fromfile(path)
+
+
+def test_settings_are_where_mmdet_reads_them(tmp_path):
+    cfg = load(tmp_path)
+    assert cfg.model.bbox_head.num_classes == 2
+    assert cfg.model.bbox_head.wh_unit == 8
+    assert cfg.model.test_cfg.topk == cfg.model.test_cfg.max_per_img == 200
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[1].T_max == 40
+    assert cfg.train_cfg.val_interval == cfg.default_hooks.checkpoint.interval == 5
+    assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
+    assert cfg.default_hooks.checkpoint.type == 'CheckpointHook'
+    assert cfg.param_scheduler[0].end == 50
+    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=8)
+    assert cfg.train_pipeline[2].scale == cfg.test_pipeline[1].scale == (640, 480)
+    assert cfg.train_pipeline[3].crop_size == (640, 480)
+    assert cfg.custom_imports.imports == ['mmdet_centernet']
+
+
+def test_each_split_has_its_files(tmp_path):
+    cfg = load(tmp_path)
+    for name in ('train', 'val', 'test'):
+        loader = cfg[f'{name}_dataloader']
+        assert loader.batch_size == 4
+        assert loader.dataset.data_root == '/data/'
+        assert loader.dataset.metainfo.classes == ('cell', "it's")
+    assert cfg.train_dataloader.dataset.ann_file == 'train.json'
+    assert cfg.train_dataloader.dataset.data_prefix.img == 'images/'
+    assert cfg.train_dataloader.sampler.shuffle
+    assert not cfg.val_dataloader.sampler.shuffle
+    assert cfg.val_dataloader.dataset.test_mode
+    assert cfg.test_dataloader == cfg.val_dataloader
+    assert cfg.test_evaluator.ann_file == '/data/val.json'
+
+
+def test_a_test_set_is_tested_on(tmp_path):
+    cfg = load(tmp_path, files={**FILES, 'test': Files('t/test.json', 't/')})
+    assert cfg.test_dataloader.dataset.ann_file == 't/test.json'
+    assert cfg.test_dataloader.dataset.data_prefix.img == 't/'
+    assert cfg.test_dataloader.dataset.test_mode
+    assert cfg.test_evaluator.ann_file == '/data/t/test.json'
+    assert cfg.val_evaluator.ann_file == '/data/val.json'
+
+
+@pytest.mark.parametrize('depth', [34, 50])
+def test_backbone_and_neck_fit(tmp_path, depth):
+    model = MODELS.build(load(tmp_path, depth=depth).model)
+    channels = [conv.conv.in_channels for conv in model.neck.lateral_convs]
+    blocks = [getattr(model.backbone, name)[-1] for name in model.backbone.res_layers]
+    assert channels == [
+        block.conv2.out_channels if depth < 50 else block.conv3.out_channels
+        for block in blocks
+    ]
+
+
+def test_weights_are_loaded_where_that_is_asked_for(tmp_path):
+    assert 'init_cfg' not in load(tmp_path).model.backbone
+    init = load(tmp_path, pretrained=True, depth=50).model.backbone.init_cfg
+    assert init == dict(type='Pretrained', checkpoint='torchvision://resnet50')
+
+
+def test_names_and_paths_of_any_letters(tmp_path):
+    classes = tuple(f'{number}: "жук" \\ \'s' for number in range(30))
+    root = '/data/it\'s "mine"\\ $x/новая\n/'
+    cfg = load(tmp_path, root=root, classes=classes)
+    assert cfg.classes == classes
+    assert cfg.data_root == root
+    assert load(tmp_path, classes=('one',)).classes == ('one',)
+
+
+def test_it_is_short(tmp_path):
+    load(tmp_path)
+    lines = (tmp_path / 'written.py').read_text().splitlines()
+    assert len(lines) <= 110
+    assert max(map(len, lines)) <= 88

@@ -1,0 +1,195 @@
+"""One's own data in one command, in each format, up to predictions."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import pytest
+from mmengine.config import Config
+from pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
+from scripts import run_python
+from tiny import REPO
+from tool_modules import load_tool
+
+TOOLS = REPO / 'tools'
+CLASSES = ('square', 'disc')
+
+
+def write_yolo(folder):
+    """The same pictures with YOLO's labels, in folders inside `images/`."""
+    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    for number, picture in enumerate(draw_pictures(CLASSES)):
+        inner = f'day{number % 2}'
+        (folder / 'labels' / inner).mkdir(parents=True, exist_ok=True)
+        (folder / 'images' / inner).mkdir(exist_ok=True)
+        name = f'{number:06}'
+        photo = folder / f'images/{name}.jpg'
+        photo.rename(folder / f'images/{inner}/{name}.jpg')
+        lines = [
+            f'{CLASSES.index(thing.name)} '
+            f'{(x1 + x2) / 2 / IMAGE_SIZE} {(y1 + y2) / 2 / IMAGE_SIZE} '
+            f'{(x2 - x1) / IMAGE_SIZE} {(y2 - y1) / IMAGE_SIZE}'
+            for thing in picture.things
+            for x1, y1, x2, y2 in [thing.box]
+        ]
+        (folder / f'labels/{inner}/{name}.txt').write_text('\n'.join(lines))
+    (folder / 'annotations.json').unlink()
+    (folder / 'classes.txt').write_text('\n'.join(CLASSES))
+
+
+WRITERS = dict(
+    COCO=lambda folder: write_coco(folder, draw_pictures(CLASSES), CLASSES),
+    VOC=lambda folder: write_voc(folder, draw_pictures(CLASSES)),
+    YOLO=write_yolo,
+)
+
+
+@pytest.fixture
+def new_config(monkeypatch, capsys):
+    """Runs the script in this process; returns what it printed."""
+    tool = load_tool('new_config.py')
+
+    def run(*arguments):
+        monkeypatch.setattr('sys.argv', ['new_config.py', *map(str, arguments)])
+        tool.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kind', WRITERS)
+def test_from_a_folder_to_predictions(kind, tmp_path):
+    data = tmp_path / 'data'
+    WRITERS[kind](data)
+    # As a person calls it, from another folder than the config's and the data's.
+    away = tmp_path / 'away'
+    away.mkdir()
+    config = tmp_path / 'configs/mine.py'
+    options = ('--out', config, '--epochs', 1, '--batch-size', 2)
+    printed = run_python(TOOLS / 'new_config.py', '../data', *options, cwd=away)
+    assert f'{kind} in ' in printed
+    trained = run_python(TOOLS / 'train.py', config, cwd=away)
+    assert 'current batch size is 2' in trained
+    (best,) = (away / 'work_dirs/mine').glob('best_coco_bbox_mAP_epoch_1.pth')
+    tested = run_python(TOOLS / 'test.py', config, best, cwd=away)
+    assert 'coco/bbox_mAP: ' in tested
+    export = (TOOLS / 'export_onnx.py', config, best, 'mine.onnx', '--normalize')
+    run_python(*export, cwd=away)
+    photos = next(data.rglob('*.jpg')).parent
+    predict = (TOOLS / 'predict_onnx.py', 'mine.onnx', photos, '--out-dir', 'predicted')
+    run_python(*predict, cwd=away)
+    predictions = json.loads((away / 'predicted/predictions.json').read_text())
+    names = [category['name'] for category in predictions['categories']]
+    assert names == list(Config.fromfile(config).classes)
+    assert sorted(names) == sorted(CLASSES)
+    assert len(predictions['images']) == len(list(photos.glob('*.jpg')))
+
+
+def test_choices_are_said_with_their_numbers(new_config, tmp_path):
+    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    out = tmp_path / 'mine.py'
+    printed = new_config(tmp_path / 'data', '--out', out, '--seed', 3)
+    assert 'train: 3 photos, 6 boxes' in printed
+    assert 'split by chance (--seed 3)' in printed
+    assert 'input       64 x 64 of photos of 64x64' in printed
+    assert '0.0% of 6 objects have fewer than 2 cells (8 pixels)' in printed
+    assert '300 of 1 steps, 300 steps' in printed
+    assert 'square (3), disc (3)' in printed
+    assert f'{out} is written' in printed
+    content = json.loads((tmp_path / 'data/new_config/train.json').read_text())
+    assert len(content['images']) == 3
+    # What was written is no second format, nor the data of another call.
+    again = new_config(tmp_path / 'data', '--out', tmp_path / 'b.py', '--seed', 3)
+    assert again == printed.replace('mine.py', 'b.py')
+    assert (tmp_path / 'b.py').read_text() == out.read_text()
+
+
+def test_wishes_override_choices(new_config, tmp_path):
+    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    options = '--image-scale 96 80 --epochs 7 --batch-size 3 --backbone resnet50'
+    out = tmp_path / 'mine.py'
+    printed = new_config(
+        tmp_path / 'data', '--out', out, *options.split(), '--pretrained'
+    )
+    assert printed.count('as you asked') == 3
+    cfg = Config.fromfile(out)
+    assert cfg.image_scale == (96, 80)
+    assert cfg.train_pipeline[3].crop_size == (96, 96)
+    assert cfg.max_epochs == 7
+    assert cfg.train_dataloader.batch_size == 3
+    assert cfg.model.backbone.depth == 50
+    assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet50'
+
+
+def test_large_photos_are_named_and_shrunk(new_config, tmp_path):
+    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    folder = tmp_path / 'data'
+    options = ('--image-scale', 32, 32, '--batch-size', 2)
+    assert 'decoding' not in new_config(folder, '--out', tmp_path / 'a.py', *options)
+    enlarge(folder, 4)
+    printed = new_config(folder, '--out', tmp_path / 'b.py', *options)
+    assert 'decoding    photos have 64 times the pixels of the input' in printed
+    new_config(folder, '--out', tmp_path / 'c.py', *options, '--shrink')
+    dataset = Config.fromfile(tmp_path / 'c.py').train_dataloader.dataset
+    photos = Path(dataset.data_root, dataset.data_prefix.img)
+    content = json.loads(Path(dataset.data_root, dataset.ann_file).read_text())
+    assert {image['width'] for image in content['images']} == {42}
+    assert all((photos / image['file_name']).is_file() for image in content['images'])
+
+
+def enlarge(folder, times):
+    """Photos and boxes, so many times as large."""
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    for image in content['images']:
+        photo = str(folder / 'images' / image['file_name'])
+        cv2.imwrite(photo, cv2.resize(cv2.imread(photo), None, fx=times, fy=times))
+        image.update(width=image['width'] * times, height=image['height'] * times)
+    for note in content['annotations']:
+        note['bbox'] = [times * value for value in note['bbox']]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ('options', 'said'),
+    [
+        (('--epochs', '0'), 'epochs is 0; it has to be a whole number above 0'),
+        (('--image-scale', '16', '64'), 'both sides have to have 32 pixels'),
+        (('--backbone', 'swin'), 'edit model.backbone'),
+        (('--out', 'mine.txt'), 'end in .py'),
+    ],
+)
+def test_impossible_wishes(new_config, tmp_path, options, said):
+    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    with pytest.raises(SystemExit, match=said):
+        new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py', *options)
+    assert not (tmp_path / 'mine.py').exists()
+
+
+def test_an_edited_config_is_not_overwritten(new_config, tmp_path):
+    (tmp_path / 'mine.py').write_text('mine')
+    with pytest.raises(SystemExit, match='delete it, or name another'):
+        new_config(tmp_path, '--out', tmp_path / 'mine.py')
+    assert (tmp_path / 'mine.py').read_text() == 'mine'
+
+
+def test_nothing_is_written_where_something_would_spoil_the_training(
+    new_config, tmp_path
+):
+    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    (tmp_path / 'data/images/000001.jpg').unlink()
+    before = sorted(tmp_path.rglob('*'))
+    with pytest.raises(SystemExit, match='1 of 3 photos are missing'):
+        new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py')
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+def test_a_photo_in_two_splits_is_named(new_config, tmp_path):
+    data = tmp_path / 'data'
+    write_coco(data, draw_pictures(CLASSES), CLASSES)
+    shutil.copy(data / 'annotations.json', data / 'train.json')
+    (data / 'annotations.json').rename(data / 'val.json')
+    printed = new_config(data, '--out', tmp_path / 'mine.py')
+    assert 'WARNING     4 photos are in train and val alike' in printed
