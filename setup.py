@@ -72,9 +72,13 @@ setup(
     package_data={PACKAGE: ['py.typed']},
     # mmdet and mmcv come under more than one distribution name, so naming one here
     # would pull it in beside the other. Importing the package checks their versions.
-    install_requires=['numpy', 'torch>=2.1'],
+    install_requires=['numpy', 'torch>=2.0.1'],
     extras_require={
-        'export': ['onnx>=1.14', 'onnxruntime>=1.23'],
+        'export': [
+            'onnx>=1.14',
+            'onnxruntime>=1.25; python_version >= "3.11"',  # has DeformConv
+            'onnxruntime>=1.23; python_version == "3.10"',  # the last one for it
+        ],
         'openmmlab': ['mmengine>=0.10.0', 'mmcv>=2.0.0', 'mmdet>=3.3.0'],
     },
     cmdclass={'build_py': BuildWithMim},

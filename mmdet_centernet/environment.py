@@ -16,7 +16,7 @@ from mmdet_centernet_operators.stand_in import use_in_this_process
 # tests were run with. mmdet: its last release. mmcv: what that mmdet takes.
 MINIMUM_VERSIONS = {
     'mmengine': '0.10.0',
-    'torch': '2.1.0',
+    'torch': '2.0.1',
     'mmcv': '2.0.0',
     'mmdet': '3.3.0',
 }
