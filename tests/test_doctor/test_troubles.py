@@ -247,7 +247,9 @@ def openxlab(folder, monkeypatch):
 
 def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
     openxlab(tmp_path, monkeypatch)
+    # From 3.12 on it is a trouble, see the next test.
     findings = examine()
+    findings = findings._replace(around=findings.around._replace(python=(3, 11)))
     assert is_healthy(findings)
     (pin,) = findings.around.broken_pins
     assert pin.startswith('openxlab 0.1.3 asks for setuptools~=60.2.0, ')
