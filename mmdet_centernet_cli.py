@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command, *rest = _parse(sys.argv[1:] if arguments is None else arguments)
     if command in MODULES:
         module, _ = MODULES[command]
-        # Its own process: the package decides by it whether it has to work.
+        # `import mmdet_centernet` skips its checks for `python -m ...doctor` alone.
         sys.exit(subprocess.call([sys.executable, '-m', module, *rest]))
     script = scripts_folder() / SCRIPTS[command][0]
     sys.argv = [str(script), *rest]

@@ -32,12 +32,12 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument('action', choices=('install', 'remove', 'status'))
+    parser.add_argument('action', choices=ACTIONS)
     action = parser.parse_args().action
     folder = mmcv_folder()
     if folder is None:
         sys.exit(NO_MMCV)
-    sys.stdout.write(globals()[action](folder) + '\n')
+    sys.stdout.write(ACTIONS[action](folder) + '\n')
 
 
 def install(folder: Path) -> str:
@@ -107,6 +107,9 @@ def status(folder: Path) -> str:
         'operators in plain torch, for programs that import mmdet_centernet first; '
         '`install` makes them available to all'
     )
+
+
+ACTIONS = {'install': install, 'remove': remove, 'status': status}
 
 
 if __name__ == '__main__':

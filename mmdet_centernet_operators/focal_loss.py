@@ -16,8 +16,8 @@ def sigmoid_focal_loss(
         logits: (N, C).
         labels: (N,) int64; C is the background.
         weight: (C,) of each label, or None.
-        gamma: Exponent that lowers the loss of what is right already.
-        alpha: Share of the positives.
+        gamma: Exponent of the factor that lowers the loss of easy examples.
+        alpha: Weight of the positives; negatives have 1 - alpha.
 
     Returns:
         (N, C).

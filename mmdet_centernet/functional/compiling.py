@@ -1,4 +1,4 @@
-"""Is a compiler looking?"""
+"""Whether ``torch.compile`` traces the running code, asked of any torch."""
 
 from __future__ import annotations
 

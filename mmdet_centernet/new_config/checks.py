@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os.path as osp
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
+from mmdet_centernet.data_report.findings import some
 from mmdet_centernet.data_report.images import broken_images, other_sizes
 from mmdet_centernet.new_config.categories import check_equal, double_names
 from mmdet_centernet.new_config.split import Split
 
-FEW = 3
-"""How many examples are named."""
 OFTEN = 0.1
 """Share of boxes beyond their photo from which on their format is doubted."""
 
@@ -57,7 +56,7 @@ def _missing(split: Split) -> list[str]:
     if not missing:
         return []
     return [
-        f'{len(missing)} of {len(split.paths)} photos are missing: {_some(missing)}. '
+        f'{len(missing)} of {len(split.paths)} photos are missing: {some(missing)}. '
         'Copy them there, or take them out of the file'
     ]
 
@@ -69,7 +68,7 @@ def _broken(split: Split) -> list[str]:
     path, why = next(iter(broken.items()))
     return [
         f'{len(broken)} of {len(split.paths)} photos cannot be read: '
-        f'{_some(list(broken))} ({path}: {why}). Copy them once more, or take them away'
+        f'{some(list(broken))} ({path}: {why}). Copy them once more, or take them away'
     ]
 
 
@@ -80,7 +79,7 @@ def _other_sizes(split: Split) -> list[str]:
     path, (width, height) = next(iter(others.items()))
     return [
         f'{len(others)} photos are not as large as is written with their boxes, which '
-        f'may lie elsewhere then: {_some(list(others))} ({path} has {width} x {height} '
+        f'may lie elsewhere then: {some(list(others))} ({path} has {width} x {height} '
         'pixels). Write the true size; where width and height are exchanged the photo '
         'is turned by its EXIF tag, and boxes have to be those of the upright photo'
     ]
@@ -122,10 +121,3 @@ def _beyond(boxes: np.ndarray, limits: np.ndarray) -> list[str]:
         f'{beyond:.0%} of the boxes reach beyond their photo. COCO wants x, y, width, '
         'height; are these x1, y1, x2, y2?'
     ]
-
-
-def _some(names: Sequence[str]) -> str:
-    """The first few names, and how many more there are."""
-    rest = len(names) - FEW
-    text = ', '.join(names[:FEW])
-    return f'{text} and {rest} more' if rest > 0 else text

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+from mmdet_centernet.data_report.annotation_file import is_box
+
 FIELDS: dict[str, dict[str, Any]] = dict(
     images=dict(id=(int, str), file_name=str, width=Real, height=Real),
     annotations=dict(id=int, image_id=(int, str), category_id=int, bbox=list),
     categories=dict(id=int, name=str),
 )
-NUMBERS_OF_A_BOX = 4
 
 
 def field_faults(content: Mapping[str, Any]) -> list[str]:
@@ -43,14 +44,9 @@ def _wrong_field(entry: Any, fields: Mapping[str, Any]) -> str | None:
             return f'has no {field}'
         if not isinstance(entry[field], kind):
             return f'has the {field} {entry[field]!r}'
-    box = entry.get('bbox', [0.0] * NUMBERS_OF_A_BOX)
-    if 'bbox' in fields and not _is_box(box):
-        return f'has the bbox {box!r}; it has to be [x, y, width, height]'
+    if 'bbox' in fields and not is_box(entry['bbox']):
+        return f'has the bbox {entry["bbox"]!r}; it has to be [x, y, width, height]'
     return None
-
-
-def _is_box(box: Sequence[Any]) -> bool:
-    return len(box) == NUMBERS_OF_A_BOX and all(isinstance(v, Real) for v in box)
 
 
 def _double_ids(content: Mapping[str, Any]) -> list[str]:
