@@ -17,9 +17,26 @@ if not doctor_is_called():
     check_versions()
     load_operators()
 
-    from mmdet_centernet import codecs, hooks, models, transforms
+    from mmdet_centernet import (
+        codecs,
+        datasets,
+        evaluation,
+        hooks,
+        models,
+        transforms,
+        visualization,
+    )
     from mmdet_centernet.checkpoint import allow_mmengine_checkpoints
 
     allow_mmengine_checkpoints()
 
-__all__ = ['__version__', 'codecs', 'hooks', 'models', 'transforms']
+__all__ = [
+    '__version__',
+    'codecs',
+    'datasets',
+    'evaluation',
+    'hooks',
+    'models',
+    'transforms',
+    'visualization',
+]

@@ -8,7 +8,15 @@ import pytest
 from scripts import run
 from tiny import REPO
 
-from mmdet_centernet import codecs, hooks, models, transforms
+from mmdet_centernet import (
+    codecs,
+    datasets,
+    evaluation,
+    hooks,
+    models,
+    transforms,
+    visualization,
+)
 
 bs4 = pytest.importorskip('bs4', reason='requirements/docs.txt is not installed')
 pytest.importorskip('sphinx', reason='requirements/docs.txt is not installed')
@@ -41,7 +49,15 @@ def test_every_page_of_the_docs_is_in_the_site(site):
 
 def test_what_packages_offer_is_in_the_reference():
     text = (REPO / 'docs' / 'api.rst').read_text()
-    packages = (codecs, hooks, models, transforms)
+    packages = (
+        codecs,
+        datasets,
+        evaluation,
+        hooks,
+        models,
+        transforms,
+        visualization,
+    )
     offered = [name for package in packages for name in package.__all__]
     assert [name for name in offered if f':: {name}\n' not in text] == []
 

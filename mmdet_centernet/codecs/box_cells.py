@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet_centernet.codecs.targets import CenterTargets
+from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
 from mmdet_centernet.functional.gaussian import gaussian_cells
 
 
@@ -31,18 +31,18 @@ class BoxCells(NamedTuple):
     weights: Tensor
 
 
-def center_cells(targets: CenterTargets) -> BoxCells:
-    """The cell of each centre alone, as in the paper.
+def center_cells(targets: PointTargets) -> BoxCells:
+    """The cell of each point alone, as in the paper.
 
     Args:
-        targets: The objects.
+        targets: The points.
 
     Returns:
-        BoxCells: P = N. A cell that holds several centres is listed for each.
+        BoxCells: P = N. A cell that holds several points is listed for each.
     """
     xs, ys = targets.centers.unbind(1)
     objects = torch.arange(len(xs), device=xs.device)
-    return BoxCells(objects, xs, ys, targets.valid.float())
+    return BoxCells(objects, xs, ys, targets.supervised.float())
 
 
 def surrounding_cells(targets: CenterTargets) -> BoxCells:
@@ -63,10 +63,11 @@ def surrounding_cells(targets: CenterTargets) -> BoxCells:
     )
     cells = (targets.images[objects] * height + ys) * width + xs
     areas = targets.sizes.prod(dim=1)[objects]
-    areas = torch.where(heights > 0, areas, torch.inf)
+    teaches = (heights > 0) & targets.supervised[objects]
+    areas = torch.where(teaches, areas, torch.inf)
     smallest = areas.new_full((num_images * height * width,), torch.inf)
     smallest.scatter_reduce_(0, cells, areas, 'amin')
-    heights = torch.where(areas == smallest[cells], heights, 0.0)
+    heights = torch.where(teaches & (areas == smallest[cells]), heights, 0.0)
     totals = heights.new_zeros(len(targets.radii)).index_add_(0, objects, heights)
     nonzero = torch.where(totals > 0, totals, 1.0)
     return BoxCells(objects, xs, ys, heights / nonzero[objects])

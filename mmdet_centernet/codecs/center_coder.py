@@ -1,16 +1,26 @@
-"""Output maps in, boxes out.
+"""Output maps in, objects out.
 
-Legend: B images, C classes, H x W map, K detections an image.
+Legend: B images, C classes, D channels, H x W map, K detections an image.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from mmdet_centernet.functional.peaks import gather_cells, top_peaks
+from mmdet_centernet.codecs.box_properties import OffsetProperty, SizeProperty
+from mmdet_centernet.codecs.joints import JointPoints
+from mmdet_centernet.codecs.properties import KeypointsProperty, Property
+from mmdet_centernet.functional.mirror import mean_logit
+from mmdet_centernet.functional.peaks import cell_positions, gather_cells, top_peaks
+
+Maps = Mapping[str, Tensor]
+"""Outputs of the head by name, each (B, D, H, W): ``heatmap``, ``wh``, ``offset``, the
+properties, and ``NAME_heatmap`` and ``NAME_offset`` of each further point set."""
 
 
 class Detections(NamedTuple):
@@ -27,6 +37,102 @@ class Detections(NamedTuple):
     labels: Tensor
 
 
+@dataclass(frozen=True)
+class CenterCoder:
+    """Reads objects off the maps (paper, section 3.1).
+
+    Attributes:
+        stride: Pixels a cell.
+        topk: Detections an image.
+        kernel: Odd side of the neighbourhood that a peak must top, in cells.
+        properties: What is read beside boxes, by the name of its map.
+        point_sets: Points of objects that have heatmaps of their own, by name.
+    """
+
+    stride: int
+    topk: int
+    kernel: int
+    properties: Mapping[str, Property] = field(default_factory=dict)
+    point_sets: Mapping[str, JointPoints] = field(default_factory=dict)
+
+    def decode(self, maps: Maps) -> tuple[Detections, dict[str, Tensor]]:
+        """Read boxes and properties.
+
+        Args:
+            maps: Outputs of the head.
+
+        Returns:
+            K = min(topk, C * H * W) detections, and (B, K, *row_shape) values by the
+            key of the property, in pixels of the network input. Computed in float32 at
+            least.
+        """
+        peaks = top_peaks(maps['heatmap'], self.topk, self.kernel)
+        boxes, values = self.decode_at(maps, peaks.cells)
+        return Detections(boxes, peaks.logits.float().sigmoid(), peaks.labels), values
+
+    def decode_at(self, maps: Maps, cells: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Read boxes and properties in given cells.
+
+        Args:
+            maps: Outputs of the head.
+            cells: (B, K) positions, ``y * W + x``.
+
+        Returns:
+            (B, K, 4) boxes, and (B, K, *row_shape) values by the key of the property,
+            in pixels of the network input.
+        """
+        places = cell_positions(cells, maps['heatmap'].shape[-1])  # (B, K, 2)
+
+        def read(name: str, prop: Property) -> Tensor:
+            return prop.decode(gather_cells(maps[name], cells).float(), places)
+
+        centers, sizes = read('offset', OFFSET), read('wh', SIZE)
+        boxes = torch.cat([centers - sizes / 2, centers + sizes / 2], dim=-1)
+        values = {name: read(name, prop) for name, prop in self.properties.items()}
+        for name, points in self.point_sets.items():
+            values[points.keypoints] = points.refine(
+                values[points.keypoints],
+                boxes,
+                maps[f'{name}_heatmap'],
+                maps.get(f'{name}_offset'),
+            )
+        to_pixels = scale_matrix(self.stride, boxes.device)
+        return boxes * self.stride, {
+            prop.key: prop.transform(values[name], to_pixels)
+            for name, prop in self.properties.items()
+        }
+
+    def merge_flipped(self, maps: Maps, flipped: Maps) -> dict[str, Tensor]:
+        """Average the maps of images with those of the flipped images.
+
+        Heat is averaged as a probability. The offset is that of the image alone:
+        flipped, the same object may lie in another cell.
+
+        Args:
+            maps: Of the images.
+            flipped: Of the images flipped left to right, padding included.
+
+        Returns:
+            The maps, in the geometry of the images.
+        """
+        back = {name: one.flip(-1) for name, one in flipped.items()}
+        merged = dict(heatmap=mean_logit(maps['heatmap'], back['heatmap']))
+        properties = dict(wh=SIZE, offset=OFFSET, **self.properties)
+        for name, prop in properties.items():
+            merged[name] = prop.merge_flipped(maps[name], back[name])
+        for name, points in self.point_sets.items():
+            heatmap, offset = f'{name}_heatmap', f'{name}_offset'
+            keypoints = cast(KeypointsProperty, self.properties[points.keypoints])
+            heat = points.flip_heatmap(back[heatmap], keypoints)
+            merged[heatmap] = mean_logit(maps[heatmap], heat)
+            if points.loss_offset is not None:
+                merged[offset] = OFFSET.merge_flipped(maps[offset], back[offset])
+        return merged
+
+
+SIZE, OFFSET = SizeProperty('sizes'), OffsetProperty('points')
+
+
 def decode_centers(
     heatmap: Tensor,
     wh: Tensor,
@@ -36,7 +142,7 @@ def decode_centers(
     topk: int,
     kernel: int,
 ) -> Detections:
-    """Read boxes off the maps (paper, section 3.1).
+    """Read boxes alone off the maps (paper, section 3.1).
 
     Args:
         heatmap: (B, C, H, W) logits.
@@ -49,17 +155,13 @@ def decode_centers(
     Returns:
         Detections: K = min(topk, C * H * W). Computed in float32 at least.
     """
-    peaks = top_peaks(heatmap, topk, kernel)
-    sizes = gather_cells(wh, peaks.cells).float()
-    offsets = gather_cells(offset, peaks.cells).float()
-    width = heatmap.shape[-1]
-    cells = torch.stack(
-        [
-            peaks.cells % width,
-            torch.div(peaks.cells, width, rounding_mode='floor'),
-        ],
-        dim=-1,
-    )
-    centers = cells + offsets
-    boxes = torch.cat([centers - sizes / 2, centers + sizes / 2], dim=-1) * stride
-    return Detections(boxes, peaks.logits.float().sigmoid(), peaks.labels)
+    coder = CenterCoder(stride, topk, kernel)
+    found, _ = coder.decode(dict(heatmap=heatmap, wh=wh, offset=offset))
+    return found
+
+
+def scale_matrix(factor: float, device: torch.device) -> Tensor:
+    """(3, 3) map to an image so many times as large, made on the device."""
+    matrix = torch.eye(3, device=device) * factor
+    matrix[2, 2] = 1
+    return matrix

@@ -16,8 +16,8 @@ from mmdet_centernet.functional.gaussian import gaussian_cells
 
 
 @dataclass(frozen=True)
-class CenterTargets:
-    """The objects of a batch as a list, N long.
+class PointTargets:
+    """The points of a batch that a heatmap learns, as a list, N long.
 
     A list instead of maps: two objects whose centres share a cell both keep their size
     and offset (as in the official implementation), and no map has to be written.
@@ -25,15 +25,11 @@ class CenterTargets:
     Attributes:
         images: (N,) int64 image of the batch.
         labels: (N,) int64 class.
-        centers: (N, 2) int64 cell of the centre.
-        sizes: (N, 2) width and height.
-        offsets: (N, 2) centre minus its cell, in [0, 1).
+        centers: (N, 2) int64 cell of the point.
+        offsets: (N, 2) point minus its cell, in [0, 1).
         radii: (N,) int64 radius of the Gaussian; -1 where there is no object.
-        valid: (N,) bool. Boxes that cannot be learned keep their row, so that the
+        valid: (N,) bool. Points that cannot be learned keep their row, so that the
             length of the list is known without asking the device.
-        dropped: (N,) bool, boxes without a finite, positive area on the map.
-        mislabeled: (N,) bool, labels outside [0, C). What else is not valid was left
-            out by official clipping.
         ignored: (B, H, W) bool cells that are no negatives, or None.
         shape: B, C, H, W.
         max_radius: Upper bound of the radii.
@@ -42,15 +38,45 @@ class CenterTargets:
     images: Tensor
     labels: Tensor
     centers: Tensor
-    sizes: Tensor
     offsets: Tensor
     radii: Tensor
     valid: Tensor
-    dropped: Tensor
-    mislabeled: Tensor
     ignored: Tensor | None
     shape: tuple[int, int, int, int]
     max_radius: int
+
+    @property
+    def points(self) -> Tensor:
+        """(N, 2) x, y of the points in cells."""
+        return self.centers + self.offsets
+
+    @property
+    def supervised(self) -> Tensor:
+        """(N,) bool, rows that teach what is read at the points."""
+        return self.valid
+
+
+@dataclass(frozen=True)
+class CenterTargets(PointTargets):
+    """The objects of a batch, N long; each is the point in the middle of its box.
+
+    Attributes:
+        sizes: (N, 2) width and height.
+        dropped: (N,) bool, boxes without a finite, positive area on the map.
+        mislabeled: (N,) bool, labels outside [0, C). What else is not valid was left
+            out by official clipping.
+        only_heat: (N,) bool objects that teach the heatmap alone; None for none.
+    """
+
+    sizes: Tensor
+    dropped: Tensor
+    mislabeled: Tensor
+    only_heat: Tensor | None = None
+
+    @property
+    def supervised(self) -> Tensor:
+        """(N,) bool, objects that teach size, offset and properties."""
+        return self.valid if self.only_heat is None else self.valid & ~self.only_heat
 
 
 class Heat(NamedTuple):
@@ -68,11 +94,11 @@ class Heat(NamedTuple):
     num_peaks: Tensor
 
 
-def list_heat(targets: CenterTargets) -> Heat:
+def list_heat(targets: PointTargets) -> Heat:
     """Splat a Gaussian for every object (paper, section 3).
 
     Args:
-        targets: The objects.
+        targets: The points.
 
     Returns:
         Heat: On a CPU P is the area of the Gaussians.
@@ -88,11 +114,11 @@ def list_heat(targets: CenterTargets) -> Heat:
     return Heat(cells, covered.values, _count_distinct(peaks))
 
 
-def paint_heatmap(targets: CenterTargets) -> Tensor:
+def paint_heatmap(targets: PointTargets) -> Tensor:
     """The Gaussians as a map; overlaps of a class keep the higher value.
 
     Args:
-        targets: The objects.
+        targets: The points.
 
     Returns:
         (B, C, H, W) float32, exactly 1 in the cells that hold a centre.

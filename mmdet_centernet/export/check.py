@@ -10,20 +10,25 @@ Legend: K detections, C classes, H x W map.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet_centernet.codecs import Detections, decode_centers
-from mmdet_centernet.functional.mirror import average_mirrored
+from mmdet_centernet.codecs import CenterCoder, Detections
 from mmdet_centernet.functional.peaks import top_peaks
 
 BOX_TOLERANCE = 0.01
 """Pixels."""
 SCORE_TOLERANCE = 1e-4
+PROPERTY_TOLERANCE = 1e-3
+"""Of 1 plus the size of the value, whatever its unit."""
+TIED_JOINTS = 0.01
+"""Share of values of a property that need not agree: where a joint is as near to one
+peak as to another, a rounding error decides."""
 
 
 class Difference(NamedTuple):
@@ -32,49 +37,58 @@ class Difference(NamedTuple):
     Attributes:
         boxes: In pixels, over the four coordinates.
         scores: By how much scores would have to change to make the detections right.
+        properties: Error of a property, divided by 1 plus the size of its value.
     """
 
     boxes: float
     scores: float
+    properties: float
 
     @property
     def small(self) -> bool:
-        """Whether both are within their tolerance; nan is not."""
-        return self.boxes <= BOX_TOLERANCE and self.scores <= SCORE_TOLERANCE
+        """Whether all are within their tolerance; nan is not."""
+        return (
+            self.boxes <= BOX_TOLERANCE
+            and self.scores <= SCORE_TOLERANCE
+            and self.properties <= PROPERTY_TOLERANCE
+        )
 
 
 @torch.no_grad()
 def reference_maps(
     detector: nn.Module, inputs: Tensor, *, flip: bool
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> dict[str, Tensor]:
     """What a detector computes by itself.
 
     Args:
         detector: Detector with a ``CTDetHead``.
         inputs: (B, 3, H, W) output of the data preprocessor.
-        flip: Average with the mirror image.
+        flip: Average with the flipped image.
 
     Returns:
-        Heatmap logits (B, C, H, W), sizes and offsets (B, 2, H, W) of the last stack.
+        (B, D, H, W) maps of the last stack by name.
     """
-    maps = [stacks[-1] for stacks in detector(inputs, mode='tensor')]
-    if flip:
-        mirrored = detector(inputs.flip(-1), mode='tensor')
-        maps = list(average_mirrored(maps, [stacks[-1] for stacks in mirrored]))
-    heatmap, wh, offset = maps
-    return heatmap, wh, offset
+    head: Any = detector.bbox_head
+    maps = head.name_maps(detector(inputs, mode='tensor'))
+    if not flip:
+        return maps
+    flipped = head.name_maps(detector(inputs.flip(-1), mode='tensor'))
+    return head.coder.merge_flipped(maps, flipped)
 
 
 def compare(
-    found: Detections, maps: Sequence[Tensor], *, stride: int, kernel: int
+    found: Detections,
+    values: Mapping[str, Tensor],
+    maps: Mapping[str, Tensor],
+    coder: CenterCoder,
 ) -> Difference:
     """Compare detections with the maps that they should have been read off.
 
     Args:
         found: K detections of B images.
-        maps: Heatmap logits (B, C, H, W), sizes and offsets (B, 2, H, W).
-        stride: Pixels a cell.
-        kernel: Odd side of the neighbourhood of a peak, in cells.
+        values: (B, K, *row_shape) of their properties, by key.
+        maps: (B, D, H, W) by name.
+        coder: Reads the maps.
 
     Returns:
         The largest differences.
@@ -82,27 +96,30 @@ def compare(
     differences = torch.stack(
         [
             _compare_image(
-                Detections(*(values[i] for values in found)),
-                [values[i : i + 1] for values in maps],
-                stride,
-                kernel,
+                Detections(*(one[i] for one in found)),
+                {key: one[i] for key, one in values.items()},
+                {name: one[i : i + 1] for name, one in maps.items()},
+                coder,
             )
             for i in range(len(found.scores))
         ]
     )
-    boxes, scores = differences.amax(0).tolist()  # unlike Python's max it keeps a nan
-    return Difference(boxes, scores)
+    # Unlike Python's max, amax keeps a nan.
+    return Difference(*differences.amax(0).tolist())
 
 
 def _compare_image(
-    found: Detections, maps: Sequence[Tensor], stride: int, kernel: int
+    found: Detections,
+    values: Mapping[str, Tensor],
+    maps: Mapping[str, Tensor],
+    coder: CenterCoder,
 ) -> Tensor:
-    """Differences of boxes and of scores of one image: (2,)."""
-    heatmap = maps[0]
-    boxes = _boxes_of_cells(maps, stride)
+    """Differences of boxes, scores and properties of one image: (3,)."""
+    heatmap, kernel = maps['heatmap'], coder.kernel
     # Those of score 0 fill up the list; their boxes mean nothing.
-    labels, shown = found.labels[found.scores != 0], found.boxes[found.scores != 0]
-    gaps, cells = (shown[:, None] - boxes).abs().amax(-1).min(1)
+    is_real = found.scores != 0
+    labels, shown = found.labels[is_real], found.boxes[is_real]
+    gaps, cells = (shown[:, None] - _boxes_of_cells(maps, coder)).abs().amax(-1).min(1)
     scores = heatmap[0].flatten(1).sigmoid()  # (C, H * W)
     around = F.unfold(scores.view_as(heatmap)[0, :, None], kernel, padding=kernel // 2)
     hottest = around.amax(1)
@@ -110,25 +127,50 @@ def _compare_image(
     listed[labels, cells] = True
     at_cells = scores[labels, cells]
     faults = [
-        found.scores[found.scores != 0] - at_cells,
+        found.scores[is_real] - at_cells,
         hottest[labels, cells] - at_cells,
         found.scores.diff().clamp(min=0),  # the best has to come first
         _missing(found, heatmap, listed, around, kernel),
     ]
-    zero = boxes.new_zeros(1)
+    zero = shown.new_zeros(1)
+    shown_values = {key: one[is_real] for key, one in values.items()}
     return torch.stack(
-        [torch.cat([gaps, zero]).max(), torch.cat([*faults, zero]).abs().max()]
+        [
+            torch.cat([gaps, zero]).max(),
+            torch.cat([*faults, zero]).abs().max(),
+            torch.cat(
+                [*_property_errors(shown_values, cells, maps, coder), zero]
+            ).max(),
+        ]
     )
 
 
-def _boxes_of_cells(maps: Sequence[Tensor], stride: int) -> Tensor:
+def _property_errors(
+    values: Mapping[str, Tensor],
+    cells: Tensor,
+    maps: Mapping[str, Tensor],
+    coder: CenterCoder,
+) -> list[Tensor]:
+    """Relative errors of properties that were read in (n,) cells: (1,) each."""
+    if not len(cells):
+        return []
+    _, expected = coder.decode_at(maps, cells[None])
+    snapped = {points.keypoints for points in coder.point_sets.values()}
+    errors = []
+    for name, prop in coder.properties.items():
+        (truth,) = expected[prop.key]
+        sizes = 1 + truth.reshape(len(truth), -1).abs().amax(dim=1)
+        error = prop.error(values[prop.key], truth) / sizes
+        worst = error.nanquantile(1 - TIED_JOINTS) if name in snapped else error.max()
+        errors.append(worst.reshape(1))
+    return errors
+
+
+def _boxes_of_cells(maps: Mapping[str, Tensor], coder: CenterCoder) -> Tensor:
     """The box of every cell: (H * W, 4)."""
-    heatmap, wh, offset = maps
-    area = heatmap[0, 0].numel()
-    # Falling from cell to cell, it gives them in their order.
-    falling = -torch.arange(area, dtype=torch.float32).view_as(heatmap[:, :1])
-    found = decode_centers(falling, wh, offset, stride=stride, topk=area, kernel=1)
-    return found.boxes[0]
+    cells = torch.arange(maps['heatmap'][0, 0].numel())
+    boxes, _ = replace(coder, properties={}, point_sets={}).decode_at(maps, cells[None])
+    return boxes[0]
 
 
 def _missing(

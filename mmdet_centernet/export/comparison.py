@@ -119,6 +119,7 @@ class Comparison:
             raise ValueError(
                 f'ONNX Runtime and torch disagree on {text_of(shape)}: boxes by '
                 f'{difference.boxes:.2g} pixels, scores by {difference.scores:.2g}'
+                + self._of_properties(difference)
             )
         return difference
 
@@ -130,30 +131,38 @@ class Comparison:
         )
         inputs: Tensor = self.network.preprocessor(batch, False)['inputs']
         maps = reference_maps(self.detector, inputs, flip=self.network.flip)
-        found = self._run(images if self.network.normalize else inputs.numpy(), shape)
-        settings = self.network.head.test_settings
-        expected = len(inputs), min(settings['topk'], maps[0][0].numel())
+        found, values = self._run(
+            images if self.network.normalize else inputs.numpy(), shape
+        )
+        coder = self.network.head.coder
+        expected = len(inputs), min(coder.topk, maps['heatmap'][0].numel())
         if found.scores.shape != expected:
             raise ValueError(
                 f'ONNX Runtime and torch disagree on {text_of(shape)}: detections are '
                 f'{tuple(found.scores.shape)}, not {expected}'
             )
-        return compare(
-            found,
-            maps,
-            stride=self.network.head.stride,
-            kernel=settings['local_maximum_kernel'],
-        )
+        return compare(found, values, maps, coder)
 
-    def _run(self, fed: np.ndarray, shape: Shape) -> Detections:
+    def _of_properties(self, difference: Difference) -> str:
+        if not self.network.head.properties:
+            return ''
+        return f', properties by {difference.properties:.2g} of their size'
+
+    def _run(
+        self, fed: np.ndarray, shape: Shape
+    ) -> tuple[Detections, dict[str, Tensor]]:
+        """What the graph puts out: detections, and their properties by key."""
+        names = self.network.output_names
         try:
-            outputs = self.session.run(list(Detections._fields), {'images': fed})
+            outputs = self.session.run(names, {'images': fed})
         except Exception as error:  # onnxruntime's have no class in common
             raise ValueError(
                 f'ONNX Runtime and torch disagree on {text_of(shape)}: the graph does '
                 f'not run, {error}'
             ) from error
-        return Detections(*map(torch.from_numpy, outputs))
+        tensors = dict(zip(names, map(torch.from_numpy, outputs), strict=True))
+        found = Detections(*(tensors.pop(name) for name in Detections._fields))
+        return found, tensors
 
 
 def text_of(shape: Shape) -> str:

@@ -1,4 +1,4 @@
-"""What the exported graph computes: from an image to boxes."""
+"""What the exported graph computes: from an image to objects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmdet_centernet.codecs import Detections, decode_centers
+from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export.deform_conv import replace_deform_convs
-from mmdet_centernet.functional.mirror import average_mirrored
 from mmdet_centernet.models.ctdet_head import CTDetHead
 
 
@@ -50,7 +49,13 @@ class ExportNetwork(nn.Module):
         self.normalize = normalize
         self.flip = flip
 
-    def forward(self, images: Tensor) -> Detections:
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs, in order: of detections, then of properties."""
+        keys = [prop.key for prop in self.head.properties.values()]
+        return [*Detections._fields, *keys]
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Detect objects.
 
         Args:
@@ -59,23 +64,24 @@ class ExportNetwork(nn.Module):
                 right they are padded to what the data preprocessor pads to.
 
         Returns:
-            Boxes (B, K, 4) in pixels of the images, scores (B, K), labels (B, K).
+            Boxes (B, K, 4) in pixels of the images, scores (B, K), labels (B, K), and
+            (B, K, *row_shape) of each property.
         """
         images = self._pad(self._normalize(images) if self.normalize else images)
         maps = self._maps(images)
         if self.flip:
-            maps = average_mirrored(maps, self._maps(images.flip(-1)))
-        return decode_centers(
-            *maps,
-            stride=self.head.stride,
-            topk=self.head.test_settings['topk'],
-            kernel=self.head.test_settings['local_maximum_kernel'],
-        )
+            maps = self._merge_flipped(maps, images)
+        found, values = self.head.coder.decode(maps)
+        return (*found, *values.values())
 
-    def _maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Heatmap logits, sizes and offsets of the last stack."""
-        heatmap, wh, offset = self.detector(images, mode='tensor')
-        return heatmap[-1], wh[-1], offset[-1]
+    def _merge_flipped(
+        self, maps: dict[str, Tensor], images: Tensor
+    ) -> dict[str, Tensor]:
+        return self.head.coder.merge_flipped(maps, self._maps(images.flip(-1)))
+
+    def _maps(self, images: Tensor) -> dict[str, Tensor]:
+        """The maps of the last stack."""
+        return self.head.name_maps(self.detector(images, mode='tensor'))
 
     def _normalize(self, images: Tensor) -> Tensor:
         """As mmengine's ``ImgDataPreprocessor`` does, for a whole batch."""

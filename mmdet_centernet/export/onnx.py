@@ -15,7 +15,6 @@ import torch
 from mmengine.utils import digit_version
 from torch import nn
 
-from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export.check import Difference
 from mmdet_centernet.export.comparison import Comparison, Shape, shapes_to_check
 from mmdet_centernet.export.metadata import describe_network
@@ -139,7 +138,7 @@ def _trace(
             f'{folder}/network.onnx',
             opset_version=_opset(network),
             input_names=['images'],
-            output_names=list(Detections._fields),
+            output_names=network.output_names,
             dynamic_axes=None if static else _free_axes(network),
             **_tracing(),
         )
@@ -151,7 +150,7 @@ def _free_axes(network: ExportNetwork) -> dict[str, dict[int, str]]:
     height = 1 if network.normalize else 2
     return dict(
         images={0: 'batch', height: 'height', height + 1: 'width'},
-        **{name: {0: 'batch', 1: 'detections'} for name in Detections._fields},
+        **{name: {0: 'batch', 1: 'detections'} for name in network.output_names},
     )
 
 

@@ -1,35 +1,9 @@
-"""What do an image and its mirror image say together.
-
-Legend: B images, C classes, H x W map.
-"""
+"""What do an image and its flipped image say together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
-
-
-def average_mirrored(
-    straight: Sequence[Tensor], mirrored: Sequence[Tensor]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Average the maps of images with those of their mirror images.
-
-    Heat is averaged as a probability. The offset is that of the image alone: in the
-    mirror image the same object may lie in another cell.
-
-    Args:
-        straight: Heatmap logits (B, C, H, W), sizes (B, 2, H, W) and offsets
-            (B, 2, H, W) of the images.
-        mirrored: The same of the images mirrored left to right, padding included.
-
-    Returns:
-        The three maps, in the geometry of the images.
-    """
-    heatmap, wh, offset = straight
-    other_heatmap, other_wh, _ = (maps.flip(-1) for maps in mirrored)
-    return mean_logit(heatmap, other_heatmap), (wh + other_wh) / 2, offset
 
 
 def mean_logit(one: Tensor, other: Tensor) -> Tensor:

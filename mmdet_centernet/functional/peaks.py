@@ -128,6 +128,20 @@ def _rank(
     return ranked
 
 
+def cell_positions(cells: Tensor, width: int) -> Tensor:
+    """Column and row of cells.
+
+    Args:
+        cells: (...) positions, ``y * W + x``.
+        width: Columns of the map, W.
+
+    Returns:
+        (..., 2) int64 x, y.
+    """
+    ys = torch.div(cells, width, rounding_mode='floor')
+    return torch.stack([cells % width, ys], dim=-1)
+
+
 def gather_cells(maps: Tensor, cells: Tensor) -> Tensor:
     """Read the vectors that stand at the given cells.
 

@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import draw_view
 from mmdet_centernet.hooks.heatmap_view import (
-    HeadMaps,
     View,
     network_view,
     original_view,
@@ -161,7 +160,8 @@ class HeatmapVisualizationHook(Hook):
         if self._is_aside or self._maps is not None or not isinstance(outputs, tuple):
             return
         with self._never_in_the_way():
-            self._maps = HeadMaps(*(stacks[-1].detach() for stacks in outputs))
+            maps = self._detector.bbox_head.name_maps(outputs)
+            self._maps = {name: one.detach() for name, one in maps.items()}
 
     def _forget(self) -> None:
         """Let go of the tensors of an iteration."""
@@ -171,7 +171,7 @@ class HeatmapVisualizationHook(Hook):
     def _view(self, mode: str, index: int, sample: DetDataSample) -> View:
         """One image of the batch with what was found in it."""
         detector = self._detector
-        maps = HeadMaps(*(stack[index, None] for stack in self._maps))
+        maps = {name: one[index, None] for name, one in self._maps.items()}
         if mode != 'train':
             return original_view(detector.bbox_head, sample, maps)
         return network_view(

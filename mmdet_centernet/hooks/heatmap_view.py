@@ -23,19 +23,8 @@ from mmdet_centernet.codecs import paint_heatmap
 from mmdet_centernet.functional.affine import image_matrix, map_boxes
 from mmdet_centernet.models import CTDetHead
 
-
-class HeadMaps(NamedTuple):
-    """What the last stack of the head says about B images.
-
-    Attributes:
-        heatmap: (B, C, H, W) logits.
-        wh: (B, 2, H, W).
-        offset: (B, 2, H, W).
-    """
-
-    heatmap: Tensor
-    wh: Tensor
-    offset: Tensor
+HeadMaps = Mapping[str, Tensor]
+"""(1, D, H, W) maps of the last stack of the head, by name."""
 
 
 class View(NamedTuple):
@@ -69,20 +58,18 @@ def network_view(
         head: Knows the targets, and reads detections off its maps.
         pixels: (channels, height, width) network input.
         sample: Ground truth in pixels of the network input.
-        maps: Outputs of the head, B = 1.
+        maps: Outputs of the head.
         preprocessor: Made the input.
     """
     image = recover_image(pixels, preprocessor)
     height, width = image.shape[:2]
     meta = dict(ori_shape=(height, width), img_shape=(height, width))
     truth = sample.gt_instances
-    target = target_heat(head, truth, np.eye(3), _shape(maps.heatmap))
-    (found,) = head.predict_by_feat(
-        [maps.heatmap], [maps.wh], [maps.offset], [meta], rescale=False
-    )
+    target = target_heat(head, truth, np.eye(3), _shape(maps['heatmap']))
+    (found,) = head.predict_maps(maps, [meta], rescale=False)
     return View(
         image,
-        spread_heat(peak_heat(maps.heatmap), meta, head.stride),
+        spread_heat(peak_heat(maps['heatmap']), meta, head.stride),
         found,
         spread_heat(target, meta, head.stride),
         truth,
@@ -95,17 +82,17 @@ def original_view(head: CTDetHead, sample: DetDataSample, maps: HeadMaps) -> Vie
     Args:
         head: Knows the targets.
         sample: Detections and, where there is one, ground truth in pixels of the image.
-        maps: Outputs of the head, B = 1.
+        maps: Outputs of the head.
     """
     meta, truth = sample.metainfo, sample.get('gt_instances')
     target = None
     if truth is not None:
         to_input = np.linalg.inv(image_matrix(meta))
-        asked_for = target_heat(head, truth, to_input, _shape(maps.heatmap))
+        asked_for = target_heat(head, truth, to_input, _shape(maps['heatmap']))
         target = spread_heat(asked_for, meta, head.stride)
     return View(
         mmcv.imfrombytes(get(sample.img_path), channel_order='rgb'),
-        spread_heat(peak_heat(maps.heatmap), meta, head.stride),
+        spread_heat(peak_heat(maps['heatmap']), meta, head.stride),
         sample.pred_instances,
         target,
         truth,

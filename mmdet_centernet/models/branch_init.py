@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import nn
@@ -17,8 +16,8 @@ class BranchInit:
 
     Attributes:
         heatmap_bias: Logit of the heatmap before any training.
-        num_small: So many convolutions of the size and offset branches, counted from
-            the last, start with small normal weights.
+        num_small: So many convolutions of the other branches, counted from the last,
+            start with small normal weights.
         num_unbiased: So many, counted likewise, start with zero bias.
     """
 
@@ -37,22 +36,17 @@ BRANCH_INITS = {
 }
 
 
-def init_branches(
-    heatmap: nn.Module, regressions: Iterable[nn.Module], rule: BranchInit
-) -> None:
-    """Give the branches of one stack their initial weights.
+def init_heatmap(branch: nn.Module, rule: BranchInit) -> None:
+    """Give the branch of a heatmap its initial weights."""
+    nn.init.constant_(_from_the_last(branch, 'bias')[0], rule.heatmap_bias)
 
-    Args:
-        heatmap: The heatmap branch.
-        regressions: The other branches.
-        rule: What to do.
-    """
-    nn.init.constant_(_from_the_last(heatmap, 'bias')[0], rule.heatmap_bias)
-    for branch in regressions:
-        for weight in _from_the_last(branch, 'weight')[: rule.num_small]:
-            nn.init.normal_(weight, std=REGRESSION_STD)
-        for bias in _from_the_last(branch, 'bias')[: rule.num_unbiased]:
-            nn.init.zeros_(bias)
+
+def init_regression(branch: nn.Module, rule: BranchInit) -> None:
+    """Give the branch of any other map its initial weights."""
+    for weight in _from_the_last(branch, 'weight')[: rule.num_small]:
+        nn.init.normal_(weight, std=REGRESSION_STD)
+    for bias in _from_the_last(branch, 'bias')[: rule.num_unbiased]:
+        nn.init.zeros_(bias)
 
 
 def _from_the_last(branch: nn.Module, kind: str) -> list[nn.Parameter]:

@@ -1,17 +1,14 @@
 """How wrong are the output maps of one stack.
 
-Legend: B images, C classes, N objects in the batch, P cells that learn boxes, H x W
-map. Units are cells.
+Legend: B images, C classes, P cells that learn, D channels, H x W map. Units are cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
-from mmdet_centernet.codecs import BoxCells, CenterTargets, Heat, paint_heatmap
+from mmdet_centernet.codecs import Heat, MapTarget, PointTargets, paint_heatmap
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
 SMALLEST_SIZE = 1e-3
@@ -19,7 +16,7 @@ SMALLEST_SIZE = 1e-3
 
 
 def heatmap_loss(
-    loss: nn.Module, logits: Tensor, targets: CenterTargets, heat: Heat
+    loss: nn.Module, logits: Tensor, targets: PointTargets, heat: Heat
 ) -> Tensor:
     """Loss of a heatmap, divided by the number of centre cells.
 
@@ -29,7 +26,7 @@ def heatmap_loss(
         loss: A ``GaussianFocalLossWithLogits``, or a loss that takes logits, a dense
             target, a weight and ``avg_factor``.
         logits: (B, C, H, W) heatmap.
-        targets: The objects.
+        targets: The points.
         heat: Their Gaussians.
 
     Returns:
@@ -46,57 +43,51 @@ def heatmap_loss(
     return loss(logits, target, weight, avg_factor=num_peaks)
 
 
-def box_losses(
-    wh: Tensor,
-    offset: Tensor,
-    targets: CenterTargets,
-    cells: BoxCells,
-    losses: Mapping[str, nn.Module],
-) -> dict[str, Tensor]:
-    """Losses of what cells say about the objects that they learn.
+def map_loss(loss: nn.Module, maps: Tensor, taught: MapTarget) -> Tensor:
+    """Loss of what cells put out: a mean over objects and channels.
 
-    Each is a mean over objects, within an object by the weights of its cells.
+    Within an object the mean is over its cells, by their weights.
 
     Args:
-        wh: (B, 2, H, W) sizes.
-        offset: (B, 2, H, W) from a cell to the centre.
-        targets: The objects.
-        cells: The cells that learn.
-        losses: ``loss_wh`` and ``loss_offset`` of vectors; ``loss_bbox``, if there, of
-            boxes.
+        loss: Of (P, D) predictions and targets.
+        maps: (B, D, H, W).
+        taught: What the cells of the map have to put out.
 
     Returns:
-        0-dim losses by name.
+        0-dim.
     """
-    way = targets.centers[cells.objects] - torch.stack([cells.xs, cells.ys], dim=1)
-    sizes = targets.sizes[cells.objects]
-    offsets = targets.offsets[cells.objects] + way
-    said_sizes = _at_cells(wh, targets, cells, sizes)
-    said_offsets = _at_cells(offset, targets, cells, offsets)
-    pairs = dict(
-        loss_wh=(said_sizes, sizes),
-        loss_offset=(said_offsets, offsets),
-        loss_bbox=(
-            _boxes(said_offsets, said_sizes.clamp(min=SMALLEST_SIZE)),
-            _boxes(offsets, sizes),
-        ),
-    )
-    return {
-        name: _weighted_mean(loss, *pairs[name], cells.weights)
-        for name, loss in losses.items()
-    }
+    return _weighted_mean(loss, _at_cells(maps, taught), taught.values, taught.weights)
 
 
-def _at_cells(
-    maps: Tensor, targets: CenterTargets, cells: BoxCells, otherwise: Tensor
+def bbox_loss(
+    loss: nn.Module, wh: Tensor, offset: Tensor, sizes: MapTarget, offsets: MapTarget
 ) -> Tensor:
-    """What (B, 2, H, W) maps say in P cells: (P, 2) float32.
+    """Loss of boxes.
 
-    Cells without weight say what is right, so that nothing there can spoil the sum.
+    Args:
+        loss: Of (P, 4) boxes.
+        wh: (B, 2, H, W) sizes.
+        offset: (B, 2, H, W) from a cell to the centre.
+        sizes: What the cells of ``wh`` have to put out.
+        offsets: What those of ``offset`` have to, in the same cells.
+
+    Returns:
+        0-dim.
     """
-    images = targets.images[cells.objects]
-    vectors = maps[images, :, cells.ys, cells.xs].float()
-    return torch.where(cells.weights[:, None] > 0, vectors, otherwise)
+    pred_sizes = _at_cells(wh, sizes).clamp(min=SMALLEST_SIZE)
+    pred = _boxes(_at_cells(offset, offsets), pred_sizes)  # (P, 4)
+    target = _boxes(offsets.values, sizes.values)
+    return _weighted_mean(loss, pred, target, sizes.weights[:, :1])
+
+
+def _at_cells(maps: Tensor, taught: MapTarget) -> Tensor:
+    """What the cells put out, (P, D) float32.
+
+    Where the weight is 0 the target is returned, so that NaN predictions cannot reach
+    the sum.
+    """
+    vectors = maps[taught.images, :, taught.ys, taught.xs].float()
+    return torch.where(taught.weights > 0, vectors, taught.values)
 
 
 def _boxes(offsets: Tensor, sizes: Tensor) -> Tensor:
@@ -105,14 +96,14 @@ def _boxes(offsets: Tensor, sizes: Tensor) -> Tensor:
 
 
 def _weighted_mean(
-    loss: nn.Module, said: Tensor, wanted: Tensor, weights: Tensor
+    loss: nn.Module, pred: Tensor, target: Tensor, weights: Tensor
 ) -> Tensor:
-    """Mean over coordinates and, by their weights, over cells.
+    """Mean by weights, which are (P, D) or, for losses of whole rows, (P, 1).
 
     The loss is not told the weights: mmdet's would read them back from the device.
     """
     if not len(weights):
-        return said.sum()  # 0 that depends on the maps
-    each = loss(said, wanted, reduction_override='none').reshape(len(weights), -1)
-    count = each.shape[1] * weights.sum().clamp(min=1)
-    return (each * weights[:, None]).sum() / count
+        return pred.sum()  # 0 that depends on the maps
+    each = loss(pred, target, reduction_override='none').reshape(len(weights), -1)
+    weights = weights.expand_as(each)
+    return (each * weights).sum() / weights.sum().clamp(min=1)

@@ -1,16 +1,20 @@
-"""The CenterNet head: three branches, their losses, and boxes out of them.
+"""The CenterNet head: its branches, their losses, and objects out of them.
 
-Legend: B images, C classes, N objects in the batch, H x W map, S stacks. Branch outputs
-are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
+Legend: B images, C classes, D channels, N objects in the batch, H x W map, S stacks.
+Branch outputs are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 import torch
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
+from mmdet.structures import SampleList
 from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import (
     ConfigType,
@@ -23,24 +27,36 @@ from torch import Tensor, nn
 
 from mmdet_centernet.arguments import check_positive, check_whole
 from mmdet_centernet.codecs import (
-    BoxCells,
+    CenterCoder,
     CenterTargets,
-    Heat,
-    center_cells,
-    decode_centers,
-    list_heat,
+    OffsetProperty,
+    SizeProperty,
+    Supervision,
     paint_targets,
-    surrounding_cells,
+    scale_matrix,
+    supervise,
 )
 from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
-from mmdet_centernet.models.branch_init import BRANCH_INITS, init_branches
-from mmdet_centernet.models.center_losses import box_losses, heatmap_loss
+from mmdet_centernet.codecs.joints import CELL_MIDDLE
+from mmdet_centernet.models.branch_init import (
+    BRANCH_INITS,
+    init_heatmap,
+    init_regression,
+)
+from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
 from mmdet_centernet.models.dataset_classes import check_classes, training_classes
 from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
     build_assigner,
+    build_head_properties,
     build_heatmap_loss,
+    build_point_sets,
     read_test_cfg,
+)
+from mmdet_centernet.models.object_fields import (
+    check_not_resized,
+    read_fields,
+    without_labels,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
 
@@ -73,7 +89,8 @@ class CTDetHead(BaseDenseHead):
         loss_center_heatmap: Heatmap loss. mmdet's ``GaussianFocalLoss``, which expects
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
-        loss_offset: Loss of the position within the cell.
+        loss_offset: Loss of the position within the cell. Without one there is no such
+            branch, and centres lie in the middle of their cells.
         train_cfg: ``assigner`` configures the target assigner.
         test_cfg: See above.
         init_cfg: Initialisation, applied after ``branch_init``.
@@ -89,6 +106,13 @@ class CTDetHead(BaseDenseHead):
         wh_unit: Cells that a size of 1 in the output of the branch stands for. An
             optimiser like AdamW moves outputs by about its learning rate a step,
             which takes long to sizes of tens of cells.
+        properties: What is learned of objects beside their boxes: configs of
+            properties by name. Each gets a branch ``<name>_head``, a loss
+            ``loss_<name>``, and a field of the predictions.
+        point_sets: Points of objects that get a heatmap of their own, such as the
+            joints of persons: configs of ``JointPoints`` by name. Each gets the
+            branches ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses
+            named likewise.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -103,7 +127,7 @@ class CTDetHead(BaseDenseHead):
             type='GaussianFocalLossWithLogits', loss_weight=1.0
         ),
         loss_wh: ConfigType = dict(type='L1Loss', loss_weight=0.1),  # noqa: B006
-        loss_offset: ConfigType = dict(type='L1Loss', loss_weight=1.0),  # noqa: B006
+        loss_offset: OptConfigType = dict(type='L1Loss', loss_weight=1.0),  # noqa: B006
         train_cfg: OptConfigType = None,
         test_cfg: OptConfigType = None,
         init_cfg: OptMultiConfig = None,
@@ -114,6 +138,8 @@ class CTDetHead(BaseDenseHead):
         branch_init: str = 'mmdet',
         loss_bbox: OptConfigType = None,
         wh_unit: float = 1.0,
+        properties: Mapping[str, ConfigType] | None = None,
+        point_sets: Mapping[str, ConfigType] | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
         check_whole(
@@ -139,13 +165,20 @@ class CTDetHead(BaseDenseHead):
         self.feat_level = feat_level
         self.stride = stride
         self.branch_init = branch_init
-        self.wh_unit = wh_unit
+        self.properties = build_head_properties(properties)
+        self.point_sets = build_point_sets(point_sets, self.properties)
+        self.box_properties = dict(
+            wh=SizeProperty('sizes', loss=loss_wh, unit=wh_unit),
+            offset=OffsetProperty('points', loss=loss_offset),
+        )
         self.heatmap_head = self._build_head(num_classes)
-        self.wh_head = self._build_head(2)
-        self.offset_head = self._build_head(2)
         self.loss_center_heatmap = build_heatmap_loss(loss_center_heatmap)
-        self.loss_wh = MODELS.build(loss_wh)
-        self.loss_offset = MODELS.build(loss_offset)
+        for name, prop in {**self.box_properties, **self.properties}.items():
+            self._add_map(name, prop.channels, prop.loss)
+        for name, points in self.point_sets.items():
+            num_points, _ = self.properties[points.keypoints].row_shape
+            self._add_map(f'{name}_heatmap', num_points, points.loss_heatmap)
+            self._add_map(f'{name}_offset', 2, points.loss_offset)
         self.loss_bbox = None if loss_bbox is None else MODELS.build(loss_bbox)
         self.train_cfg = train_cfg
         self.test_cfg = test_cfg
@@ -165,24 +198,65 @@ class CTDetHead(BaseDenseHead):
         ]
         return branches[0] if self.num_stacks == 1 else nn.ModuleList(branches)
 
+    def _add_map(self, name: str, channels: int, loss: OptConfigType) -> None:
+        """Build branch and loss of a map, unless there is nothing to learn."""
+        if loss is None:
+            return
+        build_loss = build_heatmap_loss if name in self.heatmap_names else MODELS.build
+        setattr(self, f'{name}_head', self._build_head(channels))
+        setattr(self, f'loss_{name}', build_loss(loss))
+
+    @property
+    def heatmap_names(self) -> list[str]:
+        """Names of the maps that hold the heat of points."""
+        return ['heatmap', *(f'{name}_heatmap' for name in self.point_sets)]
+
+    @property
+    def map_names(self) -> list[str]:
+        """Names of the outputs: heatmap, wh, offset, and what else is learned."""
+        names = ['heatmap', *self.box_properties, *self.properties]
+        for name, points in self.point_sets.items():
+            names.append(f'{name}_heatmap')
+            if points.loss_offset is not None:
+                names.append(f'{name}_offset')
+        return names
+
+    @property
+    def coder(self) -> CenterCoder:
+        """Reads objects off the maps, as ``test_cfg`` says."""
+        return CenterCoder(
+            stride=self.stride,
+            topk=self.test_settings['topk'],
+            kernel=self.test_settings['local_maximum_kernel'],
+            properties=self.properties,
+            point_sets=self.point_sets,
+        )
+
     def init_weights(self) -> None:
         """Initialise the branches; what ``init_cfg`` asks for wins."""
-        for heatmap, wh, offset in zip(
-            *map(_stacks, (self.heatmap_head, self.wh_head, self.offset_head)),
-            strict=True,
-        ):
-            init_branches(heatmap, (wh, offset), BRANCH_INITS[self.branch_init])
+        branches = {name: self._branches(name) for name in self.map_names}
+        rule = BRANCH_INITS[self.branch_init]
+        for name, stacks in branches.items():
+            init = init_heatmap if name in self.heatmap_names else init_regression
+            for branch in stacks:
+                init(branch, rule)
         super().init_weights()
 
-    def forward(self, x: Sequence[Tensor]) -> tuple[BranchMaps, BranchMaps, BranchMaps]:
+    def _branches(self, name: str) -> list[nn.Module]:
+        """The branches of a map, stack by stack; none where nothing is learned."""
+        branches = getattr(self, f'{name}_head', [])
+        return [branches] if isinstance(branches, nn.Sequential) else list(branches)
+
+    def forward(self, x: Sequence[Tensor]) -> tuple[BranchMaps, ...]:
         """Run the branches.
 
         Args:
             x: Feature maps, each (B, in_channels, H, W).
 
         Returns:
-            Heatmap logits (B, C, H, W), sizes (B, 2, H, W) and offsets (B, 2, H, W) in
-            cells, each a list with S tensors.
+            A list with S tensors for each of ``map_names``: heatmap logits
+            (B, C, H, W), sizes (B, 2, H, W) and offsets (B, 2, H, W) in cells, then
+            (B, D, H, W) encoded values of properties and logits of other heatmaps.
 
         Raises:
             ValueError: If number or channels of the maps do not fit the head.
@@ -193,13 +267,52 @@ class CTDetHead(BaseDenseHead):
             level=self.feat_level,
             channels=self.in_channels,
         )
-        heatmap, wh, offset = (
-            [branch(feat) for branch, feat in zip(_stacks(head), feats, strict=True)]
-            for head in (self.heatmap_head, self.wh_head, self.offset_head)
+        return tuple(self._run(name, feats) for name in self.map_names)
+
+    def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
+        """One map, stack by stack."""
+        branches = self._branches(name)
+        if not branches:  # centres without an offset
+            return [torch.full_like(feat[:, :2], CELL_MIDDLE) for feat in feats]
+        maps = [branch(feat) for branch, feat in zip(branches, feats, strict=True)]
+        prop = {**self.box_properties, **self.properties}.get(name)
+        return maps if prop is None else [prop.activate(one) for one in maps]
+
+    def name_maps(
+        self, outs: Sequence[BranchMaps], stack: int = -1
+    ) -> dict[str, Tensor]:
+        """The outputs of one stack by name, by default those that are decoded."""
+        return {
+            name: stacks[stack]
+            for name, stacks in zip(self.map_names, outs, strict=True)
+        }
+
+    def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
+        """Run the head and compute its losses, see :meth:`loss_by_feat`."""
+        heatmap, wh, offset, *others = self(x)
+        truths, ignored, metas = unpack_gt_instances(batch_data_samples)
+        if self.properties:
+            check_not_resized(metas)
+        return self.loss_by_feat(
+            heatmap, wh, offset, truths, metas, ignored, other_preds=others
         )
-        if self.wh_unit != 1:
-            wh = [sizes * self.wh_unit for sizes in wh]
-        return heatmap, wh, offset
+
+    def predict(
+        self,
+        x: Sequence[Tensor],
+        batch_data_samples: SampleList,
+        rescale: bool = False,
+    ) -> InstanceList:
+        """Run the head and read objects off, see :meth:`predict_by_feat`."""
+        heatmap, wh, offset, *others = self(x)
+        return self.predict_by_feat(
+            heatmap,
+            wh,
+            offset,
+            [sample.metainfo for sample in batch_data_samples],
+            rescale,
+            other_preds=others,
+        )
 
     def loss_by_feat(
         self,
@@ -209,6 +322,8 @@ class CTDetHead(BaseDenseHead):
         batch_gt_instances: InstanceList,
         batch_img_metas: list[dict],
         batch_gt_instances_ignore: OptInstanceList = None,
+        *,
+        other_preds: Sequence[BranchMaps] = (),
     ) -> dict[str, Tensor]:
         """Compute the losses (paper, section 3).
 
@@ -216,18 +331,20 @@ class CTDetHead(BaseDenseHead):
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
             wh_preds: S maps (B, 2, H, W) of sizes in cells.
             offset_preds: S maps (B, 2, H, W) of offsets in cells.
-            batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images.
+            batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images,
+                and a field for each property.
             batch_img_metas: Meta information of B images.
             batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
+            other_preds: The outputs of the head after the third.
 
         Returns:
-            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset`` and, where the head
-            has one, ``loss_bbox``: means over stacks.
+            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset``, where the head has
+            one ``loss_bbox``, and ``loss_<name>`` of other maps: means over stacks.
 
         Raises:
             ValueError: If the dataset that is trained on has another number of classes,
-                a label lies outside them, annotations do not fit the images, or the
-                stride is wrong.
+                a label lies outside them, annotations do not fit the images, the
+                ground truth lacks a property, or the stride is wrong.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
@@ -235,12 +352,11 @@ class CTDetHead(BaseDenseHead):
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
-        heat = list_heat(targets)
-        list_cells = center_cells if self.loss_bbox is None else surrounding_cells
-        cells = list_cells(targets)
+        supervision = self._supervise(targets, batch_gt_instances)
+        outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [
-            self._stack_losses(*maps, targets, heat, cells)
-            for maps in zip(center_heatmap_preds, wh_preds, offset_preds, strict=True)
+            self._stack_losses(self.name_maps(outs, stack), supervision)
+            for stack in range(self.num_stacks)
         ]
         return {
             name: torch.stack([losses[name] for losses in per_stack]).mean()
@@ -267,25 +383,48 @@ class CTDetHead(BaseDenseHead):
             ],
         )
 
+    def _supervise(
+        self, targets: CenterTargets, batch_gt_instances: InstanceList
+    ) -> Supervision:
+        """What all maps are taught."""
+        fields = read_fields(
+            batch_gt_instances, self.properties, self.assigner.max_objects
+        )
+        to_cells = scale_matrix(1 / self.stride, targets.sizes.device)
+        values = {
+            name: prop.transform(fields[name], to_cells)
+            for name, prop in self.properties.items()
+        }
+        return supervise(
+            replace(targets, only_heat=without_labels(self.properties, fields)),
+            dict(wh=targets.sizes, offset=targets.points, **values),
+            {**self.box_properties, **self.properties},
+            self.point_sets,
+            whole_gaussian=self.loss_bbox is not None,
+        )
+
     def _stack_losses(
-        self,
-        heatmap_pred: Tensor,
-        wh_pred: Tensor,
-        offset_pred: Tensor,
-        targets: CenterTargets,
-        heat: Heat,
-        cells: BoxCells,
+        self, maps: Mapping[str, Tensor], supervision: Supervision
     ) -> dict[str, Tensor]:
         """The losses of one stack."""
-        losses = dict(loss_wh=self.loss_wh, loss_offset=self.loss_offset)
+        losses = {}
+        for name, (targets, heat) in supervision.heatmaps.items():
+            log_name = 'center_heatmap' if name == 'heatmap' else name
+            loss = getattr(self, f'loss_{log_name}')
+            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], targets, heat)
+        for name, taught in supervision.cells.items():
+            loss = getattr(self, f'loss_{name}', None)
+            if loss is not None:
+                losses[f'loss_{name}'] = map_loss(loss, maps[name], taught)
         if self.loss_bbox is not None:
-            losses['loss_bbox'] = self.loss_bbox
-        return dict(
-            loss_center_heatmap=heatmap_loss(
-                self.loss_center_heatmap, heatmap_pred, targets, heat
-            ),
-            **box_losses(wh_pred, offset_pred, targets, cells, losses),
-        )
+            losses['loss_bbox'] = bbox_loss(
+                self.loss_bbox,
+                maps['wh'],
+                maps['offset'],
+                supervision.cells['wh'],
+                supervision.cells['offset'],
+            )
+        return losses
 
     def get_targets(
         self,
@@ -325,8 +464,10 @@ class CTDetHead(BaseDenseHead):
         batch_img_metas: list[dict] | None = None,
         rescale: bool = True,
         with_nms: bool = True,
+        *,
+        other_preds: Sequence[BranchMaps] = (),
     ) -> InstanceList:
-        """Read boxes off the maps of the last stack.
+        """Read objects off the maps of the last stack.
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
@@ -337,34 +478,46 @@ class CTDetHead(BaseDenseHead):
             rescale: Give boxes in pixels of the original image; else in those of the
                 network input without its border.
             with_nms: Run the NMS of ``test_cfg``, where it names one.
+            other_preds: The outputs of the head after the third.
 
         Returns:
-            For each image ``bboxes`` (K, 4), ``scores`` (K,) and ``labels`` (K,).
+            For each image ``bboxes`` (K, 4), ``scores`` (K,), ``labels`` (K,) and a
+            field for each property.
         """
-        heatmap = center_heatmap_preds[-1]
+        outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
+        return self.predict_maps(
+            self.name_maps(outs), batch_img_metas, rescale=rescale, with_nms=with_nms
+        )
+
+    def predict_maps(
+        self,
+        maps: Mapping[str, Tensor],
+        batch_img_metas: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        rescale: bool = True,
+        with_nms: bool = True,
+    ) -> InstanceList:
+        """Read objects off maps, see :meth:`predict_by_feat`.
+
+        Args:
+            maps: (B, D, H, W) of one stack, by name.
+            batch_img_metas: Meta information of B images.
+            rescale: Give boxes in pixels of the original image.
+            with_nms: Run the NMS of ``test_cfg``, where it names one.
+        """
+        heatmap = maps['heatmap']
         if not len(heatmap):
             return []
         metas = batch_img_metas or [{}] * len(heatmap)
         if 'batch_input_shape' in metas[0]:
             check_stride(heatmap.shape, metas[0]['batch_input_shape'], self.stride)
-        detections = decode_centers(
-            heatmap,
-            wh_preds[-1],
-            offset_preds[-1],
-            stride=self.stride,
-            topk=self.test_settings['topk'],
-            kernel=self.test_settings['local_maximum_kernel'],
-        )
-        found = to_instances(detections, metas, rescale=rescale)
+        detections, values = self.coder.decode(maps)
+        by_key = {prop.key: prop for prop in self.properties.values()}
+        found = to_instances(detections, values, by_key, metas, rescale=rescale)
         return [
             refine(instances, meta, self.test_settings, rescale, with_nms)
             for instances, meta in zip(found, metas, strict=True)
         ]
-
-
-def _stacks(branches: nn.Sequential | nn.ModuleList) -> list[nn.Module]:
-    """One kind of branch, stack by stack."""
-    return [branches] if isinstance(branches, nn.Sequential) else list(branches)
 
 
 def _image_names(metas: list[dict]) -> list[str]:

@@ -13,7 +13,6 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mmdet_centernet.functional.affine import image_matrix
-from mmdet_centernet.functional.mirror import average_mirrored
 from mmdet_centernet.models.ctdet_head import CTDetHead
 from mmdet_centernet.models.postprocess import merge_scales
 
@@ -103,25 +102,21 @@ class CTDetTTAModel(BaseTTAModel):
         """Detections in one view of each image."""
         batch = self.module.data_preprocessor(view, False)
         inputs, samples = batch['inputs'], batch['data_samples']
-        maps = self.module(inputs, samples, mode='tensor')
+        maps = self._run(inputs, samples)
+        head = self.module.bbox_head
         if self.flip:
-            maps = self._average(maps, inputs, samples)
-        found = self.module.bbox_head.predict_by_feat(
-            *maps,
-            batch_img_metas=[sample.metainfo for sample in samples],
-            with_nms=with_nms,
+            self._check_width(maps['heatmap'].shape[-1], inputs.shape[-1])
+            flipped = self._run(inputs.flip(-1), samples)
+            maps = head.coder.merge_flipped(maps, flipped)
+        found = head.predict_maps(
+            maps, [sample.metainfo for sample in samples], with_nms=with_nms
         )
         return self.module.add_pred_to_datasample(samples, found)
 
-    def _average(
-        self, maps: Sequence[list[Tensor]], inputs: Tensor, samples: SampleList
-    ) -> list[list[Tensor]]:
-        """Average the maps of the last stack with those of the mirrored inputs."""
-        straight = [stacks[-1] for stacks in maps]
-        self._check_width(straight[0].shape[-1], inputs.shape[-1])
-        mirrored = self.module(inputs.flip(-1), samples, mode='tensor')
-        averages = average_mirrored(straight, [stacks[-1] for stacks in mirrored])
-        return [[average] for average in averages]
+    def _run(self, inputs: Tensor, samples: SampleList) -> dict[str, Tensor]:
+        """The maps of the last stack."""
+        outs = self.module(inputs, samples, mode='tensor')
+        return self.module.bbox_head.name_maps(outs)
 
     def _check_width(self, cells: int, pixels: int) -> None:
         """The cells have to cover the input, or mirrored ones lie elsewhere."""

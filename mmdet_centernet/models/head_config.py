@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from numbers import Integral
 from typing import Any
 
@@ -13,7 +14,13 @@ from mmdet.utils import ConfigType, OptConfigType
 from torch import nn
 
 from mmdet_centernet.arguments import is_number
-from mmdet_centernet.codecs import CenterNetTargetAssigner
+from mmdet_centernet.codecs import (
+    CenterNetTargetAssigner,
+    JointPoints,
+    KeypointsProperty,
+    Property,
+)
+from mmdet_centernet.codecs.property_configs import build_properties
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
 TEST_DEFAULTS: dict[str, Any] = dict(
@@ -57,6 +64,54 @@ def build_assigner(cfg: OptConfigType) -> CenterNetTargetAssigner:
         )
         cfg = default
     return TASK_UTILS.build(cfg)
+
+
+OWN_MAPS = {'heatmap', 'wh', 'offset', 'bbox'}
+
+Configs = Mapping[str, ConfigType] | None
+
+
+def build_head_properties(cfgs: Configs) -> dict[str, Property]:
+    """Build the properties of objects that a head learns beside their boxes.
+
+    Args:
+        cfgs: Configs by name.
+
+    Returns:
+        Properties by name.
+
+    Raises:
+        ValueError: If a name or a key is taken.
+    """
+    properties = build_properties(cfgs or {})
+    for name in properties.keys() & OWN_MAPS:
+        raise ValueError(f'a property may not be called {name!r}: the head has its own')
+    return properties
+
+
+def build_point_sets(
+    cfgs: Configs, properties: Mapping[str, Property]
+) -> dict[str, JointPoints]:
+    """Build the sets of points that have heatmaps of their own.
+
+    Args:
+        cfgs: Configs by name.
+        properties: Properties of the head.
+
+    Returns:
+        Point sets by name.
+
+    Raises:
+        ValueError: If one belongs to keypoints that the head does not learn.
+    """
+    point_sets = {name: TASK_UTILS.build(cfg) for name, cfg in (cfgs or {}).items()}
+    for name, points in point_sets.items():
+        if not isinstance(properties.get(points.keypoints), KeypointsProperty):
+            raise ValueError(
+                f'point_sets.{name}.keypoints is {points.keypoints!r}; it has to name '
+                f'a KeypointsProperty among the properties {list(properties)}'
+            )
+    return point_sets
 
 
 def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import torch
 from mmcv.ops import batched_nms
 from mmdet.utils import ConfigType, InstanceList
 from mmengine.structures import InstanceData
+from torch import Tensor
 
-from mmdet_centernet.codecs import Detections
+from mmdet_centernet.codecs import Detections, Property
 from mmdet_centernet.functional.affine import (
     check_way_back,
     image_matrix,
@@ -20,17 +21,25 @@ from mmdet_centernet.functional.affine import (
 
 
 def to_instances(
-    detections: Detections, metas: Sequence[Mapping[str, Any]], *, rescale: bool
+    detections: Detections,
+    values: Mapping[str, Tensor],
+    properties: Mapping[str, Property],
+    metas: Sequence[Mapping[str, Any]],
+    *,
+    rescale: bool,
 ) -> InstanceList:
-    """Bring the boxes of a batch into the pixels that the caller wants.
+    """Bring the objects of a batch into the pixels that the caller wants.
 
     Args:
         detections: K detections of B images, in pixels of the network input.
+        values: (B, K, *row_shape) values of their properties, by key.
+        properties: The properties, by key.
         metas: Meta information of the images.
         rescale: Go back to the original image; else only take the border off.
 
     Returns:
-        For each image ``bboxes`` (K, 4), ``scores`` (K,) and ``labels`` (K,).
+        For each image ``bboxes`` (K, 4), ``scores`` (K,), ``labels`` (K,) and the
+        properties by their keys.
 
     Raises:
         ValueError: If the metas do not tell the way back to the original image.
@@ -42,11 +51,18 @@ def to_instances(
     matrices = torch.tensor([to_image(meta).tolist() for meta in metas])
     matrices = matrices.to(detections.boxes.device, non_blocking=True)
     boxes = map_boxes(detections.boxes, matrices).float()
+    fields = dict(
+        bboxes=boxes,
+        scores=detections.scores,
+        labels=detections.labels,
+        **{
+            key: properties[key].transform(rows, matrices.double())
+            for key, rows in values.items()
+        },
+    )
     return [
-        InstanceData(bboxes=image_boxes, scores=scores, labels=labels)
-        for image_boxes, scores, labels in zip(
-            boxes, detections.scores, detections.labels, strict=True
-        )
+        InstanceData(**{name: rows[i] for name, rows in fields.items()})
+        for i in range(len(metas))
     ]
 
 

@@ -1,6 +1,16 @@
-"""Steps of a data pipeline: the official views of an image, and its colours."""
+"""Steps of a data pipeline: the official views, colours, properties of objects."""
 
 from .center_affine import CenterAffine, RandomCenterAffine
 from .color import CenterNetColorJitter
+from .load_properties import LoadProperties
+from .pack_properties import PackPropertyInputs
+from .property_boxes import PropertyBoxes
 
-__all__ = ['CenterAffine', 'CenterNetColorJitter', 'RandomCenterAffine']
+__all__ = [
+    'CenterAffine',
+    'CenterNetColorJitter',
+    'LoadProperties',
+    'PackPropertyInputs',
+    'PropertyBoxes',
+    'RandomCenterAffine',
+]

@@ -3,10 +3,15 @@
 import pytest
 import torch
 
-from mmdet_centernet.codecs import Detections, decode_centers
-from mmdet_centernet.export.check import compare
+from mmdet_centernet.codecs import CenterCoder, Detections, decode_centers
+from mmdet_centernet.export import check
 
-SETTINGS = dict(stride=4, kernel=3)
+CODER = CenterCoder(stride=4, topk=50, kernel=3)
+
+
+def compare(found, maps):
+    named = dict(zip(('heatmap', 'wh', 'offset'), maps, strict=True))
+    return check.compare(found, {}, named, CODER)
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ def detect(maps):
 
 
 def test_equal(maps):
-    difference = compare(detect(maps), maps, **SETTINGS)
+    difference = compare(detect(maps), maps)
     assert difference.small
     assert (difference.boxes, difference.scores) == (0, 0)
 
@@ -30,7 +35,7 @@ def test_equal(maps):
 def test_a_moved_box(maps):
     found = detect(maps)
     found.boxes[1, 30, 2] += 0.02
-    difference = compare(found, maps, **SETTINGS)
+    difference = compare(found, maps)
     assert not difference.small
     assert difference.boxes == pytest.approx(0.02, abs=1e-4)
 
@@ -38,7 +43,7 @@ def test_a_moved_box(maps):
 def test_another_score(maps):
     found = detect(maps)
     found.scores[0, 7] += 2e-4
-    difference = compare(found, maps, **SETTINGS)
+    difference = compare(found, maps)
     assert not difference.small
     assert difference.scores == pytest.approx(2e-4, rel=1e-3)
 
@@ -46,25 +51,25 @@ def test_another_score(maps):
 def test_another_class(maps):
     found = detect(maps)
     found.labels[0, 3] = (found.labels[0, 3] + 1) % 5
-    assert not compare(found, maps, **SETTINGS).small
+    assert not compare(found, maps).small
 
 
 def test_a_box_that_takes_the_place_of_another(maps):
     found = detect(maps)
     found.boxes[0, 1] = found.boxes[0, 0]
-    assert not compare(found, maps, **SETTINGS).small
+    assert not compare(found, maps).small
 
 
 @pytest.mark.parametrize('name', ['boxes', 'scores'])
 def test_what_is_no_number(maps, name):
     found = detect(maps)
     getattr(found, name)[1, 0] = torch.nan
-    assert not compare(found, maps, **SETTINGS).small
+    assert not compare(found, maps).small
 
 
 def test_peaks_that_are_no_peaks(maps):
     unsuppressed = decode_centers(*maps, stride=4, topk=50, kernel=1)
-    assert not compare(unsuppressed, maps, **SETTINGS).small
+    assert not compare(unsuppressed, maps).small
 
 
 def test_order_within_a_tie_does_not_matter(maps):
@@ -73,7 +78,7 @@ def test_order_within_a_tie_does_not_matter(maps):
     for values in found:
         values[0, :2] = values[0, :2].flip(0)
     assert found.scores[0, 0] == found.scores[0, 1]
-    assert compare(found, maps, **SETTINGS).small
+    assert compare(found, maps).small
 
 
 def test_boxes_that_fill_up_the_list_do_not_matter(maps):
@@ -83,7 +88,7 @@ def test_boxes_that_fill_up_the_list_do_not_matter(maps):
     fillers = found.scores == 0
     assert fillers.any()
     found.boxes[fillers] = torch.nan
-    assert compare(found, maps, **SETTINGS).small
+    assert compare(found, maps).small
 
 
 def test_which_of_two_equal_neighbours_is_the_peak_does_not_matter(maps):
@@ -94,7 +99,7 @@ def test_which_of_two_equal_neighbours_is_the_peak_does_not_matter(maps):
     both = heatmap.clone()
     both[0, 2, 5, 5:7] = 6.0  # and one detection more than there should be
     for seen in (other, both):
-        assert compare(detect((seen, wh, offset)), maps, **SETTINGS).small
+        assert compare(detect((seen, wh, offset)), maps).small
 
 
 @pytest.mark.parametrize('rank', [0, 25])
@@ -103,7 +108,7 @@ def test_a_peak_that_was_missed(maps, rank):
     missed = detect(maps)
     lost = missed.scores[1, rank]
     blind[0][1][blind[0][1].sigmoid() == lost] = -torch.inf
-    difference = compare(detect(blind), maps, **SETTINGS)
+    difference = compare(detect(blind), maps)
     assert not difference.small
     assert difference.boxes < 1e-4
 
@@ -111,4 +116,4 @@ def test_a_peak_that_was_missed(maps, rank):
 def test_the_best_comes_first(maps):
     found = detect(maps)
     shuffled = Detections(*(values.flip(1) for values in found))
-    assert not compare(shuffled, maps, **SETTINGS).small
+    assert not compare(shuffled, maps).small

@@ -145,7 +145,8 @@ def test_the_detector_stays_as_it_was(export):
 
 def test_no_file_where_the_two_disagree(export, tmp_path, monkeypatch):
     monkeypatch.setattr(
-        'mmdet_centernet.export.network.average_mirrored', lambda maps, _: maps
+        'mmdet_centernet.export.network.ExportNetwork._merge_flipped',
+        lambda network, maps, images: maps,
     )
     with pytest.raises(ValueError, match='ONNX Runtime and torch disagree'):
         export('r18_fpn', flip=True)

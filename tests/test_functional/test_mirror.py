@@ -2,8 +2,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmdet_centernet.functional.mirror import average_mirrored, mean_logit
+from mmdet_centernet.codecs import CenterCoder
+from mmdet_centernet.functional.mirror import mean_logit
 
+NAMES = 'heatmap', 'wh', 'offset'
 LOGITS = st.floats(-60, 60)
 
 
@@ -35,6 +37,13 @@ def test_half_precision_is_averaged_in_float32():
     assert torch.equal(mean_logit(logits, logits.float() + 1), expected)
     assert torch.equal(mean_logit(logits.float() + 1, logits), expected)
     assert mean_logit(logits, logits).dtype == torch.float32
+
+
+def average_mirrored(straight, mirrored):
+    coder = CenterCoder(stride=4, topk=100, kernel=3)
+    maps = [dict(zip(NAMES, one, strict=True)) for one in (straight, mirrored)]
+    merged = coder.merge_flipped(*maps)
+    return [merged[name] for name in NAMES]
 
 
 def test_a_map_and_its_mirror_image_give_the_map_back():

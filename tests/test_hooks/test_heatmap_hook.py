@@ -27,7 +27,6 @@ from mmdet_centernet.hooks.heatmap_picture import (
     draw_view,
 )
 from mmdet_centernet.hooks.heatmap_view import (
-    HeadMaps,
     View,
     original_view,
     recover_image,
@@ -86,8 +85,8 @@ def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
     sample.gt_instances = boxes((60, 40, 100, 70))
     sample.pred_instances = boxes(scores=torch.ones(0))
     head = make_head(num_classes=1)
-    shapes = ((1, 1, 32, 32), (1, 2, 32, 32), (1, 2, 32, 32))
-    maps = HeadMaps(*(torch.zeros(shape) for shape in shapes))
+    channels = dict(heatmap=1, wh=2, offset=2)
+    maps = {name: torch.zeros(1, count, 32, 32) for name, count in channels.items()}
     view = original_view(head, sample, maps)
     # A target lies in the middle of a cell, half a cell away at most.
     np.testing.assert_allclose(middle_of_heat(view.target), (80, 55), atol=4.5)
@@ -384,9 +383,9 @@ def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypa
 def remember(method, calls):
     """A method that keeps logits, truth and metas of each call."""
 
-    def called(self, logits, wh, offset, truth, metas, *ignored):
+    def called(self, logits, wh, offset, truth, metas, *ignored, **others):
         calls.append((logits[-1].detach().clone(), truth, metas))
-        return method(self, logits, wh, offset, truth, metas, *ignored)
+        return method(self, logits, wh, offset, truth, metas, *ignored, **others)
 
     return called
 
@@ -399,7 +398,7 @@ class Watched(HeatmapVisualizationHook):
         self.drawn = []
 
     def _view(self, mode, index, sample):
-        return float(self._maps.heatmap[index])
+        return float(self._maps['heatmap'][index])
 
     def _show(self, runner, mode, view, path):
         self.drawn.append((mode, path, view))
@@ -408,7 +407,9 @@ class Watched(HeatmapVisualizationHook):
 def iterate(hook, mode, batch):
     """One iteration over images of which the head says their number."""
     samples = [DetDataSample(metainfo=dict(img_path=str(i))) for i in batch]
-    hook._keep_batch(None, (), dict(inputs=None, data_samples=samples))
+    head = SimpleNamespace(name_maps=lambda outs: dict(heatmap=outs[0][-1]))
+    detector = SimpleNamespace(bbox_head=head)
+    hook._keep_batch(detector, (), dict(inputs=None, data_samples=samples))
     for number in (torch.tensor(batch), torch.zeros(len(batch))):  # two views
         hook._keep_maps(None, None, ([number], [number], [number]))
     outputs = {} if mode == 'train' else samples

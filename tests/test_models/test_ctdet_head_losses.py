@@ -11,7 +11,13 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
 from shared_data import golden_cases, load_golden
 
-from mmdet_centernet.codecs import CenterTargets, Heat, center_cells
+from mmdet_centernet.codecs import (
+    CenterTargets,
+    Heat,
+    Supervision,
+    object_map_targets,
+)
+from mmdet_centernet.codecs.supervision import PointHeat
 from mmdet_centernet.models import CTDetHead, GaussianFocalLossWithLogits
 
 
@@ -31,9 +37,14 @@ def test_losses_of_stacks_equal_golden(case):
         for name in ('hm_logits', 'wh_pred', 'reg_pred')
     ]
     targets, heat = golden_targets(field)
+    boxes = dict(wh=targets.sizes, offset=targets.points)
+    supervision = Supervision(
+        dict(heatmap=PointHeat(targets, heat)),
+        object_map_targets(head.box_properties, targets, boxes, whole_gaussian=False),
+    )
     stack_losses = [
-        head._stack_losses(*stack, targets, heat, center_cells(targets))
-        for stack in zip(*maps, strict=True)
+        head._stack_losses(head.name_maps(maps, stack), supervision)
+        for stack in range(2)
     ]
     names = ('loss_center_heatmap', 'loss_wh', 'loss_offset')
     means = [(stack_losses[0][n] + stack_losses[1][n]) / 2 for n in names]

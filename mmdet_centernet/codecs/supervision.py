@@ -1,0 +1,80 @@
+"""All that the maps of a head are taught about a batch, the same for every stack.
+
+Legend: N objects in the batch, J points of an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from torch import Tensor
+
+from mmdet_centernet.codecs.box_properties import OffsetProperty
+from mmdet_centernet.codecs.joints import JointPoints
+from mmdet_centernet.codecs.map_targets import (
+    MapTarget,
+    object_map_targets,
+    point_map_target,
+)
+from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.targets import (
+    CenterTargets,
+    Heat,
+    PointTargets,
+    list_heat,
+)
+
+
+class PointHeat(NamedTuple):
+    """Points, and the Gaussians that a heatmap is taught around them."""
+
+    targets: PointTargets
+    heat: Heat
+
+
+class Supervision(NamedTuple):
+    """What maps are taught.
+
+    Attributes:
+        heatmaps: By the name of the map.
+        cells: By the name of the map, for all maps that are no heatmaps.
+    """
+
+    heatmaps: dict[str, PointHeat]
+    cells: dict[str, MapTarget]
+
+
+def supervise(
+    targets: CenterTargets,
+    values: Mapping[str, Tensor],
+    properties: Mapping[str, Property],
+    point_sets: Mapping[str, JointPoints],
+    *,
+    whole_gaussian: bool,
+) -> Supervision:
+    """Collect what every map of a head is taught.
+
+    Args:
+        targets: The objects.
+        values: (N, *row_shape) of each property by its name, in cells.
+        properties: Properties that are read at centres, size and offset included.
+        point_sets: Points of objects that have heatmaps of their own, by name.
+        whole_gaussian: Properties are taught under whole Gaussians.
+
+    Returns:
+        What the maps are taught. Maps are named as in :class:`CenterCoder`.
+    """
+    heatmaps = dict(heatmap=PointHeat(targets, list_heat(targets)))
+    cells = object_map_targets(
+        properties, targets, values, whole_gaussian=whole_gaussian
+    )
+    for name, points in point_sets.items():
+        joints = points.make_targets(targets, values[points.keypoints])
+        heatmaps[f'{name}_heatmap'] = PointHeat(joints, list_heat(joints))
+        if points.loss_offset is not None:
+            cells[f'{name}_offset'] = point_map_target(OFFSET, joints, joints.points)
+    return Supervision(heatmaps, cells)
+
+
+OFFSET = OffsetProperty('points')

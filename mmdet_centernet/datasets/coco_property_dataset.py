@@ -1,0 +1,85 @@
+"""COCO files whose annotations say more about an object than its box."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import CocoDataset
+from mmdet.registry import DATASETS
+from mmdet.utils import ConfigType
+
+from mmdet_centernet.codecs.property_configs import properties_by_key
+
+
+@DATASETS.register_module()
+class CocoPropertyDataset(CocoDataset):
+    """A COCO dataset that keeps fields of annotations.
+
+    The values of an object stand in ``properties`` of its instance, by the key of the
+    property, which is also the name of the field in the file. A field that an
+    annotation lacks, or that is null, is not labelled there.
+
+    Args:
+        args: See ``CocoDataset``.
+        properties: Configs of properties by name, those of the head.
+        kwargs: See ``CocoDataset``.
+
+    Raises:
+        ValueError: If a value has another type or length or is out of range, or no
+            annotation has a field.
+    """
+
+    def __init__(
+        self, *args: Any, properties: Mapping[str, ConfigType], **kwargs: Any
+    ) -> None:
+        self.properties = properties_by_key(properties)
+        self._seen_fields: set[str] = set()
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        """Load the file, see ``CocoDataset``.
+
+        Raises:
+            ValueError: See the class.
+        """
+        self._seen_fields.clear()
+        data_list = super().load_data_list()
+        missing = sorted(self.properties.keys() - self._seen_fields)
+        if self._seen_fields and missing:
+            raise ValueError(
+                f'{self.ann_file}: no annotation has the fields {missing}, which '
+                f'properties name as their key; there are {sorted(self._seen_fields)}'
+            )
+        return data_list
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """Read an image and its annotations, see ``CocoDataset``.
+
+        Raises:
+            ValueError: If the value of a property cannot be read.
+        """
+        info = super().parse_data_info({**raw_data_info, 'raw_ann_info': []})
+        # One by one, since CocoDataset leaves some out and does not say which.
+        for annotation in raw_data_info['raw_ann_info']:
+            self._seen_fields |= annotation.keys()
+            alone = {**raw_data_info, 'raw_ann_info': [annotation]}
+            for instance in super().parse_data_info(alone)['instances']:
+                instance['properties'] = self._read(annotation)
+                info['instances'].append(instance)
+        return info
+
+    def _read(self, annotation: dict) -> dict[str, np.ndarray]:
+        """Values of one object by key."""
+        values = {}
+        for key, prop in self.properties.items():
+            try:
+                values[key] = prop.read(annotation.get(key))
+            except ValueError as error:
+                raise ValueError(
+                    f'{self.ann_file}: {key!r} of the annotation with id '
+                    f'{annotation.get("id")!r} is not what {type(prop).__name__} '
+                    f'reads: {error}'
+                ) from error
+        return values

@@ -1,0 +1,110 @@
+"""Puts the values of properties into the boxes that a pipeline works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.utils import ConfigType
+from torch import Tensor
+
+from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.transforms.property_boxes import PropertyBoxes
+
+
+@TRANSFORMS.register_module()
+class LoadProperties(BaseTransform):
+    """Makes boxes carry the properties of their objects.
+
+    Stands directly behind ``LoadAnnotations``: in training before, in tests after the
+    steps that change the image, as mmdet has it. From then on values follow the boxes
+    (see :class:`PropertyBoxes`); ``PackPropertyInputs`` takes them out.
+
+    Required keys: ``gt_bboxes`` (a ``HorizontalBoxes``), ``instances``, each with
+    ``properties`` by key as :class:`CocoPropertyDataset` makes them. Modified:
+    ``gt_bboxes``. Added: ``property_keys``.
+
+    Args:
+        properties: Configs of properties by name, those of the head.
+
+    Raises:
+        ValueError: If there is none, or two have one key.
+    """
+
+    def __init__(self, properties: Mapping[str, ConfigType]) -> None:
+        self.properties = properties_by_key(properties)
+
+    def transform(self, results: dict) -> dict:
+        """Make the boxes carry values.
+
+        Raises:
+            ValueError: If boxes are missing or are no longer those of the instances,
+                or an instance lacks a property.
+        """
+        instances = results.get('instances', [])
+        where = results.get('img_path', 'an image')
+        boxes = _boxes(results, where)
+        _check_rows(boxes, [one['bbox'] for one in instances], where)
+        results['gt_bboxes'] = PropertyBoxes(
+            boxes,
+            values={
+                key: _collect(instances, prop, where)
+                for key, prop in self.properties.items()
+            },
+            properties=self.properties,
+        )
+        results['property_keys'] = list(self.properties)
+        return results
+
+    def __repr__(self) -> str:
+        return f'{type(self).__name__}(properties={list(self.properties)})'
+
+
+def _boxes(results: dict, where: str) -> Tensor:
+    """(n, 4) what LoadAnnotations has made."""
+    boxes = results.get('gt_bboxes')
+    if isinstance(boxes, HorizontalBoxes):
+        return boxes.tensor
+    kind = 'missing' if boxes is None else f'a {type(boxes).__name__}'
+    raise ValueError(
+        f'gt_bboxes of {where} is {kind}: put LoadProperties directly behind '
+        "LoadAnnotations(with_bbox=True) with its default box_type='hbox'"
+    )
+
+
+def _check_rows(boxes: Tensor, annotated: list, where: str) -> None:
+    """Boxes have to be those of the instances, row by row."""
+    expected = HorizontalBoxes(annotated, dtype=torch.float32).tensor
+    if boxes.shape != expected.shape or not torch.allclose(
+        boxes, expected, rtol=0, atol=0, equal_nan=True
+    ):
+        raise ValueError(
+            f'gt_bboxes of {where} ({len(boxes)} boxes) are no longer those of its '
+            f'{len(expected)} annotations: a step has changed them. Put LoadProperties '
+            'directly behind LoadAnnotations'
+        )
+
+
+def _collect(instances: list[dict], prop: Property, where: str) -> Tensor:
+    """(n, *row_shape) float32 values of the objects of an image."""
+    values = np.empty((len(instances), *prop.row_shape), np.float32)
+    for row, instance in enumerate(instances):
+        found = instance.get('properties', {}).get(prop.key)
+        if found is None:
+            raise ValueError(
+                f'instances of {where} have no property {prop.key!r}: load them with a '
+                "CocoPropertyDataset of the same properties, or set instance['properti"
+                f"es'][{prop.key!r}] to {prop.row_shape} numbers, nan where unknown"
+            )
+        if np.shape(found) != prop.row_shape:
+            raise ValueError(
+                f'{prop.key!r} of an instance of {where} has shape {np.shape(found)}; '
+                f'{type(prop).__name__} needs {prop.row_shape}'
+            )
+        values[row] = found
+    return torch.from_numpy(values)
