@@ -22,7 +22,7 @@ MINIMUM_VERSIONS = {
 }
 
 DOCTOR = 'mmdet_centernet.doctor'
-SEE_DOCTOR = f'`python -m {DOCTOR}` looks at the whole environment.'
+SEE_DOCTOR = '`mmdet_centernet doctor` looks at the whole environment.'
 
 
 def doctor_is_called() -> bool:

@@ -84,7 +84,7 @@ def class_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         dataset_cfg: Config of a dataset that reads a file; the file is not read.
     """
-    return _classes(_build(dataset_cfg))
+    return classes_of(_build(dataset_cfg))
 
 
 def _build(cfg: Mapping[str, Any]) -> Any:
@@ -92,10 +92,10 @@ def _build(cfg: Mapping[str, Any]) -> Any:
     return DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
 
 
-def _classes(dataset: Any) -> tuple[str, ...]:
-    """Of ``metainfo``; a single text is one class."""
+def classes_of(dataset: Any) -> tuple[str, ...]:
+    """The same of a dataset that is built; a text in place of a tuple is one class."""
     classes = dataset.metainfo.get('classes') or ()
-    return (classes,) if isinstance(classes, str) else tuple(classes)
+    return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
 
 
 def _numbered(cfg: Mapping[str, Any]) -> tuple[str, ...]:
@@ -103,7 +103,7 @@ def _numbered(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     dataset = _build(cfg)
     if _numbers_by_file(dataset):
         return tuple(_numbered_categories(dataset))
-    return _classes(dataset)
+    return classes_of(dataset)
 
 
 def _numbers_by_file(dataset: Any) -> bool:

@@ -28,7 +28,7 @@ NO_MMCV = 'mmcv is not installed here: pip install "mmcv-lite>=2.0.0,<2.2.0"'
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
-        prog='python -m mmdet_centernet_operators',
+        prog='mmdet_centernet operators',
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -66,9 +66,7 @@ def install(folder: Path) -> str:
         raise SystemExit(
             f'{path} is written, but mmcv.ops cannot be imported, see above.'
         )
-    return (
-        f'{path} is written. `python -m mmdet_centernet_operators remove` deletes it.'
-    )
+    return f'{path} is written. `mmdet_centernet operators remove` deletes it.'
 
 
 def remove(folder: Path) -> str:

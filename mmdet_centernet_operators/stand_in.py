@@ -14,7 +14,7 @@ EXTENSION = 'mmcv._ext'
 MODULE = 'mmdet_centernet_operators'
 TEXT = '''"""Stands in for the compiled operators of mmcv, which were not installed.
 
-Written by `python -m mmdet_centernet_operators install`; `... remove` deletes it.
+Written by `mmdet_centernet operators install`; `... remove` deletes it.
 """
 
 from mmdet_centernet_operators.mmcv_ext import __getattr__  # noqa: F401

@@ -50,7 +50,7 @@ def test_help_of_each_command_in_an_installed_package(command, installed, tmp_pa
     if command in mmdet_centernet_cli.SCRIPTS:
         assert f'usage: {mmdet_centernet_cli.SCRIPTS[command][0]}' in printed
     else:
-        assert 'usage: python -m mmdet_centernet' in printed
+        assert 'usage: mmdet_centernet' in printed
 
 
 @pytest.mark.slow

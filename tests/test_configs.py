@@ -31,6 +31,12 @@ SAME_RUN = {
     'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712': (
         'ctdet_dla34-dcnv2_1xb32-official384-70e_voc0712'
     ),
+    'ctpose_dla34-dcnv2_8xb16-official-320e_coco': (
+        'ctpose_dla34-dcnv2_8xb16-official-140e_coco'
+    ),
+    'ctpose_hourglass104_4xb6-official-150e_coco': (
+        'ctpose_hourglass104_4xb6-official-50e_coco'
+    ),
 }
 RUN = [name for name in NAMES if name not in SAME_RUN]
 RUN_WITH_TTA = [name for name in RUN if 'tta_pipeline' in load_config(name)]
@@ -49,6 +55,10 @@ PUBLISHED = {
     'ctdet_r101-dcnv2_4xb8-official512-70e_voc0712': VOC,
     'ctdet_dla34-dcnv2_1xb32-official384-70e_voc0712': VOC,
     'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712': VOC,
+    'ctpose_dla34-dcnv2_8xb16-official-140e_coco': (5e-4, 140, 90, 120),
+    'ctpose_dla34-dcnv2_8xb16-official-320e_coco': (5e-4, 320, 270, 300),
+    'ctpose_hourglass104_4xb6-official-50e_coco': (2.5e-4, 50, 40),
+    'ctpose_hourglass104_4xb6-official-150e_coco': (2.5e-4, 150, 130),
 }
 
 

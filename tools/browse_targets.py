@@ -1,6 +1,6 @@
 """Shows what the head will be taught, and what is suspicious about the dataset.
 
-    python tools/browse_targets.py CONFIG
+    mmdet_centernet browse-targets CONFIG
 
 Looks at annotation files and images, then writes pictures of images as they leave the
 training pipeline, with their boxes and Gaussians, a plot of sizes and counts, and a
@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import mmdet_centernet  # noqa: F401, so that the types of a config are known
 from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.dropped import count_classes
+from mmdet_centernet.data_report.evaluators import suspect_evaluators
 from mmdet_centernet.data_report.findings import Fault, some
 from mmdet_centernet.data_report.picture import draw_sample
 from mmdet_centernet.data_report.plot import plot_summary
@@ -68,7 +69,7 @@ def main() -> None:
     out = args.out_dir or Path('work_dirs/targets') / Path(args.config).stem
     try:
         cfg = Config.fromfile(args.config)
-        cfg.merge_from_dict(args.cfg_options or {})
+        merge_options(cfg, args.cfg_options or {})
         init_default_scope('mmdet')
         findings = look(cfg, out, args)
     except (OSError, ValueError) as error:
@@ -101,12 +102,28 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def merge_options(cfg: Config, options: dict) -> None:
+    """Changes a config as the command line says.
+
+    Raises:
+        ValueError: If the config has no such place.
+    """
+    try:
+        cfg.merge_from_dict(options)
+    except Exception as error:  # mmengine raises many kinds, some without words
+        keys = ' '.join(f'{key}={value}' for key, value in options.items())
+        raise ValueError(
+            f'--cfg-options {keys} cannot be merged: {reason(error)}'
+        ) from error
+
+
 def look(cfg: Config, out: Path, args: argparse.Namespace) -> list[str]:
     """Looks at files, then at targets; returns the findings."""
     splits = read_splits(cfg)
     data, why_not = training_data(cfg)
     num_classes = data.head.num_classes if data else None
     findings = splits.findings + find_warnings(splits.files, None, num_classes)
+    findings += suspect_evaluators(cfg)
     # What is known so far, whatever the libraries behind a pipeline may do.
     write_report(out, describe(splits.files), list_findings(findings))
     statistics, failed = browse(data, out, args) if data else (None, why_not)
@@ -153,9 +170,11 @@ def browse(
     samples = tqdm(data.samples(chosen), total=len(chosen), unit='image')
     unseen: list[Unseen] = []
     undrawn: list[Unseen] = []
-    seen = list(draw(data, keep_apart(samples, unseen), out, args, undrawn))
+    values: list[Mapping[str, np.ndarray]] = []
+    seen_samples = keep_values(keep_apart(samples, unseen), values)
+    seen = list(draw(data, seen_samples, out, args, undrawn))
     findings = [*not_looked_at(unseen, len(chosen)), *not_drawn(undrawn)]
-    return collect(seen) if seen else None, findings
+    return collect(seen, values) if seen else None, findings
 
 
 def keep_apart(
@@ -167,6 +186,15 @@ def keep_apart(
             unseen.append(sample)
         else:
             yield sample
+
+
+def keep_values(
+    samples: Iterator[Sample], values: list[Mapping[str, np.ndarray]]
+) -> Iterator[Sample]:
+    """Hands on samples, and collects the properties of their objects."""
+    for sample in samples:
+        values.append(sample.values)
+        yield sample
 
 
 def draw(
@@ -182,7 +210,13 @@ def draw(
         if number < args.pictures:
             name = f'{number:03}_{Path(sample.path).stem[:LETTERS]}'
             try:
-                picture = draw_sample(visualizer, sample, data.names, data.head.stride)
+                picture = draw_sample(
+                    visualizer,
+                    sample,
+                    data.names,
+                    data.head.stride,
+                    data.head.properties,
+                )
                 write_picture(out / 'pictures' / f'{name}.png', picture)
                 if args.show:
                     visualizer.show(picture, win_name=name)

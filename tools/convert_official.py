@@ -1,11 +1,12 @@
 """Converts a checkpoint of the official CenterNet code, or one of ours back.
 
-    python tools/convert_official.py ctdet_coco_dla_2x.pth dla34.pth
-    python tools/convert_official.py --to-official dla34.pth model.pth
+    mmdet_centernet convert-official ctdet_coco_dla_2x.pth dla34.pth
+    mmdet_centernet convert-official --to-official dla34.pth model.pth
 
+Knows the detectors, and the networks for human pose (multi_pose_dla_3x and the like).
 The last line printed is the path of the config in which the result loads strictly. For
-a number of classes that no config here has, one is written beside the checkpoint.
-Nothing is written when anything is wrong.
+a number of classes or branches that no config here has, one is written beside the
+checkpoint. Nothing is written when anything is wrong.
 """
 
 from __future__ import annotations
@@ -30,22 +31,31 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import Tensor
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs/ctdet'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
 COCO = {
-    'res_18': 'ctdet_r18_6xb19-official-140e_coco.py',
-    'resdcn_18': 'ctdet_r18-dcnv2_6xb19-official-140e_coco.py',
-    'resdcn_101': 'ctdet_r101-dcnv2_8xb12-official-140e_coco.py',
-    'dla_34': 'ctdet_dla34-dcnv2_8xb16-official-140e_coco.py',
-    'hourglass': 'ctdet_hourglass104_4xb6-official-50e_coco.py',
+    'res_18': 'ctdet/ctdet_r18_6xb19-official-140e_coco.py',
+    'resdcn_18': 'ctdet/ctdet_r18-dcnv2_6xb19-official-140e_coco.py',
+    'resdcn_101': 'ctdet/ctdet_r101-dcnv2_8xb12-official-140e_coco.py',
+    'dla_34': 'ctdet/ctdet_dla34-dcnv2_8xb16-official-140e_coco.py',
+    'hourglass': 'ctdet/ctdet_hourglass104_4xb6-official-50e_coco.py',
 }
 # Weights with 20 classes are taken for those of Pascal VOC, whose colours the official
 # code normalises differently.
 VOC = {
-    'resdcn_18': 'ctdet_r18-dcnv2_1xb32-official512-70e_voc0712.py',
-    'resdcn_101': 'ctdet_r101-dcnv2_4xb8-official512-70e_voc0712.py',
-    'dla_34': 'ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712.py',
+    'resdcn_18': 'ctdet/ctdet_r18-dcnv2_1xb32-official512-70e_voc0712.py',
+    'resdcn_101': 'ctdet/ctdet_r101-dcnv2_4xb8-official512-70e_voc0712.py',
+    'dla_34': 'ctdet/ctdet_dla34-dcnv2_2xb16-official512-70e_voc0712.py',
 }
 NUM_VOC_CLASSES = 20
+POSE = {
+    'pose_dla_34': 'ctpose/ctpose_dla34-dcnv2_8xb16-official-140e_coco.py',
+    'pose_hourglass': 'ctpose/ctpose_hourglass104_4xb6-official-50e_coco.py',
+}
+# What the head of networks for human pose lacks that were trained without a branch.
+WITHOUT: dict[str, dict] = {
+    '_no_hp_offset': dict(point_sets=dict(joint=dict(loss_offset=None))),
+    '_no_hm_hp': dict(point_sets=None),
+}
 OLD_TORCH = (
     '\nBefore 2.6 torch cannot be told that the log of a training is harmless. Take '
     'the weights of your own training out of it: python -c "import torch; torch.save('
@@ -163,10 +173,19 @@ def find_config(network: str, weights: dict[str, Tensor]) -> tuple[Config, dict]
     ]
     head = dict(feat_channels=biases[0], num_classes=biases[-1])
     configs = COCO | VOC if head['num_classes'] == NUM_VOC_CLASSES else COCO
-    cfg = Config.fromfile(CONFIGS / configs[network])
-    overrides = {k: v for k, v in head.items() if cfg.model.bbox_head[k] != v}
-    cfg.model.bbox_head.update(overrides)
+    network, lacks = split_ending(network)
+    cfg = Config.fromfile(CONFIGS / (configs | POSE)[network])
+    overrides = {k: v for k, v in head.items() if cfg.model.bbox_head[k] != v} | lacks
+    cfg.merge_from_dict(dict(model=dict(bbox_head=overrides)))
     return cfg, overrides
+
+
+def split_ending(network: str) -> tuple[str, dict]:
+    """The network that has a config, and what differs in the head of this one."""
+    for ending, lacks in WITHOUT.items():
+        if network.endswith(ending):
+            return network.removesuffix(ending), lacks
+    return network, {}
 
 
 def check_shapes(weights: dict[str, Tensor], cfg: Config) -> None:
@@ -189,9 +208,10 @@ def check_shapes(weights: dict[str, Tensor], cfg: Config) -> None:
 
 def dataset_meta(cfg: Config) -> dict:
     """Names and colours of the classes for mmdet to draw by, where they are known."""
-    meta = DATASETS.get(cfg.test_dataloader.dataset.type).METAINFO
+    dataset = cfg.test_dataloader.dataset
+    meta = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
     known = len(meta['classes']) == cfg.model.bbox_head.num_classes
-    return dict(dataset_meta=dict(meta)) if known else {}
+    return dict(dataset_meta=meta) if known else {}
 
 
 def derived_config(base: Path, head: dict) -> str:

@@ -1,9 +1,9 @@
 """Writes a trained detector to an ONNX file: image in, boxes, scores and labels out.
 
-    python tools/export_onnx.py CONFIG CHECKPOINT OUT.onnx --normalize
+    mmdet_centernet export-onnx CONFIG CHECKPOINT OUT.onnx --normalize
 
-The file runs wherever ONNX does; `tools/predict_onnx.py` runs it on image files. It is
-compared with torch before: where they disagree, no file is left.
+The file runs wherever ONNX does; `mmdet_centernet predict` runs it on image files. It
+is compared with torch before: where they disagree, no file is left.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Writes a config for your own photos and boxes, with settings that suit them.
 
-    python tools/new_config.py my_data/ --out my_config.py
-    python tools/train.py my_config.py
+    mmdet_centernet new-config my_data/ --out my_config.py
+    mmdet_centernet train my_config.py
 
 The folder holds photos, and boxes in COCO, Pascal VOC or YOLO format, as one set or as
 train, val and test. What would spoil a training is named, and nothing is written then.
@@ -26,7 +26,7 @@ def main() -> None:
             print(line)
     except (OSError, ValueError) as error:
         sys.exit(f'No config was written. {error}')
-    print(f'\n{args.out} is written. Next: python tools/train.py {args.out}')
+    print(f'\n{args.out} is written. Next: mmdet_centernet train {args.out}')
 
 
 def parse_args() -> argparse.Namespace:

@@ -40,7 +40,7 @@ def splat(radius: int, side: int) -> Tensor:
     """(side, side) heat of one object in the middle of a map."""
     middle = side // 2
     cells = gaussian_cells(
-        torch.tensor([[middle, middle]]), torch.tensor([radius]), (side, side), radius
+        torch.tensor([[middle, middle]]), torch.tensor([radius]), (side, side)
     )
     heat = torch.zeros(side, side)
     heat[cells.ys, cells.xs] = cells.values

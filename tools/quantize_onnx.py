@@ -1,6 +1,6 @@
 """Makes the convolutions of an exported network compute in 8-bit integers.
 
-    python tools/quantize_onnx.py model.onnx photos/ model-int8.onnx
+    mmdet_centernet quantize-onnx model.onnx photos/ model-int8.onnx
 
 A quarter of the size, and faster on processors with instructions for it. onnxruntime
 does the work; the photos, some hundred of the kind that will be seen, tell it the range

@@ -1,4 +1,4 @@
-# The test-time augmentation of the paper, run by `tools/test.py --tta`. The model mirrors
+# The test-time augmentation of the paper, run by `test --tta`. The model mirrors
 # every view by itself; the pipeline gives the scales. Other views, here of one scale, in
 # a config that has this one as a base:
 #

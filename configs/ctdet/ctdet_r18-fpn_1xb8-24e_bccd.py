@@ -30,7 +30,7 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
                    'scale_factor')),
 ]
-# Test-time augmentation (`tools/test.py --tta`) at several scales; the model adds the
+# Test-time augmentation (`test --tta`) at several scales; the model adds the
 # mirror images.
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -148,5 +148,7 @@ param_scheduler = [
 auto_scale_lr = dict(enable=True, base_batch_size=8)
 
 default_hooks = dict(
+    # Names of boxes in pictures: as the json numbers them, whatever metainfo's order is.
+    label_names=dict(type='LabelNamesHook'),
     logger=dict(interval=10),
     checkpoint=dict(interval=4, max_keep_ckpts=2, save_best='coco/bbox_mAP'))

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
-from mmdet_centernet.functional.gaussian import gaussian_cells
+from mmdet_centernet.codecs.targets import CenterTargets, PointTargets, cover
+from mmdet_centernet.functional.gaussian import GaussianCells
 
 
 class BoxCells(NamedTuple):
@@ -21,8 +21,8 @@ class BoxCells(NamedTuple):
         objects: (P,) int64 which object of the targets.
         xs: (P,) int64 column of the cell.
         ys: (P,) int64 row of the cell.
-        weights: (P,) float32; those of an object add up to 1. 0 in cells that are
-            listed only because leaving them out would mean asking the device.
+        weights: (P,) float32; those of an object add up to 1. 0 in cells that learn
+            another object, or that only keep the length of the list fixed.
     """
 
     objects: Tensor
@@ -45,7 +45,9 @@ def center_cells(targets: PointTargets) -> BoxCells:
     return BoxCells(objects, xs, ys, targets.supervised.float())
 
 
-def surrounding_cells(targets: CenterTargets) -> BoxCells:
+def surrounding_cells(
+    targets: CenterTargets, covered: GaussianCells | None = None
+) -> BoxCells:
     """All cells under each Gaussian, weighted by its height (arXiv 1909.00700).
 
     Where Gaussians overlap, of whatever class, the cell learns the smallest object,
@@ -53,17 +55,16 @@ def surrounding_cells(targets: CenterTargets) -> BoxCells:
 
     Args:
         targets: The objects.
+        covered: The cells under their Gaussians, if they are known.
 
     Returns:
-        BoxCells: On a CPU P is the area of the Gaussians.
+        BoxCells: P is the area of the Gaussians.
     """
     num_images, _, height, width = targets.shape
-    objects, xs, ys, heights = gaussian_cells(
-        targets.centers, targets.radii, (height, width), targets.max_radius
-    )
+    objects, xs, ys, heights = cover(targets)[0] if covered is None else covered
     cells = (targets.images[objects] * height + ys) * width + xs
     areas = targets.sizes.prod(dim=1)[objects]
-    teaches = (heights > 0) & targets.supervised[objects]
+    teaches = targets.supervised[objects]
     areas = torch.where(teaches, areas, torch.inf)
     smallest = areas.new_full((num_images * height * width,), torch.inf)
     smallest.scatter_reduce_(0, cells, areas, 'amin')

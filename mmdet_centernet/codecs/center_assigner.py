@@ -49,7 +49,7 @@ LARGEST_RADIUS = 2**31
 class CenterNetTargetAssigner:
     """Give every box the cell of its centre and a Gaussian around it.
 
-    Vectorised over the batch; nothing is read back from the device.
+    Vectorised over the batch, on the device; nothing is read back from there.
 
     Three radius rules exist because the published radius formula is wrong and the
     published weights were trained with it. ``official`` repeats it. ``corrected``
@@ -168,7 +168,6 @@ class CenterNetTargetAssigner:
             mislabeled=~known,
             ignored=self._ignored(ignored_boxes, feat_shape, stride),
             shape=shape,
-            max_radius=self._max_radius(feat_shape),
         )
 
     def _radii(self, sizes: Tensor) -> Tensor:
@@ -177,14 +176,6 @@ class CenterNetTargetAssigner:
         radii = gaussian_radius(sizes, self.min_overlap, corrected=self.rule.corrected)
         # What no integer can hold would come out negative.
         return radii.clamp(max=LARGEST_RADIUS).long()
-
-    def _max_radius(self, feat_shape: Sequence[int]) -> int:
-        """No Gaussian reaches farther, nor farther than the map does."""
-        whole_map = max(feat_shape)
-        if not self.clip_boxes:
-            return whole_map
-        bound = self._radii(torch.tensor([feat_shape], dtype=torch.float32))
-        return min(int(bound), whole_map)
 
     def _ignored(
         self,

@@ -144,7 +144,6 @@ def joint_targets(targets: CenterTargets, points: Tensor) -> PointTargets:
         valid=valid.flatten(),
         ignored=targets.ignored,
         shape=(num_images, num_joints, height, width),
-        max_radius=targets.max_radius,
     )
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mmdet_centernet.codecs.box_cells import BoxCells, center_cells, surrounding_cells
 from mmdet_centernet.codecs.properties import Property
 from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
+from mmdet_centernet.functional.gaussian import GaussianCells
 
 
 class MapTarget(NamedTuple):
@@ -54,6 +55,7 @@ def object_map_targets(
     values: Mapping[str, Tensor],
     *,
     whole_gaussian: bool,
+    covered: GaussianCells | None = None,
 ) -> dict[str, MapTarget]:
     """Teach properties at the centres of objects, or under their whole Gaussians.
 
@@ -62,13 +64,14 @@ def object_map_targets(
         targets: The objects.
         values: (N, *row_shape) by the name of the map, in cells.
         whole_gaussian: For properties that do not say it themselves.
+        covered: The cells under the Gaussians of the objects, if they are known.
     """
     is_wide = {
         name: whole_gaussian if prop.whole_gaussian is None else prop.whole_gaussian
         for name, prop in properties.items()
     }
     cells = {
-        wide: surrounding_cells(targets) if wide else center_cells(targets)
+        wide: surrounding_cells(targets, covered) if wide else center_cells(targets)
         for wide in set(is_wide.values())
     }
     return {

@@ -22,6 +22,7 @@ from mmdet_centernet.codecs.targets import (
     CenterTargets,
     Heat,
     PointTargets,
+    cover,
     list_heat,
 )
 
@@ -65,15 +66,23 @@ def supervise(
     Returns:
         What the maps are taught. Maps are named as in :class:`CenterCoder`.
     """
-    heatmaps = dict(heatmap=PointHeat(targets, list_heat(targets)))
+    joints = {
+        name: points.make_targets(targets, values[points.keypoints])
+        for name, points in point_sets.items()
+    }
+    of_objects, *of_joints = cover(targets, *joints.values())
     cells = object_map_targets(
-        properties, targets, values, whole_gaussian=whole_gaussian
+        properties,
+        targets,
+        values,
+        whole_gaussian=whole_gaussian,
+        covered=of_objects,
     )
-    for name, points in point_sets.items():
-        joints = points.make_targets(targets, values[points.keypoints])
-        heatmaps[f'{name}_heatmap'] = PointHeat(joints, list_heat(joints))
-        if points.loss_offset is not None:
-            cells[f'{name}_offset'] = point_map_target(OFFSET, joints, joints.points)
+    heatmaps = dict(heatmap=PointHeat(targets, list_heat(targets, of_objects)))
+    for (name, points), covered in zip(joints.items(), of_joints, strict=True):
+        heatmaps[f'{name}_heatmap'] = PointHeat(points, list_heat(points, covered))
+        if point_sets[name].loss_offset is not None:
+            cells[f'{name}_offset'] = point_map_target(OFFSET, points, points.points)
     return Supervision(heatmaps, cells)
 
 

@@ -6,13 +6,18 @@ are cells of the map; x stands before y.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mmdet_centernet.functional.gaussian import gaussian_cells
+from mmdet_centernet.functional.gaussian import (
+    GaussianCells,
+    count_cells,
+    gaussian_cells,
+)
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,6 @@ class PointTargets:
             length of the list is known without asking the device.
         ignored: (B, H, W) bool cells that are no negatives, or None.
         shape: B, C, H, W.
-        max_radius: Upper bound of the radii.
     """
 
     images: Tensor
@@ -43,7 +47,6 @@ class PointTargets:
     valid: Tensor
     ignored: Tensor | None
     shape: tuple[int, int, int, int]
-    max_radius: int
 
     @property
     def points(self) -> Tensor:
@@ -94,20 +97,46 @@ class Heat(NamedTuple):
     num_peaks: Tensor
 
 
-def list_heat(targets: PointTargets) -> Heat:
-    """Splat a Gaussian for every object (paper, section 3).
+def cover(*point_sets: PointTargets) -> list[GaussianCells]:
+    """List the cells under all Gaussians.
+
+    How many there are decides the length of lists, so the host has to know: that is
+    read from the device, once for all sets. Nothing else of a batch is.
+
+    Args:
+        point_sets: Points of one or several heatmaps.
+
+    Returns:
+        The cells of each.
+    """
+    counts = [
+        count_cells(points.centers, points.radii, points.shape[2:])
+        for points in point_sets
+    ]
+    return [
+        gaussian_cells(points.centers, points.radii, points.shape[2:], num_cells)
+        for points, num_cells in zip(point_sets, read_back(counts), strict=True)
+    ]
+
+
+def read_back(counts: Sequence[Tensor]) -> list[int]:
+    """Read 0-dim tensors from the device, all at once."""
+    return torch.stack(list(counts)).tolist()
+
+
+def list_heat(targets: PointTargets, covered: GaussianCells | None = None) -> Heat:
+    """Splat a Gaussian for every point (paper, section 3).
 
     Args:
         targets: The points.
+        covered: The cells under their Gaussians, if they are known.
 
     Returns:
-        Heat: On a CPU P is the area of the Gaussians.
+        Heat: P is the area of the Gaussians.
     """
+    covered = cover(targets)[0] if covered is None else covered
     height, width = targets.shape[2:]
     planes = targets.images * targets.shape[1] + targets.labels
-    covered = gaussian_cells(
-        targets.centers, targets.radii, (height, width), targets.max_radius
-    )
     cells = (planes[covered.objects] * height + covered.ys) * width + covered.xs
     xs, ys = targets.centers.unbind(1)
     peaks = torch.where(targets.valid, (planes * height + ys) * width + xs, -1)

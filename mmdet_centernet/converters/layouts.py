@@ -72,15 +72,35 @@ PROJECTION = _table(_kept('0', CONV), _kept('1', NORM))
 BLOCK = _table(_kept('conv{1,2}', CONV), _kept('bn{1,2}', NORM))
 BOTTLENECK = _table(_kept('conv{1,2,3}', CONV), _kept('bn{1,2,3}', NORM))
 
-# The branches of the head: heat map, size and offset.
-BRANCHES = '{hm,wh,reg}', 'bbox_head.{heatmap_head,wh_head,offset_head}'
-HEAD = _table(
-    (BRANCHES[0] + '.{0,2}', BRANCHES[1] + '.{0,2}', BIASED),
-)
-HEAD_OF_STACKS = _table(
-    (BRANCHES[0] + '.{0,1}.0.conv', BRANCHES[1] + '.{0,1}.0', BIASED),
-    (BRANCHES[0] + '.{0,1}.1', BRANCHES[1] + '.{0,1}.2', BIASED),
-)
+BRANCHES = {'hm': 'heatmap_head', 'wh': 'wh_head', 'reg': 'offset_head'}
+JOINTS = BRANCHES | {'hps': 'keypoints_head'}
+JOINT_HEAT = JOINTS | {'hm_hp': 'joint_heatmap_head'}
+POSE = JOINT_HEAT | {'hp_offset': 'joint_offset_head'}
+
+
+def _head(branches: Names) -> Names:
+    """A head with these branches."""
+    return _table(
+        *(
+            (f'{official}.{{0,2}}', f'bbox_head.{ours}.{{0,2}}', BIASED)
+            for official, ours in branches.items()
+        )
+    )
+
+
+def _head_of_stacks(branches: Names) -> Names:
+    """The same for two stacks of hourglasses."""
+    return _table(
+        *(
+            (
+                f'{official}.{{0,1}}.{{0.conv,1}}',
+                f'bbox_head.{ours}.{{0,1}}.{{0,2}}',
+                BIASED,
+            )
+            for official, ours in branches.items()
+        )
+    )
+
 
 RESNET_18 = _table(
     _kept('conv1', CONV),
@@ -173,13 +193,29 @@ DLA_DEAD = dict.fromkeys(
 )
 
 IMAGENET_DLA = Layout(DLA, DLA_DEAD)
+IN_DETECTOR_DEAD = {_join('base', name): reason for name, reason in DLA_DEAD.items()}
+RESDCN_18 = _table(('', 'backbone', RESNET_18)) | DEFORMED_NECK
+RESDCN_101 = _table(('', 'backbone', RESNET_101)) | DEFORMED_NECK
+DLA_34 = _table(('base', 'backbone', DLA)) | DLA_UP
+HOURGLASS_104 = _table(('', 'backbone', HOURGLASS))
+
+POSES = {'': POSE, '_no_hp_offset': JOINT_HEAT, '_no_hm_hp': JOINTS}
+"""Branches of networks for human pose, by what their names end in."""
+
 OFFICIAL = {
-    'res_18': Layout(_table(('', 'backbone', RESNET_18)) | DECONV_NECK | HEAD),
-    'resdcn_18': Layout(_table(('', 'backbone', RESNET_18)) | DEFORMED_NECK | HEAD),
-    'resdcn_101': Layout(_table(('', 'backbone', RESNET_101)) | DEFORMED_NECK | HEAD),
-    'dla_34': Layout(
-        _table(('base', 'backbone', DLA)) | DLA_UP | HEAD,
-        {_join('base', name): reason for name, reason in DLA_DEAD.items()},
+    'res_18': Layout(
+        _table(('', 'backbone', RESNET_18)) | DECONV_NECK | _head(BRANCHES)
     ),
-    'hourglass': Layout(_table(('', 'backbone', HOURGLASS)) | HEAD_OF_STACKS),
+    'resdcn_18': Layout(RESDCN_18 | _head(BRANCHES)),
+    'resdcn_101': Layout(RESDCN_101 | _head(BRANCHES)),
+    'dla_34': Layout(DLA_34 | _head(BRANCHES), IN_DETECTOR_DEAD),
+    'hourglass': Layout(HOURGLASS_104 | _head_of_stacks(BRANCHES)),
+    **{
+        f'pose_dla_34{ending}': Layout(DLA_34 | _head(branches), IN_DETECTOR_DEAD)
+        for ending, branches in POSES.items()
+    },
+    **{
+        f'pose_hourglass{ending}': Layout(HOURGLASS_104 | _head_of_stacks(branches))
+        for ending, branches in POSES.items()
+    },
 }

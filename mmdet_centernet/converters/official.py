@@ -21,15 +21,18 @@ def convert_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, T
     """Weights of an official network, renamed for ours.
 
     Knows ``res_18``, ``resdcn_18``, ``resdcn_101``, ``dla_34`` and ``hourglass`` with
-    any number of classes, and tells them by their keys. Tensors that the official
-    network never uses are left out, see :func:`dead_tensors`.
+    any number of classes, and tells them by their keys; of ``dla_34`` and ``hourglass``
+    also the networks for human pose (``multi_pose``), with or without joint heatmaps
+    and their offsets. Tensors that the official network never uses are left out, see
+    :func:`dead_tensors`.
 
     Args:
         state_dict: As the official code saves it in ``state_dict``, with or without
             ``module.`` before the keys and counters of batch norms.
 
     Returns:
-        State dict of the detector of a config in ``configs/ctdet``. Tensors are shared.
+        State dict of the detector of a config in ``configs/ctdet`` or
+        ``configs/ctpose``. Tensors are shared.
 
     Raises:
         ValueError: If a key is unknown or missing. All of them are listed.

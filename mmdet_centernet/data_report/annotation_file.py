@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from mmengine.dataset import BaseDataset
 
+from mmdet_centernet.data_report.images import OPENCV
+
 UNLISTED = -1
 """Stands for a category that a file does not list."""
 
@@ -45,6 +47,7 @@ class Annotations:
         evaluation_findings: What is wrong with it if results are evaluated on it.
         is_evaluated: Whether validation or test use it.
         has_local_images: Whether images are files that can be looked at here.
+        decoder: What the pipeline reads them with, by the name that mmcv has for it.
     """
 
     source: str
@@ -66,6 +69,7 @@ class Annotations:
     evaluation_findings: tuple[str, ...] = ()
     is_evaluated: bool = False
     has_local_images: bool = True
+    decoder: str = OPENCV
 
 
 def rows(values: Sequence[Sequence[float]], columns: int) -> np.ndarray:
@@ -84,12 +88,6 @@ def is_number(value: Any) -> bool:
 def is_box(box: Any) -> bool:
     """Whether an entry is a list of four numbers."""
     return isinstance(box, list | tuple) and len(box) == 4 and all(map(is_number, box))
-
-
-def class_names(dataset: BaseDataset) -> tuple[str, ...]:
-    """The classes of ``metainfo``; a text in place of a tuple is one class."""
-    classes = dataset.metainfo.get('classes') or ()
-    return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
 
 
 def local_images(dataset: BaseDataset, paths: Iterable[str]) -> bool:

@@ -17,9 +17,11 @@ from mmdet.datasets import (
 )
 from mmdet.registry import DATASETS
 
+from mmdet_centernet.config_types import type_name
 from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.coco import read_coco
 from mmdet_centernet.data_report.findings import Fault
+from mmdet_centernet.data_report.images import OPENCV
 from mmdet_centernet.data_report.loaded import read_loaded
 from mmdet_centernet.data_report.voc import read_xml
 from mmdet_centernet.label_names import innermost
@@ -29,6 +31,7 @@ COCO_LIKE = (CocoDataset, Objects365V1Dataset, LVISV05Dataset, LVISV1Dataset)
 
 __all__ = [
     'Annotations',
+    'decoder_of',
     'innermost',
     'lazy_dataset',
     'read_annotations',
@@ -50,7 +53,9 @@ def read_annotations(cfg: Mapping[str, Any]) -> list[Annotations]:
         ValueError: If a file is of another format.
         OSError: If a file cannot be read.
     """
-    found = (read_dataset(lazy_dataset(inner)) for inner in innermost(cfg))
+    found = (
+        read_dataset(lazy_dataset(inner), decoder_of(inner)) for inner in innermost(cfg)
+    )
     return [annotations for annotations in found if annotations is not None]
 
 
@@ -59,11 +64,20 @@ def lazy_dataset(cfg: Mapping[str, Any]) -> Any:
     return DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
 
 
-def read_dataset(dataset: Any) -> Annotations | None:
+def decoder_of(cfg: Mapping[str, Any]) -> str:
+    """What the pipeline of a dataset reads images with, as mmcv calls it."""
+    for step in cfg.get('pipeline') or ():
+        if type_name(step) == 'LoadImageFromFile':
+            return step.get('imdecode_backend', OPENCV)
+    return OPENCV
+
+
+def read_dataset(dataset: Any, decoder: str = OPENCV) -> Annotations | None:
     """Read the file of a dataset that has not loaded it.
 
     Args:
         dataset: Reads files itself, and wraps no other.
+        decoder: What its pipeline reads images with, which it has no more.
 
     Returns:
         None for datasets that are not known here.
@@ -73,7 +87,10 @@ def read_dataset(dataset: Any) -> Annotations | None:
         OSError: If it cannot be read.
     """
     annotations = _read(dataset)
-    if annotations is None or not isinstance(dataset.metainfo.get('classes'), str):
+    if annotations is None:
+        return None
+    annotations = replace(annotations, decoder=decoder)
+    if not isinstance(dataset.metainfo.get('classes'), str):
         return annotations
     (name,) = annotations.classes
     text = Fault(

@@ -6,8 +6,7 @@ Of LVIS, too, which has the same form with other names of the images.
 from __future__ import annotations
 
 import os.path as osp
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,28 +16,22 @@ from mmengine.fileio import load
 from mmdet_centernet.data_report.annotation_file import (
     UNLISTED,
     Annotations,
-    class_names,
-    is_box,
-    is_number,
     local_images,
     rows,
 )
+from mmdet_centernet.data_report.coco_entries import (
+    FIELDS,
+    Content,
+    double_ids,
+    wrong_field,
+)
 from mmdet_centernet.data_report.coco_evaluation import suspect_evaluation
 from mmdet_centernet.data_report.findings import Fault, Problem, sum_up
+from mmdet_centernet.label_names import classes_of
 
-FIELDS = dict(
-    images=('id', 'file_name', 'width', 'height'),
-    annotations=('id', 'image_id', 'category_id', 'bbox', 'area'),
-    categories=('id', 'name'),
-)
-"""What mmdet reads of a COCO file without asking whether it is there."""
-TEXTS = ('file_name', 'coco_url', 'name')
-NUMBERS = ('width', 'height', 'area')
 COCO_SERVER = 'http://images.cocodataset.org/'
 LEN_COCO_NAME = 16
 """Letters of ``000000000000.jpg``, to which LVIS 0.5 cuts names of COCO 2014."""
-
-Content = dict[str, list[dict]]
 
 
 def read_coco(dataset: CocoDataset) -> Annotations:
@@ -58,7 +51,7 @@ def read_coco(dataset: CocoDataset) -> Annotations:
     content = _load_json(dataset)
     _check_lists(content, dataset)
     sound, problems = _sort_out(content, dataset)
-    faults = [*sum_up(problems), *_double_ids(content)]
+    faults = [*sum_up(problems), *double_ids(content)]
     numbers = {entry['id']: i for i, entry in enumerate(sound['images'])}
     strays = [a for a in sound['annotations'] if a['image_id'] not in numbers]
     entries = [a for a in sound['annotations'] if a['image_id'] in numbers]
@@ -86,7 +79,7 @@ def _pack(dataset: CocoDataset, content: Content, **about: Any) -> Annotations:
     evaluation = [] if is_lvis else suspect_evaluation(entries, dataset.ann_file)
     return Annotations(
         source=dataset.ann_file,
-        classes=class_names(dataset),
+        classes=classes_of(dataset),
         categories=names,
         image_paths=paths,
         image_sizes=rows([(i['width'], i['height']) for i in images], 2),
@@ -134,56 +127,12 @@ def _sort_out(content: Content, dataset: CocoDataset) -> tuple[Content, list[Pro
             fields = tuple('coco_url' if f == 'file_name' else f for f in fields)
         sound[part] = []
         for number, entry in enumerate(content.get(part, [])):
-            if (wrong := _wrong_field(entry, fields)) is None:
+            if (wrong := wrong_field(entry, fields)) is None:
                 sound[part].append(entry)
             else:
                 kind, text = wrong
                 problems.append(Problem(part + kind, f'{part}[{number}]', text))
     return sound, problems
-
-
-def _wrong_field(entry: Any, fields: Sequence[str]) -> tuple[str, str] | None:
-    """The kind of fault and the fault of an image, an annotation or a category."""
-    if not isinstance(entry, dict):
-        return '', f'is {entry!r}; it has to have {list(fields)}'
-    missing = [field for field in fields if field not in entry]
-    if missing:
-        return f'no {missing}', f'has no {missing}'
-    for field in fields:
-        if wanted := _wanted(field, entry[field]):
-            return field, f'has the {field} {entry[field]!r}; it has to be {wanted}'
-    return None
-
-
-def _wanted(field: str, value: Any) -> str | None:
-    """What a field has to be, where it is something else."""
-    if field == 'bbox':
-        return None if is_box(value) else '[x, y, width, height]'
-    if field in NUMBERS:
-        return None if is_number(value) else 'a number'
-    if field in TEXTS:
-        return None if isinstance(value, str) else 'a text'
-    return None if _is_id(value) else 'a whole number'
-
-
-def _is_id(value: Any) -> bool:
-    """Texts and numbers such as 3.0 serve mmdet as ids as well."""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return is_whole or isinstance(value, int | str)
-
-
-def _double_ids(content: Content) -> Iterator[str]:
-    """Of entries with the same id pycocotools takes the last one for all."""
-    for part in FIELDS:
-        entries = content.get(part, [])
-        ids = [one.get('id') for one in entries if isinstance(one, dict)]
-        counts = Counter(filter(_is_id, ids))
-        twice = [id_ for id_, count in counts.items() if count > 1]
-        if twice:
-            yield (
-                f'{len(twice)} ids of {part} are there more than once, such as '
-                f'{twice[0]!r}: number the {part} anew'
-            )
 
 
 def _strays(entries: Sequence[dict], path: str) -> list[str]:

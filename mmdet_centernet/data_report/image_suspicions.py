@@ -50,7 +50,7 @@ def _alike(path: str) -> str:
 
 
 def _broken_images(file: Annotations) -> list[str]:
-    broken = broken_images(file.image_paths)
+    broken = broken_images(file.image_paths, file.decoder)
     if not broken:
         return []
     why = '; '.join(f'{path}: {text}' for path, text in list(broken.items())[:FEW])

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import cv2
+import mmcv
 import numpy as np
 from PIL import ExifTags, Image
 from tqdm import tqdm
@@ -15,15 +16,18 @@ from mmdet_centernet.reason import reason
 
 LYING = (5, 6, 7, 8)
 """Values of the tag for images that were taken with the camera on its side."""
+OPENCV = 'cv2'
+"""What mmcv decodes images with unless told otherwise."""
 KNOWN_TO_BOTH = ('BMP', 'JPEG', 'JPEG2000', 'PNG', 'PPM', 'TIFF', 'WEBP')
 """Formats of which Pillow, which is faster, says whether OpenCV reads them."""
 
 
-def broken_images(paths: Iterable[str]) -> dict[str, str]:
+def broken_images(paths: Iterable[str], decoder: str = OPENCV) -> dict[str, str]:
     """Images that are there and cannot be read to their end.
 
     Args:
         paths: Image files; missing ones are not looked at.
+        decoder: What the pipeline reads them with, by the name that mmcv has for it.
 
     Returns:
         Path to what is wrong with it.
@@ -31,7 +35,7 @@ def broken_images(paths: Iterable[str]) -> dict[str, str]:
     found = {}
     for path in tqdm(_existing(paths), 'reading images', unit='image', leave=False):
         try:
-            if not _read(path):
+            if not _read(path, decoder):
                 found[path] = f'OpenCV {cv2.__version__} cannot read it'
         except Exception as error:  # Pillow and its plugins raise many kinds
             found[path] = reason(error)
@@ -82,10 +86,12 @@ def _existing(paths: Iterable[str]) -> list[str]:
     return [path for path in dict.fromkeys(paths) if osp.isfile(path)]
 
 
-def _read(path: str) -> bool:
+def _read(path: str, decoder: str) -> bool:
     """Read all of a file; of a JPEG no more than its coarsest version is decoded."""
     if not osp.getsize(path):
         raise ValueError('the file is empty')
+    if decoder != OPENCV:
+        return mmcv.imfrombytes(Path(path).read_bytes(), backend=decoder) is not None
     try:
         with Image.open(path) as image:
             image.draft('L', (1, 1))

@@ -14,13 +14,13 @@ from mmengine.fileio import list_from_file
 
 from mmdet_centernet.data_report.annotation_file import (
     Annotations,
-    class_names,
     is_box,
     is_number,
     local_images,
     rows,
 )
 from mmdet_centernet.data_report.findings import Fault, Problem, some, sum_up
+from mmdet_centernet.label_names import classes_of
 from mmdet_centernet.reason import reason
 
 Infos = Sequence[dict[str, Any]]
@@ -102,7 +102,7 @@ def _pack(
         if f'data_list[{number}].instances[{place}]' not in wrong
     ]
     labels = [instance['bbox_label'] for _, instance in found]
-    known = class_names(dataset)
+    known = classes_of(dataset)
     classes = known or tuple(f'label {i}' for i in range(max(labels, default=-1) + 1))
     boxes = rows([instance['bbox'] for _, instance in found], 4)
     paths = tuple(str(info.get('img_path', '')) for info in infos)

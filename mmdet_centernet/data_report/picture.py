@@ -5,13 +5,14 @@ Legend: N boxes. Boxes are x1, y1, x2, y2 in pixels of the image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from types import MappingProxyType
 
 import numpy as np
 from mmengine.visualization import Visualizer
 
-from mmdet_centernet.codecs import CenterTargets, paint_heatmap
+from mmdet_centernet.codecs import CenterTargets, Property, paint_heatmap
 from mmdet_centernet.data_report.samples import Sample
 from mmdet_centernet.data_report.statistics import sharing
 from mmdet_centernet.hooks.heatmap_picture import (
@@ -25,28 +26,35 @@ from mmdet_centernet.hooks.heatmap_picture import (
     label_name,
 )
 from mmdet_centernet.hooks.heatmap_view import spread_heat
+from mmdet_centernet.visualization import draw_properties
 
 SHARING_COLOUR = (255, 80, 255)
 DROPPED_COLOUR = (255, 60, 60)
+PROPERTY_COLOUR = (80, 220, 255)
 IGNORED_COLOUR = (170, 170, 170)
 LEAST_DRAWN = 4
 """Boxes are drawn at least so many pixels wide and high, so that they are seen."""
 
 
 def draw_sample(
-    visualizer: Visualizer, sample: Sample, classes: Sequence[str], stride: int
+    visualizer: Visualizer,
+    sample: Sample,
+    classes: Sequence[str],
+    stride: int,
+    properties: Mapping[str, Property] = MappingProxyType({}),
 ) -> np.ndarray:
     """Draw boxes on the left, the Gaussians that they are taught as on the right.
 
     Green boxes are taught; those in magenta share the cell of their centre with
-    another; red ones are dropped; nothing is taught in grey ones. A Gaussian stands in
-    the square of its radius.
+    another; red ones are dropped; nothing is taught in grey ones. Properties are light
+    blue. A Gaussian stands in the square of its radius.
 
     Args:
         visualizer: Draws.
         sample: What to draw.
         classes: Names of the classes.
         stride: Pixels a cell.
+        properties: Those of the sample's values, by name.
 
     Returns:
         RGB picture, two enlarged images wide.
@@ -58,8 +66,12 @@ def draw_sample(
     names = [label_name(classes, label) for label in sample.labels.tolist()]
     radii = [f'r {radius}' for radius in targets.radii.tolist()]
     panels = {
-        _describe(targets): _draw(
-            visualizer, image, zoom * _boxes(sample), names, sample, zoom
+        _describe(targets): _draw_properties(
+            visualizer,
+            _draw(visualizer, image, zoom * _boxes(sample), names, sample, zoom),
+            sample,
+            properties,
+            zoom,
         ),
         'target and radii in cells': _draw(
             visualizer,
@@ -95,6 +107,23 @@ def _draw(
         chosen_texts = [text for text, here in zip(texts, chosen, strict=True) if here]
         image = draw_boxes(visualizer, image, boxes[chosen], chosen_texts, colour)
     return image
+
+
+def _draw_properties(
+    visualizer: Visualizer,
+    image: np.ndarray,
+    sample: Sample,
+    properties: Mapping[str, Property],
+    zoom: int,
+) -> np.ndarray:
+    """Draw what is known of the objects beside their boxes."""
+    if not properties:
+        return image
+    visualizer.set_image(image)
+    values = {prop.key: sample.values[name] for name, prop in properties.items()}
+    boxes = _boxes(sample)
+    draw_properties(visualizer, boxes, values, properties, PROPERTY_COLOUR, zoom=zoom)
+    return visualizer.get_image()
 
 
 def _kinds(targets: CenterTargets) -> dict[Colour, np.ndarray]:

@@ -10,6 +10,7 @@ from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.dropped import KEPT, why_dropped
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.data_report.property_counts import describe_values
 from mmdet_centernet.data_report.statistics import TargetStatistics, suspect_targets
 from mmdet_centernet.data_report.suspicions import (
     Splits,
@@ -35,7 +36,8 @@ def describe_targets(statistics: TargetStatistics | None) -> str:
     """
     if statistics is None:
         return 'No image was looked at after the training pipeline.'
-    return _describe_targets(statistics)
+    parts = _describe_targets(statistics), describe_values(statistics.properties)
+    return '\n'.join(part for part in parts if part)
 
 
 def find_warnings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from mmdet_centernet.config_types import find_class, type_name
 from mmdet_centernet.hooks.heatmap_view import recover_image
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.models.object_fields import read_fields
 from mmdet_centernet.reason import reason
 
 SUPERVISED = 'sup'
@@ -36,6 +38,7 @@ class Sample(NamedTuple):
         labels: (N,) classes.
         ignored: (M, 4) regions that are no background.
         targets: What the assigner made of them, B = 1.
+        values: (N, *row_shape) of each property by name.
     """
 
     path: str
@@ -44,6 +47,7 @@ class Sample(NamedTuple):
     labels: Tensor
     ignored: Tensor
     targets: CenterTargets
+    values: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Unseen(NamedTuple):
@@ -121,6 +125,7 @@ class TrainingData:
             ignored_boxes=[regions],
         )
         count = len(targets.valid)  # the assigner may look at the first boxes only
+        values = read_fields([truth], self.head.properties, count)
         return Sample(
             str(sample.get('img_path', 'image')),
             recover_image(pixels, self.preprocessor),
@@ -128,6 +133,7 @@ class TrainingData:
             truth.labels[:count],
             regions,
             targets,
+            {name: value.numpy() for name, value in values.items()},
         )
 
     def _path(self, index: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from mmdet_centernet.data_report.annotations import (
     Annotations,
+    decoder_of,
     innermost,
     lazy_dataset,
     read_dataset,
@@ -58,7 +59,9 @@ def _read(
     try:
         dataset = lazy_dataset(cfg)
         source = str(dataset.ann_file)
-        annotations = None if source in known else read_dataset(dataset)
+        annotations = (
+            None if source in known else read_dataset(dataset, decoder_of(cfg))
+        )
     except Exception as error:  # whatever formats and configs make mmdet raise
         if source not in known:
             splits.findings.append(_unreadable(split, source, error))

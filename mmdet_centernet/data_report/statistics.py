@@ -5,13 +5,18 @@ Legend: I images, N objects.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.data_report.findings import Fault
+from mmdet_centernet.data_report.property_counts import (
+    PropertyCount,
+    count_values,
+    suspect_values,
+)
 
 SHARED_ALLOWED = 0.01
 """COCO has less than a tenth of that at stride 4 (paper, section 5.1)."""
@@ -33,6 +38,7 @@ class TargetStatistics:
         num_mislabeled: Boxes with a label that the head does not have.
         num_clipped: Boxes that nothing is left of after clipping to the last cell.
         cells: (I, 2) width and height of the map.
+        properties: What is known of objects beside their boxes, by name.
     """
 
     num_objects: np.ndarray
@@ -43,6 +49,7 @@ class TargetStatistics:
     num_mislabeled: int
     num_clipped: int
     cells: np.ndarray
+    properties: Mapping[str, PropertyCount] = field(default_factory=dict)
 
     @property
     def shorter_sides(self) -> np.ndarray:
@@ -55,11 +62,14 @@ class TargetStatistics:
         return self.shorter_sides < 1
 
 
-def collect(images: Iterable[CenterTargets]) -> TargetStatistics:
+def collect(
+    images: Iterable[CenterTargets], values: Sequence[Mapping[str, np.ndarray]] = ()
+) -> TargetStatistics:
     """Count over images.
 
     Args:
         images: Targets of each, B = 1.
+        values: Properties of the objects of each by name.
 
     Raises:
         ValueError: If there is none.
@@ -79,6 +89,7 @@ def collect(images: Iterable[CenterTargets]) -> TargetStatistics:
         num_mislabeled=sum(part[4] for part in parts),
         num_clipped=sum(part[5] for part in parts),
         cells=np.array([part[6] for part in parts]),
+        properties=count_values(values),
     )
 
 
@@ -122,7 +133,7 @@ def suspect_targets(statistics: TargetStatistics) -> list[str]:
     Returns:
         Sentences, each with what to do.
     """
-    found = _suspect_labels(statistics)
+    found = _suspect_labels(statistics) + suspect_values(statistics.properties)
     if not len(statistics.sizes):
         text = 'no image has an object: look at the annotations and at the pipeline'
         return found or [text]

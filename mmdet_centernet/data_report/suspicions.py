@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_centernet.data_report.annotation_file import Annotations
+from mmdet_centernet.data_report.box_form import doubt_fractions, doubt_sizes
 from mmdet_centernet.data_report.category_suspicions import (
     labelled,
     suspect_categories,
@@ -15,14 +16,13 @@ from mmdet_centernet.data_report.category_suspicions import (
 from mmdet_centernet.data_report.dropped import (
     KEPT,
     count_classes,
-    visible_boxes,
     why_dropped,
 )
 from mmdet_centernet.data_report.findings import Fault, some
 from mmdet_centernet.data_report.image_suspicions import suspect_images
 
 OFTEN = 0.1
-"""Share of boxes beyond the image, or of crowds, from which on they are doubted."""
+"""Share of boxes that end before they begin, or of crowds, that is doubted."""
 DIFFICULT_OFTEN = 0.5
 """Share of VOC's difficult objects; of VOC 2007 every fifth is one."""
 
@@ -128,28 +128,18 @@ def _dropped(file: Annotations) -> list[str]:
 
 
 def _fractions(file: Annotations) -> list[str]:
-    finite = file.boxes[np.isfinite(file.boxes).all(axis=1)]
-    sizes = file.image_sizes[file.image_sizes > 1]
-    if not len(finite) or finite.max() > 1 or not len(sizes):
+    if not (file.image_sizes > 1).any():
         return []
-    return [
-        f'{file.source}: no coordinate is larger than 1, so boxes seem to be fractions '
-        'of the image. They have to be in pixels: multiply x and width by the width of '
-        'the image, y and height by its height'
-    ]
+    return [f'{file.source}: {text}' for text in doubt_fractions(file.boxes)]
 
 
 def _corners_as_sizes(file: Annotations) -> list[str]:
+    if not file.is_coco:  # others have corners
+        return []
     kept = why_dropped(file) == KEPT
-    if not file.is_coco or not kept.any():  # others have corners
-        return []
-    beyond = (file.boxes > visible_boxes(file) + 1)[kept, 2:].any(axis=1)
-    if beyond.mean() <= OFTEN:
-        return []
-    return [
-        f'{file.source}: {beyond.mean():.0%} of the boxes reach beyond their image. '
-        'COCO wants x, y, width, height; are these x1, y1, x2, y2?'
-    ]
+    limits = file.image_sizes[file.images]
+    found = doubt_sizes(file.boxes[kept], limits[kept])
+    return [f'{file.source}: {text}' for text in found]
 
 
 def _sizes_as_corners(file: Annotations) -> list[str]:

@@ -13,12 +13,12 @@ from mmengine.fileio import list_from_file
 
 from mmdet_centernet.data_report.annotation_file import (
     Annotations,
-    class_names,
     local_images,
     rows,
 )
 from mmdet_centernet.data_report.findings import Fault, Problem, some, sum_up
 from mmdet_centernet.data_report.voc_file import XmlFile, read_file
+from mmdet_centernet.label_names import classes_of
 
 
 class Line(NamedTuple):
@@ -51,10 +51,10 @@ def read_xml(dataset: XMLDataset) -> Annotations:
         ValueError: If the list is no text in UTF-8, or the config names no classes.
         OSError: If it cannot be read.
     """
-    if not class_names(dataset):
+    if not classes_of(dataset):
         raise ValueError(f'{dataset.ann_file}: metainfo has no classes, as VOC needs')
     lines = _read_list(dataset)
-    dataset.cat2label = {name: i for i, name in enumerate(class_names(dataset))}
+    dataset.cat2label = {name: i for i, name in enumerate(classes_of(dataset))}
     named = [line for line in lines if line.name.strip()]
     files = {
         line: read_file(dataset, line.name, line.image, line.xml) for line in named
@@ -132,7 +132,7 @@ def _pack(
     paths = tuple(line.image for line in lines)
     return Annotations(
         source=dataset.ann_file,
-        classes=class_names(dataset),
+        classes=classes_of(dataset),
         categories=tuple(dict.fromkeys(names)),
         image_paths=paths,
         image_sizes=rows([file.size for file in files], 2),

@@ -1,4 +1,4 @@
 """What can this environment do, and which command mends what it cannot?
 
-python -m mmdet_centernet.doctor [CONFIG ...]
+mmdet_centernet doctor [CONFIG ...]
 """

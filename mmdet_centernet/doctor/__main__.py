@@ -17,7 +17,7 @@ def main() -> int:
         Exit status: 0 if nothing is wrong, else 1.
     """
     parser = argparse.ArgumentParser(
-        prog='python -m mmdet_centernet.doctor',
+        prog='mmdet_centernet doctor',
         description=description,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='Exit status: 0 if one can train, test and use DCN here and nothing is '

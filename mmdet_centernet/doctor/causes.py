@@ -45,7 +45,7 @@ CAUSES = (
         'ImpImporter',
         'setuptools {setuptools}, which openmim pins, does not run on Python {python}',
         'pip install -U "setuptools>=66.1,<81", and train without mim: '
-        'python tools/train.py CONFIG',
+        'mmdet_centernet train CONFIG',
     ),
     Cause(
         'torch_numpy',

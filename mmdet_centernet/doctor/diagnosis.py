@@ -192,7 +192,7 @@ def _mim_on_new_python(findings: Findings) -> Trouble | None:
     return Trouble(
         'openmim pins setuptools 60, which does not run on Python 3.12 or newer',
         'pip uninstall -y openmim opendatalab openxlab && pip install -U '
-        '"setuptools>=66.1,<81", and train without mim: python tools/train.py CONFIG',
+        '"setuptools>=66.1,<81", and train without mim: mmdet_centernet train CONFIG',
         ('mim',),
     )
 

@@ -132,7 +132,7 @@ def _notes_on_operators(findings: Findings) -> Iterator[str]:
             "what imports mmdet without mmdet_centernet finds no operators: mmdet's "
             'own tools, `mim train mmdet`, a bare DetInferencer. A file beside mmcv '
             'ends that:',
-            'python -m mmdet_centernet_operators install',
+            'mmdet_centernet operators install',
         )
     reason, tools = 'some other detectors of mmdet need compiled operators', 'g++'
     if findings.works('gpu'):

@@ -51,7 +51,7 @@ class GaussianCells(NamedTuple):
         xs: (P,) column of the cell.
         ys: (P,) row of the cell.
         values: (P,) float32 height of the object's Gaussian in the cell: 1 at its
-            centre, 0 in cells that the object does not reach.
+            centre.
     """
 
     objects: Tensor
@@ -60,70 +60,64 @@ class GaussianCells(NamedTuple):
     values: Tensor
 
 
-def gaussian_cells(
-    centers: Tensor, radii: Tensor, feat_shape: tuple[int, int], max_radius: int
-) -> GaussianCells:
-    """List the cells under each Gaussian, cut off at its radius and at the border.
-
-    The number of cells depends on the radii. The host knows them on a CPU, and the list
-    holds just the covered cells; on an accelerator reading them would stall it, and
-    every object gets a window of ``max_radius`` with zeros outside its own radius.
+def count_cells(centers: Tensor, radii: Tensor, feat_shape: tuple[int, int]) -> Tensor:
+    """How many entries :func:`gaussian_cells` has.
 
     Args:
         centers: (N, 2) integer x, y inside the map.
-        radii: (N,) integer radii, at most ``max_radius``; a negative one covers
-            nothing.
+        radii: (N,) integer radii; a negative one covers nothing.
         feat_shape: H, W.
-        max_radius: An upper bound of the radii that the host knows.
 
     Returns:
-        GaussianCells: P is the covered area on a CPU.
+        0-dim, on the device.
     """
-    windows = _exact_windows if _host_knows(radii) else _equal_windows
-    objects, xs, ys = windows(centers, radii, feat_shape, max_radius)
+    _, spans = _windows(centers, radii, feat_shape)
+    return spans.prod(dim=1).sum()
+
+
+def gaussian_cells(
+    centers: Tensor,
+    radii: Tensor,
+    feat_shape: tuple[int, int],
+    num_cells: int | None = None,
+) -> GaussianCells:
+    """List the cells under each Gaussian, cut off at its radius and at the border.
+
+    Args:
+        centers: (N, 2) integer x, y inside the map.
+        radii: (N,) integer radii; a negative one covers nothing.
+        feat_shape: H, W.
+        num_cells: Result of :func:`count_cells`, if the host knows it; else it is read
+            from the device.
+
+    Returns:
+        GaussianCells: P is the covered area.
+    """
+    first, spans = _windows(centers, radii, feat_shape)
+    areas = spans.prod(dim=1)
+    objects = torch.repeat_interleave(areas, output_size=num_cells)  # (P,)
+    starts = areas.cumsum(0) - areas
+    local = torch.arange(len(objects), device=areas.device) - starts[objects]
+    columns = spans[objects, 0]
+    xs = first[objects, 0] + local % columns
+    ys = first[objects, 1] + local // columns
     dx, dy = xs - centers[objects, 0], ys - centers[objects, 1]
     return GaussianCells(objects, xs, ys, _heights(dx, dy, radii[objects]))
 
 
-def _host_knows(tensor: Tensor) -> bool:
-    """Whether the values of a tensor can be read without waiting for a device."""
-    return tensor.device.type == 'cpu'
-
-
-def _exact_windows(
-    centers: Tensor, radii: Tensor, feat_shape: tuple[int, int], _: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Object, column and row of every cell within an object's radius."""
+def _windows(
+    centers: Tensor, radii: Tensor, feat_shape: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """First cell and extent of the square around each Gaussian, on the map: (N, 2)."""
     reach = radii[:, None]
     first = (centers - reach).clamp(min=0)
-    last = torch.minimum(centers + reach, centers.new_tensor(feat_shape[::-1]) - 1)
-    spans = (last - first + 1).clamp(min=0)
-    areas = spans.prod(dim=1)
-    objects = torch.repeat_interleave(areas)
-    starts = areas.cumsum(0) - areas
-    local = torch.arange(len(objects)) - starts[objects]
-    columns = spans[objects, 0]
-    xs = first[objects, 0] + local % columns
-    return objects, xs, first[objects, 1] + local // columns
-
-
-def _equal_windows(
-    centers: Tensor, _: Tensor, feat_shape: tuple[int, int], max_radius: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """The same with one window size for all, shifted to lie inside the map."""
     height, width = feat_shape
-    columns = min(2 * max_radius + 1, width)
-    rows = min(2 * max_radius + 1, height)
-    left = (centers[:, 0] - max_radius).clamp(0, width - columns)
-    top = (centers[:, 1] - max_radius).clamp(0, height - rows)
-    cells = torch.arange(len(centers) * rows * columns, device=centers.device)
-    objects, local = cells // (rows * columns), cells % (rows * columns)
-    return objects, left[objects] + local % columns, top[objects] + local // columns
+    x, y = (centers + reach).unbind(1)
+    last = torch.stack([x.clamp(max=width - 1), y.clamp(max=height - 1)], dim=1)
+    return first, (last - first + 1).clamp(min=0)
 
 
 def _heights(dx: Tensor, dy: Tensor, radii: Tensor) -> Tensor:
     """Height of a Gaussian of the given radius (dx, dy) cells from its centre."""
     sigma = (2 * radii + 1).float() / SIGMAS_PER_DIAMETER
-    heights = torch.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))
-    inside = (dx.abs() <= radii) & (dy.abs() <= radii)
-    return heights * inside
+    return torch.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))

@@ -49,9 +49,9 @@ def _check(model: nn.Module, args: Any, kwargs: dict, outputs: Any) -> None:
         batch = ', '.join(map(_name, _flat(samples)))
         raise FloatingPointError(
             f'{", ".join(terms)} of a batch not finite{found}. The batch: {batch}. '
-            'Look at these images and their boxes (tools/browse_targets.py). If they '
-            'are fine, the weights went astray before: lower the learning rate, warm '
-            'up longer or clip gradients (optim_wrapper.clip_grad)'
+            'Look at these images and their boxes (`mmdet_centernet browse-targets`). '
+            'If they are fine, the weights went astray before: lower the learning '
+            'rate, warm up longer or clip gradients (optim_wrapper.clip_grad)'
         )
 
 

@@ -93,7 +93,7 @@ def _differing(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> str:
     )
 
 
-def class_names(splits: Mapping[str, Split]) -> list[str]:
+def used_classes(splits: Mapping[str, Split]) -> list[str]:
     """The categories that have boxes, in the order of the files.
 
     mmdet numbers classes in that order, whatever the order in ``metainfo`` is. Those

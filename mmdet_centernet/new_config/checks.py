@@ -7,13 +7,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from mmdet_centernet.data_report.box_form import doubt_fractions, doubt_sizes
 from mmdet_centernet.data_report.findings import some
 from mmdet_centernet.data_report.images import broken_images, other_sizes
 from mmdet_centernet.new_config.categories import check_equal, double_names
 from mmdet_centernet.new_config.split import Split
-
-OFTEN = 0.1
-"""Share of boxes beyond their photo from which on their format is doubted."""
 
 
 def check(splits: Mapping[str, Split]) -> None:
@@ -104,20 +102,4 @@ def _boxes(split: Split) -> list[str]:
     boxes, limits = corners_and_limits(split)
     if not len(boxes):
         return ['there are no boxes: nothing can be learned or tested']
-    if np.nanmax(boxes) <= 1:
-        return [
-            'no coordinate is larger than 1, so boxes seem to be fractions of the '
-            'photo. COCO wants pixels: multiply x and width by the width of the photo, '
-            'y and height by its height'
-        ]
-    return _beyond(boxes, limits)
-
-
-def _beyond(boxes: np.ndarray, limits: np.ndarray) -> list[str]:
-    beyond = (boxes[:, 2:] > limits + 1).any(axis=1).mean()
-    if beyond <= OFTEN:
-        return []
-    return [
-        f'{beyond:.0%} of the boxes reach beyond their photo. COCO wants x, y, width, '
-        'height; are these x1, y1, x2, y2?'
-    ]
+    return doubt_fractions(boxes) or doubt_sizes(boxes, limits)

@@ -90,14 +90,17 @@ def scale_factors(photos: np.ndarray, scale: Sequence[int]) -> np.ndarray:
     return (np.array(sorted(scale)) / np.sort(photos, axis=1)).min(axis=1)
 
 
-def too_small(sides: np.ndarray, factors: np.ndarray) -> float:
-    """Share of objects with fewer than two cells on the shorter side.
+def too_small(sides: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """Which objects have fewer than two cells on the shorter side.
 
     Args:
         sides: (N, 2) shorter and longer sides of objects in pixels of their photos.
         factors: (N,) by which they shrink.
+
+    Returns:
+        (N,) bool.
     """
-    return float((sides[:, 0] * factors < CELLS * STRIDE - 1e-6).mean())
+    return sides[:, 0] * factors < CELLS * STRIDE - 1e-6
 
 
 def choose_crop(scale: Sequence[int], photo_sizes: np.ndarray) -> tuple[int, int]:

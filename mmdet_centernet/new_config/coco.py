@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from mmdet_centernet.new_config.fields import field_faults
 from mmdet_centernet.new_config.listing import Listing
+from mmdet_centernet.new_config.scattered import gather
 from mmdet_centernet.new_config.split import ALL, TRAINVAL, Split, split_name
 
 PARTS = ('images', 'annotations', 'categories')
@@ -35,16 +36,22 @@ def _load(path: Path) -> dict[str, Any] | None:
     return content if complete else None
 
 
-def read_coco(listing: Listing) -> dict[str, Split]:
+def read_coco(
+    listing: Listing, contents: Mapping[Path, dict[str, Any]]
+) -> dict[str, Split]:
     """Read the COCO files of a folder.
 
     A file for train and val together is left out where both have their own.
+
+    Args:
+        listing: Files of the folder.
+        contents: What ``find_coco`` found there.
 
     Raises:
         ValueError: If two files have the same split, or entries lack what mmdet reads.
     """
     splits: dict[str, Split] = {}
-    for path, content in find_coco(listing).items():
+    for path, content in contents.items():
         faults = field_faults(content)
         if faults:
             raise ValueError('\n'.join(f'{path}: {fault}' for fault in faults))
@@ -56,7 +63,8 @@ def read_coco(listing: Listing) -> dict[str, Split]:
                 'take one away'
             )
         names = [image['file_name'] for image in content['images']]
-        splits[name] = Split(content, _photo_folder(path, names, listing), path)
+        split = Split(content, _photo_folder(path, names, listing), path)
+        splits[name] = gather(split, listing)
     if {'train', 'val'} <= splits.keys():
         splits.pop(TRAINVAL, None)
     return splits

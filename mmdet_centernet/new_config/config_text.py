@@ -68,6 +68,20 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),
     dict(type='PackDetInputs'),
 ]
+# `test --tta` averages over these scales and the mirror images of each.
+tta_model = dict(type='CTDetTTAModel')  # flip=False where a mirror changes objects
+tta_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale=image_scale, keep_ratio=True),
+    dict(type='TestTimeAug', transforms=[
+        [dict(type='Resize', scale_factor=factor) for factor in (0.75, 1.0, 1.25)],
+        [dict(type='LoadAnnotations', with_bbox=True)],
+        [dict(
+            type='PackDetInputs',
+            meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
+                       'homography_matrix'))],
+    ]),
+]
 dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(
     batch_size=$batch_size,  # halve it where memory is short
@@ -142,6 +156,7 @@ param_scheduler = [
 auto_scale_lr = dict(enable=True, base_batch_size=8)
 
 default_hooks = dict(
+    label_names=dict(type='LabelNamesHook'),  # in the order of the json
     logger=dict(interval=$log_interval),
     checkpoint=dict(interval=$interval, max_keep_ckpts=2, save_best='coco/bbox_mAP'))
 """

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mmdet_centernet.data_report.findings import some
 from mmdet_centernet.data_report.overlap import find_twins
 from mmdet_centernet.new_config import choices
 from mmdet_centernet.new_config.categories import boxes_of
 from mmdet_centernet.new_config.listing import OWN_FOLDER
 from mmdet_centernet.new_config.measures import Measures
 from mmdet_centernet.new_config.memory import Memory
-from mmdet_centernet.new_config.settings import Settings, Wishes, share_too_small
+from mmdet_centernet.new_config.settings import Settings, Wishes, find_too_small
 from mmdet_centernet.new_config.split import Split
 from mmdet_centernet.new_config.splitting import VAL_SHARE
 
@@ -95,7 +96,7 @@ def describe_classes(
     more = f' and {len(classes) - MANY} more' if len(classes) > MANY else ''
     yield _line(
         'classes',
-        f'{len(classes)}, in the order of the json, with boxes of train: {named}{more}',
+        f'{len(classes)}, numbered in this order, with boxes of train: {named}{more}',
     )
     rest = [name for name in counts if name not in classes]
     if rest:
@@ -117,7 +118,11 @@ def describe_settings(
     yield _line(
         'network',
         f'ResNet-{settings.depth}'
-        + (', from ImageNet' if settings.pretrained else ' from scratch (--pretrained)')
+        + (
+            ', from weights of ImageNet'
+            if settings.pretrained
+            else ' from scratch (--pretrained starts from weights of ImageNet)'
+        )
         + '; FinestFPN, which keeps the detail of small objects',
     )
     yield _line(
@@ -162,16 +167,18 @@ def _describe_input(
 ) -> Iterator[str]:
     width, height = settings.image_scale
     photo = 'x'.join(f'{side:g}' for side in np.median(measures.photo_sizes, axis=0))
-    low = share_too_small(measures, settings.image_scale)
+    small = find_too_small(measures, settings.image_scale)
     why = GIVEN if wishes.image_scale else _why_input(settings, measures)
     yield _line('input', f'{width} x {height} of photos of {photo}: {why}')
     yield _line(
         '',
-        f'{low:.1%} of {len(measures.sides):,} objects have fewer than '
+        f'{small.mean():.1%} of {len(measures.sides):,} objects have fewer than '
         f'{choices.CELLS} cells ({choices.CELLS * choices.STRIDE} pixels) on their '
         'shorter side there; such objects are found less surely',
     )
-    if low > choices.TOO_SMALL:
+    if small.any():
+        yield _line('', f'by class: {_by_class(measures.names, small)}')
+    if small.mean() > choices.TOO_SMALL:
         yield _line(
             'WARNING',
             'objects are small: cut the photos into tiles, or give a larger '
@@ -183,6 +190,18 @@ def _describe_input(
             f'{measures.num_unlearned:,} boxes of train are not learned: crowds, '
             'thinner than a pixel, or outside their photo',
         )
+
+
+def _by_class(names: np.ndarray, small: np.ndarray) -> str:
+    """Classes with small objects, those with the largest share of them first."""
+    shares = {str(name): small[names == name].mean() for name in np.unique(names)}
+    ordered = sorted(shares, key=lambda name: -shares[name])
+    found = [
+        f'{name} {shares[name]:.1%} of {(names == name).sum():,}'
+        for name in ordered
+        if shares[name]
+    ]
+    return some(found, MANY)
 
 
 def _why_input(settings: Settings, measures: Measures) -> str:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmdet_centernet.data_report.annotation_file import is_box
+from mmdet_centernet.data_report.coco_entries import FIELDS, double_ids, wrong_field
+from mmdet_centernet.data_report.findings import Problem, sum_up
 
-FIELDS: dict[str, dict[str, Any]] = dict(
-    images=dict(id=(int, str), file_name=str, width=Real, height=Real),
-    annotations=dict(id=int, image_id=(int, str), category_id=int, bbox=list),
-    categories=dict(id=int, name=str),
-)
+COUNTED = ('area', 'iscrowd')
+"""Fields that pycocotools asks for; how many boxes lack them is said."""
 
 
 def field_faults(content: Mapping[str, Any]) -> list[str]:
@@ -25,44 +21,15 @@ def field_faults(content: Mapping[str, Any]) -> list[str]:
     Returns:
         Sentences, each with what to do.
     """
-    wrong = [
-        f'{part}[{number}] {_wrong_field(entry, fields)}'
+    problems = [
+        Problem(part + wrong[0], f'{part}[{number}]', wrong[1])
         for part, fields in FIELDS.items()
         for number, entry in enumerate(content[part])
-        if _wrong_field(entry, fields)
+        if (wrong := wrong_field(entry, [f for f in fields if f not in COUNTED]))
     ]
-    if wrong:
-        return [f'{len(wrong)} entries cannot be used; {wrong[0]}']
-    return [*_double_ids(content), *_strays(content), *_lacking(content['annotations'])]
-
-
-def _wrong_field(entry: Any, fields: Mapping[str, Any]) -> str | None:
-    if not isinstance(entry, dict):
-        return f'is {entry!r}; it has to have {", ".join(fields)}'
-    for field, kind in fields.items():
-        if field not in entry:
-            return f'has no {field}'
-        if not isinstance(entry[field], kind):
-            return f'has the {field} {entry[field]!r}'
-    if 'bbox' in fields and not is_box(entry['bbox']):
-        return f'has the bbox {entry["bbox"]!r}; it has to be [x, y, width, height]'
-    return None
-
-
-def _double_ids(content: Mapping[str, Any]) -> list[str]:
-    found = []
-    for part in FIELDS:
-        twice = _twice(entry['id'] for entry in content[part])
-        if twice:
-            found.append(
-                f'{len(twice)} ids of {part} are there more than once, such as '
-                f'{twice[0]!r}: number the {part} anew'
-            )
-    return found
-
-
-def _twice(ids: Iterable[Any]) -> list[Any]:
-    return [id_ for id_, count in Counter(ids).items() if count > 1]
+    if problems:
+        return sum_up(problems)
+    return [*double_ids(content), *_strays(content), *_lacking(content['annotations'])]
 
 
 def _strays(content: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mmdet_centernet.files import write_bytes
-from mmdet_centernet.new_config.categories import class_names, drop_doubles
+from mmdet_centernet.new_config.categories import drop_doubles, used_classes
 from mmdet_centernet.new_config.checks import check
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.decoding import (
@@ -23,7 +23,7 @@ from mmdet_centernet.new_config.explain import (
     describe_decoding,
     describe_settings,
 )
-from mmdet_centernet.new_config.kinds import find_kind, read
+from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import OWN_FOLDER, list_files
 from mmdet_centernet.new_config.measures import Measures, measure
 from mmdet_centernet.new_config.memory import available_memory
@@ -50,12 +50,11 @@ def make_config(folder: Path, out: Path, wishes: Wishes) -> Iterator[str]:
         OSError: If a file cannot be read or written.
     """
     listing = list_files(folder)
-    kind = find_kind(listing)
-    found = read(kind, listing)
+    kind, found = read_folder(listing)
     splits = drop_doubles(complete(found, wishes.seed))
     check(splits)
     measures, memory = measure(splits['train']), available_memory()
-    settings = choose(class_names(splits), measures, wishes, memory)
+    settings = choose(used_classes(splits), measures, wishes, memory)
     if wishes.shrink:
         splits = _shrink_all(splits, listing.root, settings)
     written = write_missing(splits, listing.root)

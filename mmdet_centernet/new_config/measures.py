@@ -22,6 +22,7 @@ class Measures:
         photo_sizes: (I, 2) width and height of the photos.
         sides: (N, 2) shorter and longer side of the objects that can be learned.
         photos: (N, 2) width and height of the photo of each object.
+        names: (N,) class of each object.
         most: Objects on the photo that has most of them.
         num_unlearned: Boxes that are not learned: crowds, and what lies outside the
             photo or is thinner than a pixel.
@@ -30,6 +31,7 @@ class Measures:
     photo_sizes: np.ndarray
     sides: np.ndarray
     photos: np.ndarray
+    names: np.ndarray
     most: int
     num_unlearned: int
 
@@ -47,6 +49,14 @@ def measure(split: Split) -> Measures:
         photo_sizes=sizes(split),
         sides=sides[kept],
         photos=limits[kept],
+        names=_names(split)[kept],
         most=max(counts.values(), default=0),
         num_unlearned=int((~kept).sum()),
     )
+
+
+def _names(split: Split) -> np.ndarray:
+    """(number of boxes,) names of their categories."""
+    names = {one['id']: one['name'] for one in split.content['categories']}
+    notes = split.content['annotations']
+    return np.array([names[note['category_id']] for note in notes], str)

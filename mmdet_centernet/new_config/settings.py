@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from mmdet_centernet.new_config import choices
 from mmdet_centernet.new_config.measures import Measures
 from mmdet_centernet.new_config.memory import Memory
@@ -133,8 +135,8 @@ def choose(
     )
 
 
-def share_too_small(measures: Measures, scale: Sequence[int]) -> float:
-    """Share of objects with fewer than two cells on the shorter side."""
+def find_too_small(measures: Measures, scale: Sequence[int]) -> np.ndarray:
+    """(N,) bool: which objects have fewer than two cells on the shorter side."""
     factors = choices.scale_factors(measures.photos, scale)
     return choices.too_small(measures.sides, factors)
 

@@ -34,17 +34,21 @@ def _start(path: Path) -> bytes:
         return file.read(START)
 
 
-def read_voc(listing: Listing) -> dict[str, Split]:
+def read_voc(listing: Listing, files: Sequence[Path]) -> dict[str, Split]:
     """Read VOC folders; classes are numbered in the order of the alphabet.
 
     Lists in ``ImageSets/Main`` say what belongs to which split; without them folders
     do. Difficult objects become COCO's crowds: mmdet learns and tests neither.
 
+    Args:
+        listing: Files of the folder.
+        files: What ``find_voc`` found there.
+
     Raises:
         ValueError: If a file is no XML, lacks a number, has no photo, or is listed and
             missing.
     """
-    roots = {path: _parse(path) for path in find_voc(listing)}
+    roots = {path: _parse(path) for path in files}
     classes = sorted({n for path, root in roots.items() for n in _names(root, path)})
     photos = _photos_by_stem(listing.photos)
     return {

@@ -44,16 +44,19 @@ def _places(photo: Path) -> Iterator[Path]:
     yield photo.with_suffix('.txt')
 
 
-def read_yolo(listing: Listing) -> dict[str, Split]:
+def read_yolo(listing: Listing, labels: dict[Path, Path]) -> dict[str, Split]:
     """Read photos with YOLO's labels.
 
     Photos without a text file have no objects. Polygons become their boxes.
+
+    Args:
+        listing: Files of the folder.
+        labels: What ``find_labels`` found there.
 
     Raises:
         ValueError: If there are no names of classes, a line cannot be understood, or
             files in ``labels/`` have no photo.
     """
-    labels = find_labels(listing)
     _check_orphans(listing, set(labels.values()))
     classes = read_names(listing)
     return {

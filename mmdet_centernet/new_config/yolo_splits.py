@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -88,19 +88,26 @@ def _by_folders(
     content: dict[str, Any], base: Path, listing: Listing
 ) -> dict[str, list[Path]]:
     """Photos of the folders for train, val and test; none where two are the same."""
-    folders = {
-        key: folder
-        for key in KEYS
-        if isinstance(content.get(key), str)
-        for folder in _places(content[key], content.get('path'), base)
-    }
-    if not {'train', 'val'} <= folders.keys() or len(set(folders.values())) < len(
-        folders
-    ):
+    folders = {key: _folders(content, key, base) for key in KEYS}
+    folders = {key: found for key, found in folders.items() if found}
+    counts = Counter(folder for found in folders.values() for folder in found)
+    if not {'train', 'val'} <= folders.keys() or max(counts.values()) > 1:
         return {}
     return {
-        key: [photo for photo in listing.photos if photo.is_relative_to(folder)]
-        for key, folder in folders.items()
+        key: [p for p in listing.photos if any(map(p.is_relative_to, found))]
+        for key, found in folders.items()
+    }
+
+
+def _folders(content: dict[str, Any], key: str, base: Path) -> set[Path]:
+    """The folders of a split, of which a data.yaml names one or lists several."""
+    entries = content.get(key)
+    listed = entries if isinstance(entries, list) else [entries]
+    return {
+        folder
+        for entry in listed
+        if isinstance(entry, str)
+        for folder in _places(entry, content.get('path'), base)
     }
 
 

@@ -15,15 +15,6 @@ from mmdet_centernet.codecs import (
 CLASSES, HEIGHT, WIDTH, STRIDE = 3, 20, 28, 4
 
 
-@pytest.fixture(params=['host', 'device'])
-def where(request, monkeypatch):
-    """Also as on a GPU, where every object gets the same window."""
-    if request.param == 'device':
-        monkeypatch.setattr(
-            'mmdet_centernet.functional.gaussian._host_knows', lambda tensor: False
-        )
-
-
 def random_targets(seed, counts=(6, 0, 9)):
     generator = torch.Generator().manual_seed(seed)
     extent = torch.tensor([WIDTH, HEIGHT]) * STRIDE
@@ -61,7 +52,7 @@ def slow_weights(targets):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_surrounding_cells_equal_a_slow_search(seed, where):
+def test_surrounding_cells_equal_a_slow_search(seed):
     targets = random_targets(seed)
     cells = surrounding_cells(targets)
     keep = cells.weights > 0

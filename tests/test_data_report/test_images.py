@@ -4,14 +4,18 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.registry import TRANSFORMS
+from pictures import draw_pictures, write_coco
 from PIL import Image
 
+from mmdet_centernet.data_report.annotations import read_annotations
+from mmdet_centernet.data_report.image_suspicions import suspect_images
 from mmdet_centernet.data_report.images import broken_images, other_sizes
 from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.data_report.splits import read_splits
 
 
-def mmdet_reads(path):
-    loader = TRANSFORMS.build(dict(type='LoadImageFromFile'))
+def mmdet_reads(path, **cfg):
+    loader = TRANSFORMS.build(dict(dict(type='LoadImageFromFile'), **cfg))
     try:
         return loader(dict(img_path=str(path), img_id=0))['img'] is not None
     except Exception:
@@ -32,6 +36,27 @@ def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     Image.new('RGB', (16, 16), 'red').save(path)
     assert (broken_images([str(path)]) == {}) == mmdet_reads(path)
+
+
+@pytest.mark.parametrize('decoder', ['cv2', 'pillow'])
+def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder):
+    path = tmp_path / 'images/000000.jpg'  # named so, whatever it holds
+    write_coco(tmp_path, draw_pictures(('square',)), ('square',))
+    Image.new('RGB', (64, 64), 'red').save(path, format='PCX')
+    load = dict(type='LoadImageFromFile', imdecode_backend=decoder)
+    assert mmdet_reads(path, **load) == (decoder == 'pillow')
+    cfg = dict(
+        type='CocoDataset',
+        ann_file=str(tmp_path / 'annotations.json'),
+        data_prefix=dict(img=str(tmp_path / 'images')),
+        metainfo=dict(classes=('square',)),
+        pipeline=[load],
+    )
+    (file,) = read_annotations(cfg)
+    splits = read_splits(dict(train_dataloader=dict(dataset=cfg)))
+    for one in (file, *splits.files['train']):
+        found = suspect_images(one)
+        assert [str(path) in text for text in found] == [True] * (decoder == 'cv2')
 
 
 @pytest.mark.parametrize(

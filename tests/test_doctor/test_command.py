@@ -53,7 +53,7 @@ def test_a_missing_library(tmp_path):
     assert 'pip install "mmcv-lite>=2.0.0,<2.2.0"\n' in done.stdout
     assert '\n2. ' not in done.stdout
     done = python('-c', 'import mmdet_centernet', stubs=stubs)
-    assert '`python -m mmdet_centernet.doctor`' in done.stderr.splitlines()[-1]
+    assert '`mmdet_centernet doctor`' in done.stderr.splitlines()[-1]
 
 
 def test_a_library_that_takes_python_down(tmp_path):
@@ -69,7 +69,7 @@ def test_a_broken_mmdet_leads_to_the_doctor(tmp_path):
     done = python('-c', 'import mmdet_centernet', stubs=stubs)
     last = done.stderr.splitlines()[-1]
     assert 'mmdet, which cannot be imported (AssertionError: MMCV==9 is used)' in last
-    assert '`python -m mmdet_centernet.doctor`' in last
+    assert '`mmdet_centernet doctor`' in last
 
 
 def test_help_needs_no_library(tmp_path):

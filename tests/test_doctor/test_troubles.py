@@ -89,7 +89,7 @@ def test_nothing_is_wrong_here():
     assert write_report(findings).endswith('No trouble found.')
 
 
-FOR_ALL = '\n   python -m mmdet_centernet_operators install\n'
+FOR_ALL = '\n   mmdet_centernet operators install\n'
 COMPILE = 'MMCV_WITH_OPS=1 pip install'
 
 

@@ -76,7 +76,6 @@ def golden_targets(field):
         mislabeled=torch.zeros(count, dtype=torch.bool),
         ignored=None,
         shape=tuple(field('target_hm').shape),
-        max_radius=16,
     )
     heatmap = field('target_hm').flatten()
     index = heatmap.nonzero().squeeze(1)

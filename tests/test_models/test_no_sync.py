@@ -1,4 +1,4 @@
-"""Nothing is read back from the device.
+"""Nothing is read back from the device, but how many cells Gaussians cover.
 
 Tensors of the meta device have no values: whatever asks for one fails there, as it
 would stall a GPU.
@@ -34,6 +34,11 @@ def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     head = CTDetHead(8, 8, 3, train_cfg=train_cfg, **options).to('meta', dtype)
     # On a GPU it waits for an event; the meta device has none.
     monkeypatch.setattr(head.annotation_watch, 'look', lambda *_: None)
+    reads = []
+    monkeypatch.setattr(
+        'mmdet_centernet.codecs.targets.read_back',
+        lambda counts: reads.append(counts) or [700] * len(counts),
+    )
     losses = head.loss_by_feat(
         *head(feats(dtype)),
         [instances(5), instances(0)],
@@ -42,6 +47,7 @@ def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     )
     torch.stack(list(losses.values())).sum().backward()
     assert all(p.grad is not None for p in head.parameters())
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])

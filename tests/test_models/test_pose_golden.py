@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets.transforms import LoadAnnotations
 from mmengine.structures import InstanceData
 from official_pose import (
+    IMAGE_WIDTH,
     NUM_JOINTS,
     golden_decoder_maps,
     golden_heatmap,
@@ -16,6 +18,7 @@ from views import Canned, join, run, view
 
 from mmdet_centernet.codecs import (
     Heat,
+    KeypointsProperty,
     MapTarget,
     PointTargets,
     Supervision,
@@ -23,6 +26,12 @@ from mmdet_centernet.codecs import (
 )
 from mmdet_centernet.codecs.supervision import PointHeat
 from mmdet_centernet.models import CTDetHead, CTDetTTAModel
+from mmdet_centernet.transforms import (
+    LoadProperties,
+    PackPropertyInputs,
+    RandomCenterAffine,
+)
+from mmdet_centernet.transforms.center_affine import View
 
 FLIP_PAIRS = [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)]
 OURS = dict(
@@ -98,6 +107,44 @@ def test_targets_equal_golden(case):
         assert np.array_equal(found, golden[f'{case}__{place}'][:rows][learns]), name
 
 
+def test_targets_behind_the_pipeline_equal_golden():
+    """From COCO's numbers through the flipped view of the training to the maps."""
+    golden, prop = load_golden('pose'), KeypointsProperty(flip_pairs=FLIP_PAIRS)
+    boxes = golden['train__ann_bbox_xywh'].copy()
+    boxes[:, 2:] += boxes[:, :2]
+    joints = golden['train__ann_keypoints'].reshape(-1, 3 * NUM_JOINTS)
+    instances = [
+        dict(
+            bbox=box.tolist(),
+            bbox_label=0,
+            ignore_flag=0,
+            properties=dict(keypoints=prop.read(values.tolist())),
+        )
+        for box, values in zip(boxes, joints, strict=True)
+    ]
+    sample = dict(img=np.zeros((512, 512, 3), np.uint8), instances=instances)
+    sample = LoadAnnotations(with_bbox=True)(sample)
+    sample = LoadProperties(POSE['properties'])(sample)
+    (x, y), side = golden['train__c'].tolist(), golden['train__s'].item()
+    shown = View((IMAGE_WIDTH - 1 - x, y), side, True)  # ours is before the flip
+    sample = RandomCenterAffine((512, 512)).show(sample, shown)
+    sample = PackPropertyInputs(meta_keys=())(sample)
+
+    people = sample['data_samples'].gt_instances
+    people.bboxes = people.bboxes.tensor
+    head = CTDetHead(8, 8, 1, **POSE)
+    targets = head._assign([people], None, (1, 1, 128, 128))
+    heatmaps, cells = head._supervise(targets, [people])
+    for name in ('hm', 'hm_hp'):
+        painted = paint_heatmap(heatmaps[OURS[name]].targets)[0]
+        expected = golden_heatmap('train', name)
+        torch.testing.assert_close(painted, expected, rtol=0, atol=1e-6)
+    taught = cells['keypoints']
+    mask = golden['train__hps_mask'].astype(bool)
+    found = taught.values[taught.weights > 0]
+    np.testing.assert_allclose(found, golden['train__hps'][mask], rtol=0, atol=5e-5)
+
+
 def golden_supervision(case):
     """The targets of a golden case of losses, as the head holds them."""
     golden = load_golden('pose')
@@ -118,7 +165,6 @@ def golden_supervision(case):
             valid=nothing.bool(),
             ignored=None,
             shape=tuple(heatmap.shape),
-            max_radius=24,
         )
         listed = Heat(cells, heatmap.flatten()[cells], heatmap.eq(1).sum())
         return PointHeat(targets, listed)

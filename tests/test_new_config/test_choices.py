@@ -42,7 +42,7 @@ def test_what_is_too_small_is_counted():
     photos = np.array([(640, 480), (640, 480), (480, 640), (320, 240)])
     factors = choices.scale_factors(photos, (320, 240))
     assert factors.tolist() == [0.5, 0.5, 0.5, 1]
-    assert choices.too_small(sides, factors) == 0.25
+    assert choices.too_small(sides, factors).tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,19 @@
 import json
+from pathlib import Path
 
 import pytest
 from pictures import draw_pictures, write_coco
 
-from mmdet_centernet.new_config.coco import read_coco
-from mmdet_centernet.new_config.kinds import find_kind
+from mmdet_centernet.new_config.coco import find_coco, read_coco
+from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import list_files
 
 CLASSES = ('square', 'disc')
+
+
+def read(folder):
+    listing = list_files(folder)
+    return read_coco(listing, find_coco(listing))
 
 
 @pytest.fixture
@@ -37,7 +43,7 @@ def copy_json(data, *names):
 )
 def test_the_name_says_which_split_it_is(data, name, split):
     copy_json(data, name)
-    (found,) = read_coco(list_files(data)).items()
+    (found,) = read(data).items()
     assert found[0] == split
     assert found[1].source == data / name
 
@@ -50,7 +56,7 @@ def test_photos_are_found(data, folder):
         target.mkdir(parents=True, exist_ok=True)
         for photo in (data / 'images').glob('*.jpg'):
             photo.rename(target / photo.name)
-    assert read_coco(list_files(data))['train'].folder == target
+    assert read(data)['train'].folder == target
 
 
 def test_each_split_takes_its_own_photos_of_equal_names(data):
@@ -59,14 +65,50 @@ def test_each_split_takes_its_own_photos_of_equal_names(data):
     for photo in (data / 'images').glob('*.jpg'):
         (data / 'val2017' / photo.name).write_bytes(photo.read_bytes())
     (data / 'images').rename(data / 'train2017')
-    splits = read_coco(list_files(data))
+    splits = read(data)
     assert splits['train'].folder == data / 'train2017'
     assert splits['val'].folder == data / 'val2017'
 
 
+def scatter(data):
+    """Puts each photo into a folder of its own; the file names none."""
+    for photo in sorted((data / 'images').glob('*.jpg')):
+        target = data / f'cameras/{photo.stem}'
+        target.mkdir(parents=True)
+        photo.rename(target / photo.name)
+
+
+def test_photos_in_several_folders_are_named_from_the_root_on(data):
+    scatter(data)
+    split = read(data)['all']
+    assert split.source is None  # it has to be written
+    assert split.folder == data
+    names = [image['file_name'] for image in split.content['images']]
+    assert names == [f'cameras/00000{i}/00000{i}.jpg' for i in range(4)]
+    original = json.loads((data / 'annotations.json').read_text())
+    assert split.content['annotations'] == original['annotations']
+
+
+def test_two_photos_of_the_name_stay_missing(data):
+    scatter(data)
+    photo = data / 'cameras/000001/000001.jpg'
+    (data / 'copy').mkdir()
+    (data / 'copy/000001.jpg').write_bytes(photo.read_bytes())
+    missing = [path for path in read(data)['all'].paths if not Path(path).is_file()]
+    assert [Path(path).name for path in missing] == ['000001.jpg']
+
+
+def test_a_file_is_parsed_once(data, monkeypatch):
+    parsed = []
+    loads = json.loads
+    monkeypatch.setattr(json, 'loads', lambda text: parsed.append(1) or loads(text))
+    read_folder(list_files(data))
+    assert len(parsed) == 1
+
+
 def test_train_and_val_together_are_left_out(data):
     copy_json(data, 'train.json', 'val.json', 'trainval.json')
-    assert sorted(read_coco(list_files(data))) == ['train', 'val']
+    assert sorted(read(data)) == ['train', 'val']
 
 
 @pytest.mark.parametrize(
@@ -79,7 +121,7 @@ def test_train_and_val_together_are_left_out(data):
 def test_two_files_of_one_split(data, names, said):
     copy_json(data, *names)
     with pytest.raises(ValueError, match=said):
-        read_coco(list_files(data))
+        read(data)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +143,7 @@ def test_what_mmdet_stumbles_at_is_named(data, part, change, said):
     content[part][0].update(change)
     path.write_text(json.dumps(content))
     with pytest.raises(ValueError, match=said) as error:
-        read_coco(list_files(data))
+        read(data)
     assert 'annotations.json' in str(error.value)
 
 
@@ -110,19 +152,20 @@ def test_a_missing_field_is_named(data):
     content = json.loads(path.read_text())
     del content['images'][2]['height']
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=r'images\[2\] has no height'):
-        read_coco(list_files(data))
+    with pytest.raises(ValueError, match=r"images\[2\] has no \['height'\]"):
+        read(data)
 
 
 def test_no_boxes_and_several_formats(data):
-    assert find_kind(list_files(data)) == 'COCO'
+    kind, splits = read_folder(list_files(data))
+    assert (kind, list(splits)) == ('COCO', ['all'])
     (data / 'images/000001.txt').write_text('0 0.5 0.5 0.1 0.1')
     with pytest.raises(ValueError, match='has boxes in COCO and YOLO'):
-        find_kind(list_files(data))
+        read_folder(list_files(data))
     (data / 'images/000001.txt').unlink()
     (data / 'annotations.json').write_text('{')
     with pytest.raises(ValueError, match=r'has no boxes\.') as error:
-        find_kind(list_files(data))
+        read_folder(list_files(data))
     for looked_for in ('4 photos', 'COCO: 0 of 1', 'VOC: 0 of 0', 'YOLO: 0 of 0'):
         assert looked_for in str(error.value)
     with pytest.raises(NotADirectoryError, match='is no folder'):

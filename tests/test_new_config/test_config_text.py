@@ -1,8 +1,12 @@
 import dataclasses
 
+import cv2
+import numpy as np
 import pytest
+from mmcv.transforms import Compose
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.settings import Settings
@@ -97,8 +101,22 @@ def test_names_and_paths_of_any_letters(tmp_path):
     assert load(tmp_path, classes=('one',)).classes == ('one',)
 
 
+def test_test_time_augmentation_looks_at_three_scales_and_their_mirror_images(tmp_path):
+    cfg = load(tmp_path)
+    init_default_scope('mmdet')
+    cv2.imwrite(str(tmp_path / 'photo.png'), np.zeros((240, 320, 3), np.uint8))
+    data = dict(img_path=str(tmp_path / 'photo.png'), img_id=0, instances=[])
+    views = Compose(cfg.tta_pipeline)(data)
+    assert [tuple(view.shape[1:]) for view in views['inputs']] == [
+        (360, 480),
+        (480, 640),
+        (600, 800),
+    ]
+    assert MODELS.build(dict(cfg.tta_model, module=cfg.model)).flip
+
+
 def test_it_is_short(tmp_path):
     load(tmp_path)
     lines = (tmp_path / 'written.py').read_text().splitlines()
-    assert len(lines) <= 110
+    assert len(lines) <= 130
     assert max(map(len, lines)) <= 88

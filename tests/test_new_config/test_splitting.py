@@ -6,9 +6,9 @@ import pytest
 from mmdet_centernet.files import write_picture
 from mmdet_centernet.new_config.categories import (
     check_equal,
-    class_names,
     double_names,
     drop_doubles,
+    used_classes,
 )
 from mmdet_centernet.new_config.split import Split, coco_content
 from mmdet_centernet.new_config.splitting import complete, divide
@@ -127,7 +127,7 @@ def test_classes_stand_in_the_order_of_the_file_without_those_that_have_no_box(s
     notes = [dict(n, category_id=5 - n['image_id'] % 2) for n in content['annotations']]
     listed = rename(split, (5, 'z'), (9, 'never'), (4, 'a'))
     again = Split({**listed.content, 'annotations': notes}, split.folder)
-    assert class_names(dict(train=again)) == ['z', 'a']
+    assert used_classes(dict(train=again)) == ['z', 'a']
 
 
 @pytest.mark.parametrize(

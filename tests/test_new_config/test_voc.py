@@ -6,9 +6,14 @@ from mmdet.datasets import XMLDataset
 from pictures import Picture, Thing, draw_pictures, write_voc
 
 from mmdet_centernet.new_config.listing import list_files
-from mmdet_centernet.new_config.voc import read_voc
+from mmdet_centernet.new_config.voc import find_voc, read_voc
 
 CLASSES = ('square', 'disc')
+
+
+def read(folder):
+    listing = list_files(folder)
+    return read_voc(listing, find_voc(listing))
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def test_boxes_and_difficult_ones_are_those_that_mmdet_reads(data):
         for info in dataset
         for instance in info['instances']
     ]
-    content = read_voc(list_files(folder))['test'].content
+    content = read(folder)['test'].content
     notes = content['annotations']
     found = [
         (x, y, x + width, y + height, note['category_id'] - 1, note['iscrowd'])
@@ -50,7 +55,7 @@ def test_boxes_and_difficult_ones_are_those_that_mmdet_reads(data):
 
 
 def test_lists_of_several_years_go_together(data):
-    splits = read_voc(list_files(data))
+    splits = read(data)
     assert sorted(splits) == ['test', 'trainval']
     names = [image['file_name'] for image in splits['test'].content['images']]
     assert len(names) == 8
@@ -64,7 +69,7 @@ def test_without_lists_folders_say_the_split(data):
         folder.mkdir(parents=True)
         shutil.copy(data / 'VOC2007/JPEGImages/000001.jpg', folder)
         shutil.copy(data / 'VOC2007/Annotations/000001.xml', folder)
-    splits = read_voc(list_files(data / 'exported'))
+    splits = read(data / 'exported')
     assert sorted(splits) == ['train', 'val']
     for split, folder in (('train', 'train'), ('val', 'valid')):
         (image,) = splits[split].content['images']
@@ -74,13 +79,13 @@ def test_without_lists_folders_say_the_split(data):
 def test_a_missing_photo_is_named(data):
     (data / 'VOC2007/JPEGImages/000002.jpg').unlink()
     with pytest.raises(ValueError, match=r'000002\.xml: no photo is called'):
-        read_voc(list_files(data / 'VOC2007'))
+        read(data / 'VOC2007')
 
 
 def test_a_missing_xml_is_named(data):
     (data / 'VOC2007/Annotations/000002.xml').unlink()
     with pytest.raises(ValueError, match=r'lists 1 photos .*000002\.xml'):
-        read_voc(list_files(data / 'VOC2007'))
+        read(data / 'VOC2007')
 
 
 @pytest.mark.parametrize(
@@ -94,4 +99,4 @@ def test_a_missing_xml_is_named(data):
 def test_a_broken_xml_is_named(data, content, said):
     (data / 'VOC2007/Annotations/000002.xml').write_text(content)
     with pytest.raises(ValueError, match=rf'000002\.xml.*{said}'):
-        read_voc(list_files(data / 'VOC2007'))
+        read(data / 'VOC2007')

@@ -5,7 +5,12 @@ import numpy as np
 import pytest
 
 from mmdet_centernet.new_config.listing import list_files
-from mmdet_centernet.new_config.yolo import read_line, read_names, read_yolo
+from mmdet_centernet.new_config.yolo import (
+    find_labels,
+    read_line,
+    read_names,
+    read_yolo,
+)
 
 WIDTH, HEIGHT = 640, 427
 CORNERS = [(0, 0, 640, 427), (13, 7, 14, 9), (100.25, 50.5, 333.75, 400.125)]
@@ -28,6 +33,11 @@ def write_labels(path, corners, label=1, digits=6):
     path.write_text('\n'.join(lines))
 
 
+def read(folder):
+    listing = list_files(folder)
+    return read_yolo(listing, find_labels(listing))
+
+
 @pytest.fixture
 def data(tmp_path):
     """One photo with three boxes of the second of two classes."""
@@ -38,7 +48,7 @@ def data(tmp_path):
 
 
 def test_boxes_are_those_that_were_drawn(data):
-    content = read_yolo(list_files(data))['all'].content
+    content = read(data)['all'].content
     expected = [(x1, y1, x2 - x1, y2 - y1) for x1, y1, x2, y2 in CORNERS]
     found = [note['bbox'] for note in content['annotations']]
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
@@ -71,7 +81,7 @@ def test_a_polygon_becomes_the_box_around_it():
 def test_a_line_that_cannot_be_understood(data, line, said):
     (data / 'labels/a.txt').write_text(f'0 0.5 0.5 0.1 0.1\n\n{line}\n')
     with pytest.raises(ValueError, match=said) as error:
-        read_yolo(list_files(data))
+        read(data)
     assert 'a.txt, line 3' in str(error.value)
 
 
@@ -87,7 +97,7 @@ def test_a_line_that_cannot_be_understood(data, line, said):
 def test_where_labels_lie(data, photo, labels, split):
     write_photo(data / photo)
     write_labels(data / labels, CORNERS[:1])
-    splits = read_yolo(list_files(data))
+    splits = read(data)
     assert len(splits['all'].content['annotations']) == len(CORNERS)
     assert splits[split].content['images'][0]['file_name'] == photo
     assert len(splits[split].content['annotations']) == 1
@@ -95,7 +105,7 @@ def test_where_labels_lie(data, photo, labels, split):
 
 def test_photos_without_a_file_have_no_objects(data):
     write_photo(data / 'images/b.jpg')
-    content = read_yolo(list_files(data))['all'].content
+    content = read(data)['all'].content
     assert len(content['images']) == 2
     assert len(content['annotations']) == len(CORNERS)
 
@@ -109,20 +119,20 @@ def test_names_in_a_yaml(data, names):
 def test_labels_without_names(data):
     (data / 'classes.txt').unlink()
     with pytest.raises(ValueError, match=r'write classes\.txt'):
-        read_yolo(list_files(data))
+        read(data)
 
 
 def test_labels_without_photos(data):
     write_labels(data / 'labels/gone.txt', CORNERS)
     with pytest.raises(ValueError, match=r'1 text files have no photo.*gone\.txt'):
-        read_yolo(list_files(data))
+        read(data)
 
 
 def split_of(data):
     """Split to the names of its photos."""
     return {
         split: [Path(image['file_name']).name for image in found.content['images']]
-        for split, found in read_yolo(list_files(data)).items()
+        for split, found in read(data).items()
     }
 
 
@@ -132,7 +142,7 @@ def test_lists_say_the_split(data):
     (data / 'train.txt').write_text('data/images/a.jpg\n/home/me/images/more/c.jpg\n')
     (data / 'valid.txt').write_text('./images/b.jpg\n')
     assert split_of(data) == dict(train=['a.jpg', 'c.jpg'], val=['b.jpg'])
-    images = read_yolo(list_files(data))['train'].content['images']
+    images = read(data)['train'].content['images']
     assert images[1]['file_name'] == 'images/more/c.jpg'
     (data / 'train.txt').write_text('a.jpg\ngone.jpg\n')
     with pytest.raises(ValueError, match=r'train\.txt lists 1 photos.*gone\.jpg'):
@@ -145,15 +155,27 @@ def test_lists_say_the_split(data):
         ('train: images/one\nval: ../images/two', dict(train=['b.jpg'], val=['c.jpg'])),
         ('path: images\ntrain: one\nval: two', dict(train=['b.jpg'], val=['c.jpg'])),
         (
-            'path: /gone\ntrain: images\nval: images',
-            dict(all=['a.jpg', 'b.jpg', 'c.jpg']),
+            'train: [images/one, images/more]\nval:\n  - images/two\n  - nowhere',
+            dict(train=['d.jpg', 'b.jpg'], val=['c.jpg']),
         ),
-        ('train: nowhere\nval: images', dict(all=['a.jpg', 'b.jpg', 'c.jpg'])),
+        (
+            'train: [images/one, images/two]\nval: [images/two]',
+            dict(all=['a.jpg', 'd.jpg', 'b.jpg', 'c.jpg']),
+        ),
+        (
+            'path: /gone\ntrain: images\nval: images',
+            dict(all=['a.jpg', 'd.jpg', 'b.jpg', 'c.jpg']),
+        ),
+        (
+            'train: nowhere\nval: images',
+            dict(all=['a.jpg', 'd.jpg', 'b.jpg', 'c.jpg']),
+        ),
     ],
 )
 def test_a_yaml_names_folders(data, entries, split):
     write_photo(data / 'images/one/b.jpg')
     write_photo(data / 'images/two/c.jpg')
+    write_photo(data / 'images/more/d.jpg')
     (data / 'data.yaml').write_text(f'{entries}\nnames: [cat, dog]')
     assert split_of(data) == split
 
@@ -161,4 +183,4 @@ def test_a_yaml_names_folders(data, entries, split):
 def test_a_broken_yaml_is_named(data):
     (data / 'data.yaml').write_text('names: [cat, dog')
     with pytest.raises(ValueError, match=r'data\.yaml is no YAML'):
-        read_yolo(list_files(data))
+        read(data)

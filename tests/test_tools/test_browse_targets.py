@@ -61,6 +61,21 @@ def test_faults_of_a_dataset_are_named(config):
     assert 'work_dirs/targets/tiny/' in printed
 
 
+def test_an_evaluator_of_another_file_is_named(config):
+    path = config.parent / 'other.json'
+    path.write_text((config.parent / 'annotations.json').read_text() + ' ')
+    found = look(config, '--cfg-options', f'test_evaluator.ann_file={path}')
+    assert found.status == 0
+    assert f'WARNING: test: test_evaluator measures on {path}, but' in found.report
+
+
+@pytest.mark.parametrize('option', ['data_root.a=1', 'train_pipeline.x=1'])
+def test_options_that_fit_nowhere_are_named(config, option):
+    printed = browse(config, '--cfg-options', option, check=False)
+    assert 'Traceback' not in printed
+    assert f'{config}: --cfg-options {option} cannot be merged: ' in printed
+
+
 def test_an_input_that_is_too_small_is_named(config):
     options = ('--cfg-options', 'model.bbox_head.stride=32')
     assert 'thinner than a cell: the network input is too small' in browse(

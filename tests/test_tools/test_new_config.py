@@ -1,6 +1,7 @@
 """One's own data in one command, in each format, up to predictions."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -73,7 +74,7 @@ def test_from_a_folder_to_predictions(kind, tmp_path):
     trained = run_python(TOOLS / 'train.py', config, cwd=away)
     assert 'current batch size is 2' in trained
     (best,) = (away / 'work_dirs/mine').glob('best_coco_bbox_mAP_epoch_1.pth')
-    tested = run_python(TOOLS / 'test.py', config, best, cwd=away)
+    tested = run_python(TOOLS / 'test.py', config, best, '--tta', cwd=away)
     assert 'coco/bbox_mAP: ' in tested
     export = (TOOLS / 'export_onnx.py', config, best, 'mine.onnx', '--normalize')
     run_python(*export, cwd=away)
@@ -104,6 +105,22 @@ def test_choices_are_said_with_their_numbers(new_config, tmp_path):
     again = new_config(tmp_path / 'data', '--out', tmp_path / 'b.py', '--seed', 3)
     assert again == printed.replace('mine.py', 'b.py')
     assert (tmp_path / 'b.py').read_text() == out.read_text()
+
+
+def test_classes_with_small_objects_are_named(new_config, tmp_path):
+    folder = tmp_path / 'data'
+    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    discs = [note for note in content['annotations'] if note['category_id'] == 3]
+    for note in discs[:3]:
+        note['bbox'][2] = 7
+    path.write_text(json.dumps(content))
+    options = ('--out', tmp_path / 'mine.py', '--image-scale', 64, 64)
+    printed = new_config(folder, *options)
+    assert 'have fewer than 2 cells' in printed
+    (line,) = (text for text in printed.splitlines() if 'by class' in text)
+    assert re.fullmatch(r' +by class: disc \d+\.\d% of [34]', line)
 
 
 def test_wishes_override_choices(new_config, tmp_path):

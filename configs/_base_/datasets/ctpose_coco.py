@@ -1,0 +1,73 @@
+# Persons and their joints in COCO as the official code shows them to a network: random
+# windows of 512 x 512 of the images with persons for training, the whole image at its own
+# resolution for tests. The flipped image is all that official tests add.
+_base_ = ['./ctdet_coco.py', '../ctdet_tta.py']
+
+# What is learned of a person beside the box; dataset, pipelines and head share it.
+properties = dict(
+    keypoints=dict(
+        type='KeypointsProperty',
+        num_points=17,
+        # Eyes, ears, shoulders, elbows, wrists, hips, knees, ankles: left and right.
+        flip_pairs=[(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14),
+                    (15, 16)],
+        flip_sum=0,  # as the official code averages
+        # Persons without a labelled joint, most of them tiny, teach the heatmap alone.
+        required=True))
+metainfo = dict(classes=('person', ))
+image_size = (512, 512)
+train_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='LoadProperties', properties=properties),
+    dict(type='RandomCenterAffine', size=image_size),
+    dict(type='CenterNetColorJitter'),
+    dict(type='PackPropertyInputs'),
+]
+meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'homography_matrix')
+test_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(type='CenterAffine', pad=31),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='LoadProperties', properties=properties),
+    dict(type='PackPropertyInputs', meta_keys=meta_keys),
+]
+tta_pipeline = [
+    dict(type='LoadImageFromFile', backend_args=None),
+    dict(
+        type='TestTimeAug',
+        transforms=[
+            [dict(type='CenterAffine', pad=31)],
+            [dict(type='LoadAnnotations', with_bbox=True)],
+            [dict(type='LoadProperties', properties=properties)],
+            [dict(type='PackPropertyInputs', meta_keys=meta_keys)],
+        ]),
+]
+
+train_dataloader = dict(
+    dataset=dict(
+        dataset=dict(
+            type='CocoPropertyDataset',
+            properties=properties,
+            metainfo=metainfo,
+            ann_file='annotations/person_keypoints_train2017.json',
+            filter_cfg=dict(_delete_=True, filter_empty_gt=True, min_size=1),
+            pipeline=train_pipeline)))
+val_dataloader = dict(
+    dataset=dict(
+        type='CocoPropertyDataset',
+        properties=properties,
+        metainfo=metainfo,
+        ann_file='annotations/person_keypoints_val2017.json',
+        pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = [
+    dict(
+        type='CocoKeypointMetric',
+        ann_file='data/coco/annotations/person_keypoints_val2017.json'),
+    dict(
+        type='CocoMetric',
+        ann_file='data/coco/annotations/person_keypoints_val2017.json',
+        metric='bbox'),
+]
+test_evaluator = val_evaluator
