@@ -64,15 +64,15 @@ class ExportNetwork(nn.Module):
                 right they are padded to what the data preprocessor pads to.
 
         Returns:
-            Boxes (B, K, 4) in pixels of the images, scores (B, K), labels (B, K), and
-            (B, K, *row_shape) of each property.
+            ``Detections``, boxes in pixels of the images; followed by (B, K, *row_shape)
+            of each property, if the head has any.
         """
         images = self._pad(self._normalize(images) if self.normalize else images)
         maps = self._maps(images)
         if self.flip:
             maps = self._merge_flipped(maps, images)
         found, values = self.head.coder.decode(maps)
-        return (*found, *values.values())
+        return (*found, *values.values()) if values else found
 
     def _merge_flipped(
         self, maps: dict[str, Tensor], images: Tensor
