@@ -13,7 +13,7 @@ with ``weight = pos_weight`` at a peak and ``neg_weight * (1 - Y) ** gamma`` els
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -52,25 +52,35 @@ def gaussian_focal_loss_with_logits(
         ValueError: If the shapes differ or an exponent is negative.
     """
     check_same_shape(logits, target)
-    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
+    rule = FocalRule(alpha, gamma, pos_weight, neg_weight)
     heat = target.detach().to(full_precision(logits))
-    return rule.losses(logits, *rule.steer(heat))
+    return rule.losses(logits, *rule.sign_and_weight(heat))
 
 
-class FocalRule(NamedTuple):
+@dataclass(frozen=True)
+class FocalRule:
     """The four numbers that shape the loss, and what follows from them.
 
     Attributes:
-        alpha: Exponent of the wrong answer's probability.
-        gamma: Exponent of 1 - Y.
+        alpha: Exponent of the wrong answer's probability, not negative.
+        gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
         pos_weight: Factor of the loss at peaks.
         neg_weight: Factor of the loss elsewhere.
+
+    Raises:
+        ValueError: If an exponent is negative.
     """
 
-    alpha: float
-    gamma: float
-    pos_weight: float
-    neg_weight: float
+    alpha: float = 2.0
+    gamma: float = 4.0
+    pos_weight: float = 1.0
+    neg_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.alpha < 0 or self.gamma < 0:
+            raise ValueError(
+                f'alpha is {self.alpha}, gamma is {self.gamma}; neither may be negative'
+            )
 
     def background(self, ignored: Tensor | None, dtype: torch.dtype) -> Factor:
         """Weight of cells without heat.
@@ -86,7 +96,7 @@ class FocalRule(NamedTuple):
             return self.neg_weight
         return self.neg_weight * (~ignored).to(dtype)
 
-    def steer(
+    def sign_and_weight(
         self, heat: Tensor, ignored: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Sign that turns logits into those of the wrong answer, and the weight.
@@ -110,29 +120,16 @@ class FocalRule(NamedTuple):
 
         Args:
             logits: Heat before the sigmoid, any shape.
-            sign: See ``steer``, broadcastable to the logits.
-            weight: See ``steer``, broadcastable to the logits.
+            sign: See ``sign_and_weight``, broadcastable to the logits.
+            weight: See ``sign_and_weight``, broadcastable to the logits.
 
         Returns:
             Losses in full precision, of the shape of the logits.
         """
         error = logits.to(full_precision(logits)) * sign
-        # Powers of exp(log w) have finite slopes where powers of a vanished w do not.
+        # Powers of exp(log w) have finite gradients, also where w rounds to 0.
         focus = (self.alpha * F.logsigmoid(error)).exp()
         return weight * focus * -F.logsigmoid(-error)
-
-
-def focal_rule(
-    alpha: float, gamma: float, pos_weight: float, neg_weight: float
-) -> FocalRule:
-    """The rule with these numbers.
-
-    Raises:
-        ValueError: If an exponent is negative.
-    """
-    if alpha < 0 or gamma < 0:
-        raise ValueError(f'alpha is {alpha}, gamma is {gamma}; neither may be negative')
-    return FocalRule(alpha, gamma, pos_weight, neg_weight)
 
 
 def full_precision(tensor: Tensor) -> torch.dtype:

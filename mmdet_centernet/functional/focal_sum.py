@@ -1,35 +1,47 @@
-"""How wrong is the heat of a batch: the focal loss summed, with nothing in between.
+"""The focal loss of a batch of heatmaps, summed, without maps in between.
 
-Written with tensor operations, the loss of a batch of heatmaps writes and reads a dozen
-maps. Here value and gradient are made together, and the gradient is the only map that
-is written.
+Written with tensor operations, the loss writes and reads a dozen maps. Here value and
+gradient are computed together, and the gradient is the only map that is written: the
+cells are split into tasks, which a CPU spreads over threads, and tasks into chunks,
+whose scratch memory stays in the cache.
 
 Legend: P listed cells.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from mmdet_centernet.functional.compiling import is_compiling
 from mmdet_centernet.functional.focal import (
     Factor,
     FocalRule,
     check_same_shape,
-    focal_rule,
     full_precision,
 )
-from mmdet_centernet.functional.focal_chunks import (
-    ChunkEvaluator,
-    empty_map,
-    run_tasks,
-)
+
+try:
+    from torch.compiler import is_compiling
+except ImportError:  # before torch 2.3, which gave it the public name
+    from torch._utils import is_compiling
+
+TASK = 2**20
+"""Cells that a thread works through, and an accelerator at once: its scratch stays far
+smaller than a batch of maps."""
+
+CPU_CHUNK = 2**15
+"""Cells evaluated at once on a CPU. The scratch stays in the cache, and torch runs
+operations on so few cells in the calling thread: its own threads would wait for each
+other after every operation, endlessly where other processes want the cores too."""
+
+PAPER = FocalRule()
 
 Sweep = Callable[[Tensor, Tensor | None, Factor], Tensor]
 """Sums the losses of contiguous logits and writes their gradient, times a factor."""
@@ -40,10 +52,7 @@ def gaussian_focal_loss_sum(
     target: Tensor,
     weight: Tensor | None = None,
     *,
-    alpha: float = 2.0,
-    gamma: float = 4.0,
-    pos_weight: float = 1.0,
-    neg_weight: float = 1.0,
+    rule: FocalRule = PAPER,
 ) -> Tensor:
     """Sum of ``gaussian_focal_loss_with_logits`` over all cells.
 
@@ -53,24 +62,20 @@ def gaussian_focal_loss_sum(
         logits: Heat before the sigmoid, any shape.
         target: Gaussian heat Y in [0, 1], same shape.
         weight: Factor of each cell's loss, broadcastable to the logits.
-        alpha: As there, like the following.
-        gamma: Exponent of 1 - Y.
-        pos_weight: Factor of the loss at peaks.
-        neg_weight: Factor of the loss elsewhere.
+        rule: Exponents and weights, by default the paper's.
 
     Returns:
         The sum, 0-dim, in full precision.
 
     Raises:
-        ValueError: If the shapes differ or an exponent is negative.
+        ValueError: If the shapes differ.
     """
     check_same_shape(logits, target)
-    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
     target = target.detach()
     extra = None if weight is None else weight.detach().expand_as(logits)
     if is_compiling():  # a compiler fuses this better than chunks do
         heat = target.to(full_precision(logits))
-        losses = rule.losses(logits, *rule.steer(heat))
+        losses = rule.losses(logits, *rule.sign_and_weight(heat))
         return (losses if extra is None else losses * extra).sum()
     sweep = partial(_sweep_dense, rule=rule, target=target, extra=extra)
     return _SumWithGradient.apply(logits, sweep)
@@ -82,10 +87,7 @@ def gaussian_focal_loss_sparse(
     heat: Tensor,
     ignored: Tensor | None = None,
     *,
-    alpha: float = 2.0,
-    gamma: float = 4.0,
-    pos_weight: float = 1.0,
-    neg_weight: float = 1.0,
+    rule: FocalRule = PAPER,
 ) -> Tensor:
     """The same sum for a target that is 0 except in the listed cells.
 
@@ -100,26 +102,22 @@ def gaussian_focal_loss_sparse(
         index: (P,) int64 positions of the cells in ``logits.flatten()``.
         heat: (P,) Gaussian heat Y in [0, 1]; peaks are the cells of heat 1.
         ignored: Bool, broadcastable to the logits: cells without loss, save for peaks.
-        alpha: As in ``gaussian_focal_loss_with_logits``, like the following.
-        gamma: Exponent of 1 - Y.
-        pos_weight: Factor of the loss at peaks.
-        neg_weight: Factor of the loss elsewhere.
+        rule: Exponents and weights, by default the paper's.
 
     Returns:
         The sum, 0-dim, in full precision.
 
     Raises:
-        ValueError: If the cells are not given by P int64 positions and P values, or an
-            exponent is negative.
+        ValueError: If the cells are not given by P int64 positions and P values.
     """
     _check_cells(index, heat)
-    rule = focal_rule(alpha, gamma, pos_weight, neg_weight)
     if ignored is not None:
         ignored = ignored.expand_as(logits).reshape(-1)
     heat = heat.detach().to(full_precision(logits))
     if is_compiling():  # a compiler fuses this better than chunks do
         target = heat.new_zeros(logits.numel()).scatter_reduce(0, index, heat, 'amax')
-        return rule.losses(logits.flatten(), *rule.steer(target, ignored)).sum()
+        sign, weight = rule.sign_and_weight(target, ignored)
+        return rule.losses(logits.flatten(), sign, weight).sum()
     cells = _merge_repeats(index, heat, logits.numel())
     sweep = partial(_sweep_sparse, rule=rule, cells=cells, ignored=ignored)
     return _SumWithGradient.apply(logits, sweep)
@@ -167,10 +165,10 @@ def _sweep_dense(
     def task(*maps: Tensor | None) -> Tensor:
         evaluate = ChunkEvaluator(logits, rule.alpha, scale)
         sums = []
-        for chunk, heat, factor, slope in evaluate.chunks(*maps):
-            sign, weight = rule.steer(heat.to(evaluate.dtype))
+        for chunk, heat, factor, out in evaluate.chunks(*maps):
+            sign, weight = rule.sign_and_weight(heat.to(evaluate.dtype))
             weight = weight if factor is None else weight * factor
-            sums.append(evaluate(chunk, sign, weight, slope).sum())
+            sums.append(evaluate(chunk, sign, weight, out).sum())
         return torch.stack(sums).double().sum()
 
     return run_tasks(task, logits, target, extra, gradient).to(full_precision(logits))
@@ -190,9 +188,9 @@ def _sweep_sparse(
     def background(*maps: Tensor | None) -> Tensor:
         evaluate = ChunkEvaluator(logits, rule.alpha, scale)
         sums = []
-        for chunk, hidden, slope in evaluate.chunks(*maps):
-            weight = rule.background(hidden, evaluate.dtype)
-            sums.append(evaluate(chunk, 1.0, weight, slope).sum())
+        for chunk, without_loss, out in evaluate.chunks(*maps):
+            weight = rule.background(without_loss, evaluate.dtype)
+            sums.append(evaluate(chunk, 1.0, weight, out).sum())
         return torch.stack(sums).double().sum()
 
     def correction(*lists: Tensor | None) -> Tensor:
@@ -200,14 +198,15 @@ def _sweep_sparse(
         sums = []
         for positions, heat, share in evaluate.chunks(*lists):
             listed = logits.view(-1)[positions]
-            hidden = None if ignored is None else ignored[positions]
-            weight = rule.background(hidden, evaluate.dtype)
+            without_loss = None if ignored is None else ignored[positions]
+            weight = rule.background(without_loss, evaluate.dtype)
             sums.append(-evaluate(listed, 1.0, weight, None).mul_(share).sum())
-            slopes = torch.empty_like(listed)
-            losses = evaluate(listed, *rule.steer(heat, hidden), slopes)
+            gradients = torch.empty_like(listed)
+            sign, weight = rule.sign_and_weight(heat, without_loss)
+            losses = evaluate(listed, sign, weight, gradients)
             sums.append(losses.mul_(share).sum())
             if gradient is not None:
-                gradient.view(-1).index_copy_(0, positions, slopes)
+                gradient.view(-1).index_copy_(0, positions, gradients)
         return torch.stack(sums).double().sum()
 
     total = run_tasks(background, logits, ignored, gradient) + run_tasks(
@@ -248,3 +247,93 @@ def _check_cells(index: Tensor, heat: Tensor) -> None:
         )
     if index.dtype != torch.int64:
         raise ValueError(f'index is {index.dtype}; positions have to be int64')
+
+
+def run_tasks(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
+    """Sum of a task's results for the pieces of maps, on a CPU in several threads."""
+    pieces = list(split_in_step(TASK, *maps))
+    threads = min(torch.get_num_threads(), len(pieces))
+    on_cpu = all(part is None or part.device.type == 'cpu' for part in maps)
+    if not on_cpu or threads == 1:
+        return torch.stack([task(*piece) for piece in pieces]).sum()
+    # A new thread would record gradients, whatever its caller does.
+    with ThreadPoolExecutor(
+        threads, initializer=torch.set_grad_enabled, initargs=(False,)
+    ) as pool:
+        return torch.stack(list(pool.map(task, *zip(*pieces, strict=True)))).sum()
+
+
+def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
+    """Pieces of the cells of maps or lists, in step; of no map, None each time.
+
+    Maps without cells are one piece.
+    """
+    lists = [cells if cells is None else cells.reshape(-1) for cells in maps]
+    numel = max(len(cells) for cells in lists if cells is not None)
+    for start in range(0, max(numel, 1), size):
+        piece = slice(start, start + size)
+        yield tuple(cells if cells is None else cells[piece] for cells in lists)
+
+
+class ChunkEvaluator:
+    """Losses and gradients of up to a chunk of cells, in scratch rows of its own.
+
+    Args:
+        logits: The map that the cells come from.
+        alpha: Exponent of the wrong answer's probability.
+        scale: Factor of the gradients.
+    """
+
+    def __init__(self, logits: Tensor, alpha: float, scale: Factor) -> None:
+        self.alpha, self.scale = alpha, scale
+        self.dtype = full_precision(logits)
+        self.size = CPU_CHUNK if logits.device.type == 'cpu' else TASK
+        self.rows = list(logits.new_empty((4, self.size), dtype=self.dtype))
+        self.zero = logits.new_zeros(())
+
+    def chunks(self, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
+        """Chunks of cells, small enough for a call."""
+        return split_in_step(self.size, *maps)
+
+    def __call__(
+        self, logits: Tensor, sign: Factor, weight: Factor, out: Tensor | None
+    ) -> Tensor:
+        """Losses, valid until the next call; gradients go to ``out`` if there is one.
+
+        With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
+        gradient w^a (w + a (1 - w) s), times the sign with which the logit enters e.
+        """
+        rows = self.rows
+        if len(logits) < self.size:
+            rows = [row[: len(logits)] for row in rows]
+        error, wrong, loss, growth = rows
+        error = _times(logits, sign, out=error)
+        torch.sigmoid(error, out=wrong)
+        torch.logaddexp(error, self.zero, out=loss)
+        if out is not None:
+            torch.neg(error, out=growth).sigmoid_()  # 1 - w, also where w rounds to 1
+            torch.addcmul(wrong, growth, loss, value=self.alpha, out=growth)
+        wrong = _times(wrong.pow_(self.alpha), weight, out=wrong)
+        if out is not None:
+            growth = _times(growth, self.scale * sign, out=growth)
+            torch.mul(growth, wrong, out=out)
+        return loss.mul_(wrong)
+
+
+def _times(values: Tensor, factor: Factor, *, out: Tensor) -> Tensor:
+    """Product, written to ``out``; or the values, where it would be the same."""
+    if isinstance(factor, float) and factor == 1 and values.dtype == out.dtype:
+        return values
+    return torch.mul(values, factor, out=out)
+
+
+def empty_map(logits: Tensor) -> Tensor:
+    """An uninitialised map like the logits.
+
+    Linux hands out memory page by page as it is first written, which would take as
+    long as the losses do. numpy asks it for huge pages; torch does not.
+    """
+    if logits.device.type != 'cpu' or logits.numel() == 0:
+        return torch.empty_like(logits)
+    memory = np.empty(logits.numel() * logits.element_size(), np.uint8)
+    return torch.from_numpy(memory).view(logits.dtype).view(logits.shape)

@@ -1,9 +1,10 @@
 """Which window of an image does the network see.
 
-A window is a square of the image, given by its centre and side in pixels. It is scaled
-to the width of the view; in height the view shows more or less than the square, around
-the same centre. Matrices are 3x3 float64 and map column vectors (x, y, 1), from pixels
-of the image to pixels of the view. Integer coordinates are middles of pixels.
+A window is a square of the image, given by its centre and side in pixels, perhaps
+turned around the centre. It is scaled to the width of the view; in height the view
+shows more or less than the square, around the same centre. Matrices are 3x3 float64 and
+map column vectors (x, y, 1), from pixels of the image to pixels of the view. Integer
+coordinates are middles of pixels.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ ANCHORS = np.array([[0, 0], [0, -1], [-1, -1]], dtype=np.float32)
 
 
 def window_matrix(
-    center: tuple[float, float], side: float, size: tuple[int, int]
+    center: tuple[float, float],
+    side: float,
+    size: tuple[int, int],
+    angle: float = 0.0,
 ) -> np.ndarray:
     """Scale a window of the image to the width of the view.
 
@@ -27,14 +31,24 @@ def window_matrix(
         center: x, y of the window's centre, which comes to the middle of the view.
         side: Side of the window.
         size: Width and height of the view.
+        angle: Degrees by which the window is turned, clockwise as seen. What it shows
+            is turned the other way.
 
     Returns:
-        (3, 3) matrix: ``k * (point - center) + size / 2`` with ``k = width / side``.
+        (3, 3) matrix: ``k * R @ (point - center) + size / 2`` with ``k = width / side``
+        and ``R`` the rotation by ``-angle``.
     """
     middle = np.asarray(size, dtype=np.float32) / 2
-    seen = np.asarray(center, dtype=np.float32) + ANCHORS * np.float32(side / 2)
+    corners = ANCHORS * np.float32(side / 2) @ _rotation(angle).T
+    seen = np.asarray(center, dtype=np.float32) + corners
     shown = middle + ANCHORS * np.float32(size[0] / 2)
     return np.vstack([cv2.getAffineTransform(seen, shown), [0, 0, 1]])
+
+
+def _rotation(angle: float) -> np.ndarray:
+    """(2, 2) float32: the x axis towards the y axis, by degrees."""
+    sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
+    return np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
 
 
 def mirror_matrix(width: int) -> np.ndarray:

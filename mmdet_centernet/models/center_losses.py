@@ -32,14 +32,14 @@ def heatmap_loss(
     Returns:
         0-dim.
     """
-    hidden = None if targets.ignored is None else targets.ignored[:, None]
+    ignored = None if targets.ignored is None else targets.ignored[:, None]
     num_peaks = heat.num_peaks.clamp(min=1)
     if isinstance(loss, GaussianFocalLossWithLogits):
         return loss.sparse(
-            logits, heat.cells, heat.values, hidden, avg_factor=num_peaks
+            logits, heat.cells, heat.values, ignored, avg_factor=num_peaks
         )
     target = paint_heatmap(targets)
-    weight = None if hidden is None else (target.eq(1) | ~hidden).float()
+    weight = None if ignored is None else (target.eq(1) | ~ignored).float()
     return loss(logits, target, weight, avg_factor=num_peaks)
 
 

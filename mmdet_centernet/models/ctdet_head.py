@@ -344,7 +344,8 @@ class CTDetHead(BaseDenseHead):
         Raises:
             ValueError: If the dataset that is trained on has another number of classes,
                 a label lies outside them, annotations do not fit the images, the
-                ground truth lacks a property, or the stride is wrong.
+                ground truth lacks a property, the stride is wrong, or an image is
+                rotated and there are no ``point_sets``, which alone learn from it.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
@@ -352,7 +353,7 @@ class CTDetHead(BaseDenseHead):
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
         self.annotation_watch.look(targets, _image_names(batch_img_metas))
-        supervision = self._supervise(targets, batch_gt_instances)
+        supervision = self._supervise(targets, batch_gt_instances, batch_img_metas)
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [
             self._stack_losses(self.name_maps(outs, stack), supervision)
@@ -384,7 +385,10 @@ class CTDetHead(BaseDenseHead):
         )
 
     def _supervise(
-        self, targets: CenterTargets, batch_gt_instances: InstanceList
+        self,
+        targets: CenterTargets,
+        batch_gt_instances: InstanceList,
+        batch_img_metas: Sequence[Mapping[str, Any]] = (),
     ) -> Supervision:
         """What all maps are taught."""
         fields = read_fields(
@@ -401,7 +405,24 @@ class CTDetHead(BaseDenseHead):
             {**self.box_properties, **self.properties},
             self.point_sets,
             whole_gaussian=self.loss_bbox is not None,
+            hidden=self._rotated(batch_img_metas, targets.valid),
         )
+
+    def _rotated(
+        self, metas: Sequence[Mapping[str, Any]], like: Tensor
+    ) -> Tensor | None:
+        """(B,) bool: images whose boxes say nothing; None where all do."""
+        rotated = [meta.get('rotated', False) for meta in metas]
+        if not any(rotated):
+            return None
+        if not self.point_sets:
+            raise ValueError(
+                f'{_image_names(metas)[rotated.index(True)]} is rotated, of which only '
+                'point_sets learn, and the head has none: leave rotation_prob of '
+                'RandomCenterAffine out, or add JointPoints'
+            )
+        # Filled in on the device: a copy from the host would stall it.
+        return torch.cat([like.new_full((1,), one) for one in rotated])
 
     def _stack_losses(
         self, maps: Mapping[str, Tensor], supervision: Supervision
@@ -520,5 +541,5 @@ class CTDetHead(BaseDenseHead):
         ]
 
 
-def _image_names(metas: list[dict]) -> list[str]:
+def _image_names(metas: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(meta.get('img_path', f'image {i}')) for i, meta in enumerate(metas)]

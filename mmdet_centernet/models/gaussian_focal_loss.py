@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from mmdet.models.losses.utils import weight_reduce_loss
 from mmdet.registry import MODELS
 from torch import Tensor, nn
@@ -82,11 +84,12 @@ class GaussianFocalLossWithLogits(nn.Module):
             ValueError: If shapes or reduction do not fit.
         """
         reduction = _known_reduction(reduction_override or self.reduction)
-        shape = self.rule._asdict()
         if reduction == 'none':
-            losses = gaussian_focal_loss_with_logits(logits, gaussian_target, **shape)
+            losses = gaussian_focal_loss_with_logits(
+                logits, gaussian_target, **asdict(self.rule)
+            )
             return self.loss_weight * weight_reduce_loss(losses, weight, reduction)
-        total = gaussian_focal_loss_sum(logits, gaussian_target, weight, **shape)
+        total = gaussian_focal_loss_sum(logits, gaussian_target, weight, rule=self.rule)
         return self._reduce(total, reduction, avg_factor, logits.numel())
 
     def sparse(
@@ -118,9 +121,7 @@ class GaussianFocalLossWithLogits(nn.Module):
             raise ValueError(
                 "listed cells have no map of losses; set reduction='mean' or 'sum'"
             )
-        total = gaussian_focal_loss_sparse(
-            logits, index, heat, ignored, **self.rule._asdict()
-        )
+        total = gaussian_focal_loss_sparse(logits, index, heat, ignored, rule=self.rule)
         return self._reduce(total, self.reduction, avg_factor, logits.numel())
 
     def _reduce(

@@ -6,8 +6,11 @@ import torch
 from half import AUTOCAST_DTYPES
 from torch import _dynamo
 
-from mmdet_centernet.functional import focal_chunks, focal_sum
-from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
+from mmdet_centernet.functional import focal_sum
+from mmdet_centernet.functional.focal import (
+    FocalRule,
+    gaussian_focal_loss_with_logits,
+)
 from mmdet_centernet.functional.focal_sum import (
     gaussian_focal_loss_sparse,
     gaussian_focal_loss_sum,
@@ -24,11 +27,21 @@ RULES = [
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
 
+def dense_sum(logits, target, weight=None, **rule):
+    return gaussian_focal_loss_sum(logits, target, weight, rule=FocalRule(**rule))
+
+
+def sparse_sum(logits, index, heat, ignored=None, **rule):
+    return gaussian_focal_loss_sparse(
+        logits, index, heat, ignored, rule=FocalRule(**rule)
+    )
+
+
 @pytest.fixture
 def small_chunks(monkeypatch):
     """Chunks that do not divide the map, so that their seams are tested."""
-    monkeypatch.setattr(focal_chunks, 'TASK', 80)
-    monkeypatch.setattr(focal_chunks, 'CPU_CHUNK', 32)
+    monkeypatch.setattr(focal_sum, 'TASK', 80)
+    monkeypatch.setattr(focal_sum, 'CPU_CHUNK', 32)
 
 
 def random_logits(dtype=torch.float64, shape=SHAPE, spread=4.0):
@@ -83,7 +96,8 @@ def test_sum_equals_cell_by_cell(dtype, rule, weight_shape):
     target = random_cells()[2].view(SHAPE)
     weight = None if weight_shape is None else torch.rand(weight_shape)
     ours = value_and_gradient(
-        lambda x: gaussian_focal_loss_sum(x, target, weight, **rule), logits
+        lambda x: dense_sum(x, target, weight, **rule),
+        logits,
     )
     factor = 1 if weight is None else weight
     assert_same(
@@ -104,7 +118,10 @@ def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored):
     ignored = torch.rand(2, 1, 7, 5) < 0.4 if with_ignored else None
     counted = (target == 1) | ~ignored if with_ignored else torch.ones(SHAPE)
     ours = value_and_gradient(
-        lambda x: gaussian_focal_loss_sparse(x, index, heat, ignored, **rule), logits
+        lambda x: gaussian_focal_loss_sparse(
+            x, index, heat, ignored, rule=FocalRule(**rule)
+        ),
+        logits,
     )
     assert_same(
         ours,
@@ -116,7 +133,7 @@ def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored):
 def test_maps_of_several_real_tasks():
     shape = (1, 2, 800, 800)
     numel = 1_280_000
-    assert numel > focal_chunks.TASK
+    assert numel > focal_sum.TASK
     logits = random_logits(torch.float32, shape, spread=2)
     index, heat, target = random_cells(numel=numel, amount=2000)
     expected = value_and_gradient(
@@ -144,7 +161,7 @@ def two_threads():
 
 @pytest.mark.parametrize('pieces', [1, 2, 7])
 def test_threads_share_the_work(two_threads, pieces, monkeypatch):
-    monkeypatch.setattr(focal_chunks, 'TASK', -(-NUMEL // pieces))
+    monkeypatch.setattr(focal_sum, 'TASK', -(-NUMEL // pieces))
     workers = set()
 
     def task(cells, nothing):
@@ -156,7 +173,7 @@ def test_threads_share_the_work(two_threads, pieces, monkeypatch):
     parameter = torch.ones((), requires_grad=True)
     cells = torch.arange(NUMEL, dtype=torch.float64)
     with torch.no_grad():
-        assert focal_chunks.run_tasks(task, cells, None) == cells.sum()
+        assert focal_sum.run_tasks(task, cells, None) == cells.sum()
     assert (threading.main_thread() in workers) == (pieces == 1)
     assert len(workers) <= 2
 
@@ -182,10 +199,16 @@ def test_gradcheck(rule):
     weight = torch.rand(SHAPE, dtype=torch.float64)
     ignored = weight < 0.3
     assert torch.autograd.gradcheck(
-        lambda x: gaussian_focal_loss_sum(x, target.view(SHAPE), weight, **rule), logits
+        lambda x: gaussian_focal_loss_sum(
+            x, target.view(SHAPE), weight, rule=FocalRule(**rule)
+        ),
+        logits,
     )
     assert torch.autograd.gradcheck(
-        lambda x: gaussian_focal_loss_sparse(x, index, heat, ignored, **rule), logits
+        lambda x: gaussian_focal_loss_sparse(
+            x, index, heat, ignored, rule=FocalRule(**rule)
+        ),
+        logits,
     )
 
 
@@ -195,8 +218,10 @@ def test_extreme_logits(dtype, rule):
     logits = torch.tensor([-1e4, -100, -20, 0, 20, 100, 1e4] * 3, dtype=dtype)
     heat = torch.tensor([0.0, 0.5, 1.0]).repeat_interleave(7)
     for total in (
-        lambda x: gaussian_focal_loss_sum(x, heat, **rule),
-        lambda x: gaussian_focal_loss_sparse(x, torch.arange(21), heat, **rule),
+        lambda x: dense_sum(x, heat, **rule),
+        lambda x: gaussian_focal_loss_sparse(
+            x, torch.arange(21), heat, rule=FocalRule(**rule)
+        ),
     ):
         value, gradient = value_and_gradient(total, logits, scale=1.0)
         assert value.isfinite()
@@ -372,10 +397,14 @@ def test_what_a_compiler_gets_to_see_is_the_same(dtype, rule, weighted, monkeypa
     ignored = weight < 0.4 if weighted else None
 
     def dense(x):
-        return gaussian_focal_loss_sum(x, target.view(SHAPE), weight, **rule)
+        return gaussian_focal_loss_sum(
+            x, target.view(SHAPE), weight, rule=FocalRule(**rule)
+        )
 
     def sparse(x):
-        return gaussian_focal_loss_sparse(x, index, heat, ignored, **rule)
+        return gaussian_focal_loss_sparse(
+            x, index, heat, ignored, rule=FocalRule(**rule)
+        )
 
     expected = [value_and_gradient(total, logits) for total in (dense, sparse)]
     monkeypatch.setattr(focal_sum, 'is_compiling', lambda: True)

@@ -14,13 +14,14 @@ from mmdet_centernet.functional.window import (
 
 def test_matrices_equal_golden():
     golden = load_golden('geometry')
-    upright = np.flatnonzero(golden['affine__rot_deg'] == 0)
-    assert len(upright) == 160
-    for i in upright:
+    angles = golden['affine__rot_deg'].tolist()
+    assert [len(angles), angles.count(0)] == [180, 160]
+    for i, angle in enumerate(angles):
         matrix = window_matrix(
             golden['affine__center'][i],
             golden['affine__scale'][i][0],
             golden['affine__out_wh'][i],
+            angle,
         )
         if golden['affine__inv'][i]:
             matrix = np.linalg.inv(matrix)
@@ -55,6 +56,20 @@ def test_a_window_as_wide_as_the_view_is_only_moved():
     np.testing.assert_allclose(
         matrix, [[1, 0, 11], [0, 1, 4], [0, 0, 1]], rtol=0, atol=1e-12
     )
+
+
+def test_a_turned_window_equals_golden():
+    golden = load_golden('pose')
+    center, side = golden['train_rot__c'], golden['train_rot__s'].item()
+    matrix = window_matrix(center, side, (128, 128), golden['train_rot__rot'].item())
+    expected = golden['train_rot__trans_output_rot']
+    np.testing.assert_allclose(matrix[:2], expected, rtol=0, atol=2e-6)
+
+
+def test_a_window_turned_clockwise_shows_its_content_turned_back():
+    matrix = window_matrix((50, 40), 100, (100, 100), 90)
+    # What lay to the right of the centre comes to lie above the middle.
+    np.testing.assert_allclose(matrix @ [60, 40, 1], [50, 40, 1], atol=1e-4)
 
 
 def test_mirror_exchanges_first_and_last_column_and_undoes_itself():
