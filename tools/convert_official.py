@@ -21,7 +21,7 @@ from mmdet_centernet.checkpoint import NAMES_TYPES
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,
-    official_network,
+    detect_architecture,
     to_official_state_dict,
 )
 
@@ -141,7 +141,7 @@ def convert(checkpoint: dict, dst: Path) -> None:
     """Writes an official checkpoint under our names and says which config fits."""
     official = checkpoint['state_dict']
     weights = convert_official_state_dict(official)
-    network = official_network(official)
+    network = detect_architecture(official)
     cfg, overrides = find_config(network, weights)
     check_shapes(weights, cfg)
     dead = dead_tensors(official)
@@ -228,9 +228,8 @@ def export(checkpoint: dict, dst: Path) -> None:
         epoch=checkpoint.get('meta', {}).get('epoch', 0), state_dict=weights | dead
     )
     write(result, dst)
-    print(
-        f'{official_network(weights)}: {len(weights | dead)} tensors written to {dst}'
-    )
+    name = detect_architecture(weights)
+    print(f'{name}: {len(weights | dead)} tensors written to {dst}')
     if not dead:
         print('Tensors that the official network never uses are not among them.')
 

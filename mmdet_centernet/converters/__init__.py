@@ -4,6 +4,7 @@ from .dla_imagenet import convert_dla_imagenet
 from .official import (
     convert_official_state_dict,
     dead_tensors,
+    detect_architecture,
     official_network,
     to_official_state_dict,
 )
@@ -12,6 +13,7 @@ __all__ = [
     'convert_dla_imagenet',
     'convert_official_state_dict',
     'dead_tensors',
+    'detect_architecture',
     'official_network',
     'to_official_state_dict',
 ]

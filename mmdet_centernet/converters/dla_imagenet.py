@@ -1,4 +1,4 @@
-"""DLA-34 pre-trained on ImageNet, in whose naming ever, for our backbone."""
+"""Converts ImageNet DLA-34 weights from official, timm or mmdet3d names."""
 
 from __future__ import annotations
 

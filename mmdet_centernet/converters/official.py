@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -61,9 +62,17 @@ def to_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor
     return rename(state_dict, OURS[network], f'our {network}')
 
 
-def official_network(state_dict: Mapping[str, Tensor]) -> str:
-    """Which network the weights resemble most, by its official name."""
+def detect_architecture(state_dict: Mapping[str, Tensor]) -> str:
+    """Official name of the network that the weights resemble most."""
     return recognize(without_prefix(state_dict, WRAPPER), OFFICIAL)
+
+
+def official_network(state_dict: Mapping[str, Tensor]) -> str:
+    """Former name of :func:`detect_architecture`."""
+    warnings.warn(
+        'official_network is called detect_architecture now', DeprecationWarning, 2
+    )
+    return detect_architecture(state_dict)
 
 
 def dead_tensors(

@@ -12,6 +12,7 @@ from official_networks import (
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,
+    detect_architecture,
     official_network,
     to_official_state_dict,
 )
@@ -29,7 +30,7 @@ def empty_weights(name):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_names_and_shapes_are_those_of_our_model(name):
     official = empty_weights(name)
-    assert official_network(official) == name
+    assert detect_architecture(official) == name
     ours = convert_official_state_dict(official)
     with torch.device('meta'):
         expected = our_network(name).state_dict()
@@ -136,3 +137,8 @@ def test_weights_of_mmdets_neck_lack_the_official_biases():
     with pytest.raises(ValueError, match='missing') as error:
         to_official_state_dict(stock)
     assert all(key in str(error.value) for key in biases)
+
+
+def test_the_former_name_still_works_and_warns():
+    with pytest.warns(DeprecationWarning, match='detect_architecture'):
+        assert official_network(empty_weights('res_18')) == 'res_18'

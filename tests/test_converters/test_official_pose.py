@@ -14,7 +14,7 @@ from tool_modules import load_tool
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,
-    official_network,
+    detect_architecture,
     to_official_state_dict,
 )
 
@@ -37,7 +37,7 @@ def empty_weights(name):
 @pytest.mark.parametrize('name', NETWORKS)
 def test_names_and_shapes_are_those_of_our_model(name):
     official = empty_weights(name)
-    assert official_network(official) == name
+    assert detect_architecture(official) == name
     ours = convert_official_state_dict(official)
     with torch.device('meta'):
         expected = our_pose_network(name).state_dict()
