@@ -281,11 +281,22 @@ class CTDetHead(BaseDenseHead):
     def name_maps(
         self, outs: Sequence[BranchMaps], stack: int = -1
     ) -> dict[str, Tensor]:
-        """The outputs of one stack by name, by default those that are decoded."""
-        return {
-            name: stacks[stack]
-            for name, stacks in zip(self.map_names, outs, strict=True)
-        }
+        """Name the outputs of one stack.
+
+        Args:
+            outs: What :meth:`forward` gives.
+            stack: Which stack; by default the last, which is decoded.
+
+        Raises:
+            ValueError: If there are more or fewer lists than maps.
+        """
+        if len(outs) != len(self.map_names):
+            raise ValueError(
+                f'the head has the maps {self.map_names}, but {len(outs)} lists were '
+                'given. Hand those after the third on as other_preds'
+            )
+        named = zip(self.map_names, outs, strict=True)
+        return {name: stacks[stack] for name, stacks in named}
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
         """Run the head and compute its losses, see :meth:`loss_by_feat`."""

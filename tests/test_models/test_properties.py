@@ -244,3 +244,10 @@ def test_without_an_offset_centres_lie_in_the_middle_of_cells():
     (found,) = head.predict(feats(), [sample({})])
     centers = (found.bboxes[:, :2] + found.bboxes[:, 2:]) / 2
     torch.testing.assert_close(centers.remainder(4), torch.full_like(centers, 2.0))
+
+
+def test_maps_that_are_left_out_are_named():
+    head = make_head(properties=dict(angle=PROPERTIES['angle']))
+    outs = head(feats())
+    with pytest.raises(ValueError, match=r"'angle'\], but 3 lists.*other_preds"):
+        head.predict_by_feat(*outs[:3], [META])
