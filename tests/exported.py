@@ -1,6 +1,7 @@
 """Detectors to export: networks of shipped configs with lively weights."""
 
 import onnxruntime
+import properties
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
@@ -26,6 +27,7 @@ CONFIGS = dict(
     hourglass='ctdet_hourglass104_4xb6-official-50e_coco',
     r18_fpn='ctdet_r18-fpn_1xb8-24e_bccd',
     r18_fast='ctdet_r18-fast_1xb8-8e_bccd',
+    cspnext_fast='ctdet_cspnext-tiny-fast_1xb8-12e_bccd',
 )
 
 
@@ -64,6 +66,31 @@ def lively_detector(cfg):
     return detector
 
 
+def with_properties(cfg, **joints):
+    """A narrow network of a config, of which objects have all kinds of properties."""
+    cfg.model.backbone.base_channels = 8
+    cfg.model.neck.in_channels = [8, 16, 32, 64]
+    points = dict(type='JointPoints', keypoints='joints', **joints)
+    cfg.model.bbox_head.update(
+        properties=properties.CONFIGS, point_sets=dict(joint=points)
+    )
+    return cfg
+
+
+def detector_of_properties(cfg):
+    """A detector of such a config, whose joints move to peaks here and not there."""
+    detector = lively_detector(cfg)
+    head = detector.bbox_head
+    with torch.no_grad():
+        for name, prop in head.properties.items():
+            spread = 20 if prop.row_shape else 3
+            getattr(head, f'{name}_head')[-1].weight.mul_(spread)
+        head.wh_head[-1].bias.fill_(8)
+        head.joint_heatmap_head[-1].weight.mul_(10)
+        head.joint_heatmap_head[-1].bias.fill_(-3)
+    return detector
+
+
 def _pictures(number, side):
     """Noise of all sizes, as a photo has."""
     noises = [torch.randn(number, 3, side // n, side // n) for n in (1, 4, 16, 64)]
@@ -72,7 +99,7 @@ def _pictures(number, side):
 
 def _spread_scores(detector, images):
     """Lets the logits spread by 1 around -2, much as in a network that has learned."""
-    heatmaps, _, _ = detector(images, mode='tensor')
+    heatmaps, *_ = detector(images, mode='tensor')
     head = detector.bbox_head.heatmap_head
     last = (head if detector.bbox_head.num_stacks == 1 else head[-1])[-1]
     last.weight.mul_(1 / heatmaps[-1].std())
@@ -121,3 +148,27 @@ def assert_same(ours, theirs, *, pixels=0.01, score=1e-4):
         # processor rounds.
         alone = apart.all(1) & settled
         assert alone.sum() <= 0.1 * len(scores), [part[alone] for part in some]
+
+
+def assert_same_properties(ours, theirs, scores, expected_scores, by_key, tied=0.01):
+    """Properties are equal in all ranks that no rounding error decides.
+
+    Both are (K, *row_shape) by key; `tied` is the share of joints that may be moved to
+    another peak, which is as near.
+    """
+    assert len(scores) == len(expected_scores)
+    scores = torch.as_tensor(expected_scores)
+    edges = scores.new_tensor([2.0]), scores.new_tensor([-1.0])
+    apart = torch.cat([edges[0], scores, edges[1]]).diff().abs() > 1e-4
+    settled = (scores > 0) & apart[1:] & apart[:-1]
+    assert settled.sum() > 10
+    assert ours.keys() == theirs.keys() == by_key.keys()
+    for key, prop in by_key.items():
+        some, others = (torch.as_tensor(one[key])[settled] for one in (ours, theirs))
+        assert some.shape == others.shape == (settled.sum(), *prop.row_shape)
+        assert others.float().std() > 0.01  # something is compared
+        errors = prop.error(some, others) / (
+            1 + others.reshape(len(others), -1).abs().amax(1)
+        )
+        share = (errors > 1e-3).float().mean()
+        assert share <= (tied if key == 'keypoints' else 0), (key, errors)

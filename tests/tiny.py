@@ -1,10 +1,14 @@
 """Shipped configs cut down to run on a few small pictures within seconds."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
 from pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
+
+from mmdet_centernet.codecs.property_configs import properties_by_key
 
 REPO = Path(__file__).parents[1]
 CONFIGS = REPO / 'configs'
@@ -39,8 +43,8 @@ def shrink(cfg, folder, make_pictures=draw_pictures):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for dataset in _innermost(loader.dataset):
             _use(dataset, folder)
-    for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
-        if evaluator.type == 'CocoMetric':
+    for evaluator in (*_listed(cfg.val_evaluator), *_listed(cfg.test_evaluator)):
+        if 'ann_file' in evaluator:
             evaluator.ann_file = str(folder / 'annotations.json')
     for step in cfg.get('tta_pipeline', []):
         _make_small(step)
@@ -73,6 +77,28 @@ def write_data_of(dataset, folder, make_pictures):
         all_classes = CocoDataset.METAINFO['classes']
         classes = dataset.get('metainfo', {}).get('classes', all_classes)
         write_coco(folder, make_pictures(classes), classes)
+    if 'properties' in dataset:
+        _label_properties(folder / 'annotations.json', dataset.properties)
+
+
+def _label_properties(path, configs):
+    """Gives objects made-up values of properties; points lie in their boxes."""
+    random = np.random.default_rng(0)
+    coco = json.loads(path.read_text())
+    for annotation in coco['annotations']:
+        x, y, width, height = annotation['bbox']
+        for key, prop in properties_by_key(configs).items():
+            values = random.uniform(0.1, 0.9, prop.row_shape)
+            if type(prop).__name__ == 'KeypointsProperty':
+                points = values * (width, height) + (x, y)
+                values = np.insert(points, 2, 2, axis=1).ravel()
+                annotation['num_keypoints'] = len(points)
+            annotation[key] = values.tolist()
+    path.write_text(json.dumps(coco))
+
+
+def _listed(one_or_more):
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
 
 
 def _innermost(dataset):

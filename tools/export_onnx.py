@@ -1,4 +1,4 @@
-"""Writes a trained detector to an ONNX file: image in, boxes, scores and labels out.
+"""Writes a trained detector to an ONNX file: image in, objects out.
 
     mmdet_centernet export-onnx CONFIG CHECKPOINT OUT.onnx --normalize
 
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
 
@@ -43,8 +44,8 @@ def main() -> None:
     args = parse_args()
     try:
         cfg = Config.fromfile(args.config)
-        detector, kept = load_detector(cfg, args.checkpoint)
-        labels = choose_names(cfg, kept, args.classes)
+        detector, meta = load_detector(cfg, args.checkpoint)
+        labels = choose_names(cfg, meta.get('classes'), args.classes)
         exported = export_onnx(
             detector,
             args.out,
@@ -54,6 +55,7 @@ def main() -> None:
             flip=args.flip,
             grid_sample=args.grid_sample,
             static=args.static,
+            skeleton=find_skeleton(cfg, meta),
         )
     except (OSError, TypeError, ValueError) as error:
         sys.exit(f'{args.checkpoint} was not exported: {error}')
@@ -101,12 +103,10 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load_detector(
-    cfg: Config, checkpoint: Path
-) -> tuple[nn.Module, Sequence[str] | None]:
-    """The detector with weights that fit to the last key, and the classes it knows.
+def load_detector(cfg: Config, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The detector with weights that fit to the last key, and what its data were.
 
-    The classes are those of the checkpoint, if it names any; their order says nothing.
+    The order of `classes` there, if it names any, says nothing.
     """
     cfg.model.backbone.pop('init_cfg', None)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -115,7 +115,7 @@ def load_detector(
         loaded = load_checkpoint(detector, str(checkpoint), 'cpu', strict=True)
     except (RuntimeError, UnpicklingError) as error:
         raise ValueError(f'its weights do not fit the config. {error}') from error
-    return detector, (loaded.get('meta', {}).get('dataset_meta') or {}).get('classes')
+    return detector, loaded.get('meta', {}).get('dataset_meta') or {}
 
 
 def choose_names(
@@ -132,6 +132,11 @@ def choose_names(
     return Names(tuple(given), 'as --classes says')
 
 
+def find_skeleton(cfg: Config, meta: dict[str, Any]) -> Sequence[Sequence[int]]:
+    """Which keypoints pictures join: as the visualizer says, else the training data."""
+    return (cfg.get('visualizer') or {}).get('skeleton') or meta.get('skeleton') or ()
+
+
 def report(path: Path, labels: Names, exported: Exported) -> None:
     """Says what lies in the file."""
     for contradiction in labels.contradictions:
@@ -146,8 +151,16 @@ def report(path: Path, labels: Names, exported: Exported) -> None:
     print(
         f'{path}: opset {exported.opset}. Largest differences from torch, on uint8 '
         f'images {shapes}: boxes {exported.difference.boxes:.1e} pixels, scores '
-        f'{exported.difference.scores:.1e}'
+        f'{exported.difference.scores:.1e}{of_properties(exported)}'
     )
+
+
+def of_properties(exported: Exported) -> str:
+    """How far properties are off, where there are some."""
+    if not exported.properties:
+        return ''
+    names = ', '.join(exported.properties)
+    return f', {names} {exported.difference.properties:.1e} of their size'
 
 
 if __name__ == '__main__':

@@ -5,6 +5,7 @@
 
 The folder holds photos, and boxes in COCO, Pascal VOC or YOLO format, as one set or as
 train, val and test. What would spoil a training is named, and nothing is written then.
+`--task pose` learns the keypoints of a COCO json beside the boxes.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from pathlib import Path
 from mmdet_centernet.arguments import check_whole
 from mmdet_centernet.new_config.make import make_config
 from mmdet_centernet.new_config.settings import BACKBONES, Wishes
+
+TASKS = ('detection', 'pose')
 
 
 def main() -> None:
@@ -36,6 +39,12 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('folder', type=Path, help='photos and their boxes')
     parser.add_argument('--out', type=Path, required=True, help='config to write (.py)')
+    parser.add_argument(
+        '--task',
+        choices=TASKS,
+        default='detection',
+        help='boxes, or boxes with keypoints of a COCO json (detection)',
+    )
     parser.add_argument(
         '--image-scale',
         type=int,
@@ -94,6 +103,7 @@ def wishes_of(args: argparse.Namespace) -> Wishes:
         pretrained=args.pretrained,
         seed=args.seed,
         shrink=args.shrink,
+        pose=args.task == 'pose',
     )
 
 

@@ -1,10 +1,11 @@
-"""Detects objects in images with a file of `tools/export_onnx.py`.
+"""Detects objects in images with a file of `mmdet_centernet export-onnx`.
 
-    python tools/predict_onnx.py model.onnx photos/ --out-dir results
+    mmdet_centernet predict model.onnx photos/ --out-dir results
 
 Needs only numpy, opencv and onnxruntime, and no other file: copy it wherever the model
 goes. Writes drawn images and `predictions.json`, in COCO's format with a score to each
-annotation. Folders are read with all folders in them.
+annotation, and with what else the model says about objects: numbers, angles, keypoints.
+Folders are read with all folders in them.
 
 Exit status: 0 if all images were predicted; 1 if nothing was written; 3 if results were
 written, but some images cannot be read or are not there. Those are named.
@@ -18,6 +19,7 @@ import os
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -43,15 +45,42 @@ IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 INCOMPLETE = 3  # exit status
 NAMED = 10  # files a remark names
 MAX_WAITING = 64  # images in memory that wait for others of their size
+BOX_OUTPUTS = ('boxes', 'scores', 'labels')
+# What values of a property are: numbers that do not change with the image; lengths,
+# ways and points in pixels; directions in degrees, from the x axis towards the y axis;
+# and what grows with powers of width and height, such as areas.
+KINDS = ('plain', 'length', 'displacement', 'keypoints', 'angle', 'scaled')
+TEXTS = ('plain', 'length', 'scaled')
+ARROW = 0.5  # length of the arrow of an angle, by the shorter side of the box
+HEAD = 0.3  # of an arrow, by its length
+DOT = 0.025  # radius of a keypoint, by the shorter side of the box
 GOLDEN_ANGLE = 137.508  # degrees of hue between classes: neighbours look different
 
 
-class Detections(NamedTuple):
-    """What was found in an image, best first: (N, 4) x1, y1, x2, y2; (N,); (N,)."""
+@dataclass(frozen=True)
+class Detections:
+    """What was found in an image, best first.
+
+    Attributes:
+        boxes: (N, 4) x1, y1, x2, y2.
+        scores: (N,) from 0 to 1.
+        labels: (N,) places in the list of classes.
+        properties: (N, ...) what else is known of objects, by key.
+    """
 
     boxes: np.ndarray
     scores: np.ndarray
     labels: np.ndarray
+    properties: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """What all objects have: `boxes, scores, labels = detections`."""
+        return iter((self.boxes, self.scores, self.labels))
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Detections:
+        """Some of the detections."""
+        properties = {key: one[rows] for key, one in self.properties.items()}
+        return Detections(*(one[rows] for one in self), properties)
 
 
 def main() -> None:
@@ -61,7 +90,7 @@ def main() -> None:
         detector = Detector(args.model, args.threads)
         check_folder(args.out_dir, folder_of(args.images))
         photos = choose_photos(args.images, args.annotations, args.out_dir)
-        results = Results(detector.classes, photos)
+        results = Results(detector.classes, photos, detector.properties)
         failed = run_all(detector, photos, results, args)
     except (OSError, ValueError) as error:
         sys.exit(f'predict_onnx: {error}')
@@ -79,10 +108,10 @@ def run_all(
     failed: dict[Path, str] = {}
     for path, image, found in predict(detector, photos.ids, args.batch_size, failed):
         results.add(path, image.shape[:2], found)
-        sure = Detections(*(one[found.scores > args.score_thr] for one in found))
+        sure = found[found.scores > args.score_thr]
         picture = args.out_dir / path.relative_to(photos.root)
         try:
-            write_image(picture, draw(image, sure, detector.classes))
+            write_image(picture, detector.draw(image, sure))
         except (OSError, ValueError, OverflowError, cv2.error) as error:
             failed[path] = f'found, but its picture cannot be written: {error}'
     if not results.images:
@@ -144,7 +173,9 @@ class Detector:
                 'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
             ) from error
         self.settings = read_settings(self.session, path)
-        check_graph(self.session, path)
+        self.properties: list[dict[str, Any]] = self.settings['properties']
+        self.outputs = [*BOX_OUTPUTS, *(one['key'] for one in self.properties)]
+        check_graph(self.session, self.outputs, path)
         self.classes: list[str] = self.settings['classes']
         self.size = fixed_size(self.session, channels_last=self.settings['normalize'])
 
@@ -170,7 +201,9 @@ class Detector:
         inputs = [self.prepare(view) for view, _ in views]
         outputs = self.run(inputs)
         return [
-            self.finish(Detections(*found), matrix, image.shape)
+            self.finish(
+                dict(zip(self.outputs, found, strict=True)), matrix, image.shape
+            )
             for *found, (_, matrix), image in zip(*outputs, views, images, strict=True)
         ]
 
@@ -193,25 +226,42 @@ class Detector:
         batches = [np.stack(inputs)]
         if self.size:  # it takes one at a time
             batches = [one[None] for one in inputs]
-        names = list(Detections._fields)
         try:
-            outputs = [self.session.run(names, {'images': one}) for one in batches]
+            outputs = [
+                self.session.run(self.outputs, {'images': one}) for one in batches
+            ]
         except Exception as error:  # onnxruntime has no common class for its own
             raise ValueError(f'onnxruntime cannot run the network: {error}') from error
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
     def finish(
-        self, found: Detections, matrix: np.ndarray, shape: tuple[int, ...]
+        self,
+        outputs: dict[str, np.ndarray],
+        matrix: np.ndarray,
+        shape: tuple[int, ...],
     ) -> Detections:
         """Back to pixels of the image, clipped and sorted out as `test_cfg` says."""
-        boxes = map_boxes(found.boxes, np.linalg.inv(matrix))
+        to_image = np.linalg.inv(matrix)
+        boxes = map_boxes(outputs['boxes'], to_image)
         if self.settings['clip_border']:
             height, width = shape[:2]
             boxes = boxes.clip(0, [width, height, width, height])
-        found = found._replace(boxes=boxes.astype(np.float32))
+        properties = {
+            one['key']: map_values(outputs[one['key']], to_image, **one['geometry'])
+            for one in self.properties
+        }
+        scores, labels = outputs['scores'], outputs['labels']
+        found = Detections(boxes.astype(np.float32), scores, labels, properties)
         # Those of score 0 only fill up the list where there are few peaks.
-        kept = found.scores > max(self.settings['score_thr'], 0)
-        return Detections(*(values[kept] for values in found))
+        return found[scores > max(self.settings['score_thr'], 0)]
+
+    def draw(self, image: np.ndarray, found: Detections) -> np.ndarray:
+        """Draws detections, with their properties, on a copy of an image."""
+        drawn = draw(image, found, self.classes)
+        for one in self.properties:
+            draw_property(drawn, found, one)
+        write_properties(drawn, found, self.properties)
+        return drawn
 
 
 def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str, Any]:
@@ -219,7 +269,7 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
     metadata = session.get_modelmeta().custom_metadata_map
     version = metadata.get('mmdet_centernet')
     if version is None:
-        raise ValueError(f'{path} was not written by tools/export_onnx.py')
+        raise ValueError(f'{path} was not written by mmdet_centernet export-onnx')
     if version != str(FORMAT_VERSION):
         raise ValueError(
             f'{path} has format {version}, but this predict_onnx.py reads format '
@@ -230,20 +280,32 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
         raise ValueError(
             f'{path} does not say its {", ".join(missing)}: export it again'
         )
+    texts = {'properties': '[]'} | metadata  # older files have none
     try:
-        return {name: json.loads(metadata[name]) for name in FIELDS}
+        settings = {name: json.loads(texts[name]) for name in (*FIELDS, 'properties')}
     except ValueError as error:
         raise ValueError(f'{path} is damaged: {error}. Export it again') from error
+    for one in settings['properties']:
+        kind = one['geometry']['kind']
+        if kind not in KINDS:
+            raise ValueError(
+                f'{path} gives objects a {one["name"]} of the kind {kind!r}, and this '
+                f'predict_onnx.py knows {", ".join(KINDS)}: take that of the version '
+                'that wrote the file'
+            )
+    return settings
 
 
-def check_graph(session: onnxruntime.InferenceSession, path: Path) -> None:
+def check_graph(
+    session: onnxruntime.InferenceSession, outputs: Sequence[str], path: Path
+) -> None:
     """Images in, detections out."""
     found = {one.name for one in (*session.get_inputs(), *session.get_outputs())}
-    missing = {'images', *Detections._fields} - found
+    missing = {'images', *outputs} - found
     if missing:
         raise ValueError(
             f'the network of {path} has no {", ".join(sorted(missing))}: it is not the '
-            'one that tools/export_onnx.py wrote'
+            'one that mmdet_centernet export-onnx wrote'
         )
 
 
@@ -350,6 +412,47 @@ def map_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     return (corners @ matrix[:2, :2].T + matrix[:2, 2]).reshape(-1, 4)
 
 
+def map_values(
+    values: np.ndarray,
+    matrix: np.ndarray,
+    *,
+    kind: str,
+    period: float = 360.0,
+    powers: Sequence[Sequence[float]] = (),
+) -> np.ndarray:
+    """Sends values of a property through a map that scales and shifts.
+
+    Args:
+        values: (N, ...) values.
+        matrix: (3, 3) map.
+        kind: What values are, see `KINDS`.
+        period: Degrees after which an angle begins anew.
+        powers: Of the factors of width and height, by which each number grows.
+    """
+    linear, exact = matrix[:2, :2], values.astype(np.float64)
+    if kind == 'length':
+        exact = exact * np.sqrt(np.linalg.det(linear))
+    elif kind == 'displacement':
+        exact = exact @ linear.T
+    elif kind == 'keypoints':
+        exact = exact @ linear.T + matrix[:2, 2]
+    elif kind == 'scaled':
+        factors = (linear.diagonal() ** np.array(powers)).prod(axis=1)
+        exact = exact * factors.reshape(values.shape[1:])
+    elif kind == 'angle':
+        x, y = linear @ directions(exact).reshape(-1, 2).T
+        exact = np.rad2deg(np.arctan2(y, x)).reshape(values.shape) % period
+    mapped = exact.astype(np.float32)
+    # Just below 0, and in float32, a remainder may be a whole period.
+    return np.where(mapped >= period, 0, mapped) if kind == 'angle' else mapped
+
+
+def directions(angles: np.ndarray) -> np.ndarray:
+    """(..., 2) x, y of the way that angles, in degrees, point."""
+    radians = np.deg2rad(angles)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=-1)
+
+
 def list_images(path: Path, apart: Path | None = None) -> list[Path]:
     """The image, or those in the folder and its folders by name; not those `apart`."""
     return split_files(path, apart)[0]
@@ -449,6 +552,79 @@ def draw(image: np.ndarray, found: Detections, classes: Sequence[str]) -> np.nda
         place = max(left, 0), max(top - 4, 10)
         cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, 1)
     return drawn
+
+
+def draw_property(
+    drawn: np.ndarray, found: Detections, described: dict[str, Any]
+) -> None:
+    """Arrows of angles and ways, lines of angles without a front, and keypoints."""
+    geometry, rows = described['geometry'], found.properties[described['key']]
+    middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
+    sides = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1)
+    for row, label, middle, side in zip(
+        *(one[::-1] for one in (rows, found.labels, middles, sides)), strict=True
+    ):
+        color = class_color(label)
+        if geometry['kind'] == 'keypoints':
+            draw_keypoints(drawn, row, described.get('skeleton', ()), side, color)
+        elif geometry['kind'] == 'displacement':
+            draw_ways(drawn, middle, [row], color, HEAD)
+        elif geometry['kind'] == 'angle':
+            period = geometry['period']
+            turns = row + period * np.arange(max(1, round(360 / period)))
+            head = HEAD if period == 360 else 0
+            draw_ways(drawn, middle, side * ARROW * directions(turns), color, head)
+
+
+def draw_ways(
+    drawn: np.ndarray,
+    start: np.ndarray,
+    ways: Sequence[np.ndarray] | np.ndarray,
+    color: tuple[int, ...],
+    head: float,
+) -> None:
+    """Arrows from a point; `head` is the length of the head by that of the arrow."""
+    for way in ways:
+        ends = pixel(start), pixel(start + way)
+        cv2.arrowedLine(drawn, *ends, color, 2, cv2.LINE_AA, tipLength=head)
+
+
+def draw_keypoints(
+    drawn: np.ndarray,
+    points: np.ndarray,
+    skeleton: Sequence[Sequence[int]],
+    side: float,
+    color: tuple[int, ...],
+) -> None:
+    """Dots, (J, 2), and the lines between pairs of them; `side` is that of the box."""
+    for one, other in skeleton:
+        if max(one, other) < len(points):
+            ends = pixel(points[one]), pixel(points[other])
+            cv2.line(drawn, *ends, color, 2, cv2.LINE_AA)
+    radius = round(min(max(side * DOT, 2), 5))
+    for point in points:
+        cv2.circle(drawn, pixel(point), radius + 1, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(drawn, pixel(point), radius, color, -1, cv2.LINE_AA)
+
+
+def write_properties(
+    drawn: np.ndarray, found: Detections, properties: Sequence[dict[str, Any]]
+) -> None:
+    """Numbers that have no place in the image, in the lower left corners of boxes."""
+    numbers = [one for one in properties if one['geometry']['kind'] in TEXTS]
+    for index, (left, _, _, bottom) in enumerate(found.boxes):
+        color = class_color(found.labels[index])
+        for line, one in enumerate(reversed(numbers)):
+            row = np.ravel(found.properties[one['key']][index])
+            text = ' '.join([one['name'], *(f'{value:.3g}' for value in row)])
+            place = pixel((max(left, 0) + 3, bottom - 5 - 12 * line))
+            cv2.putText(drawn, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, 1)
+
+
+def pixel(point: Sequence[float] | np.ndarray) -> tuple[int, int]:
+    """The pixel of a point."""
+    x, y = point
+    return round(float(x)), round(float(y))
 
 
 def class_color(label: int) -> tuple[int, ...]:
@@ -595,7 +771,12 @@ def check_once(path: Path, part: str, field: str, entries: Sequence[dict]) -> No
 class Results:
     """Collects detections as a COCO data set."""
 
-    def __init__(self, classes: Sequence[str], photos: Photos) -> None:
+    def __init__(
+        self,
+        classes: Sequence[str],
+        photos: Photos,
+        properties: Sequence[dict[str, Any]] = (),
+    ) -> None:
         known = photos.classes
         if known and not set(classes) <= known.keys():
             raise ValueError(
@@ -603,6 +784,7 @@ class Results:
                 f'{", ".join(known)}'
             )
         self.photos = photos
+        self.kinds = {one['key']: one['geometry']['kind'] for one in properties}
         self.categories = [
             dict(id=known.get(name, number), name=name)
             for number, name in enumerate(classes, start=1)
@@ -621,7 +803,7 @@ class Results:
             self._add_boxes(image_id, found)
 
     def _add_boxes(self, image_id: int | str, found: Detections) -> None:
-        for box, score, label in zip(*found, strict=True):
+        for index, (box, score, label) in enumerate(zip(*found, strict=True)):
             x, y, right, bottom = map(float, box)
             self.annotations.append(
                 dict(
@@ -632,8 +814,21 @@ class Results:
                     area=(right - x) * (bottom - y),
                     iscrowd=0,
                     score=float(score),
+                    **self._fields(found, index),
                 )
             )
+
+    def _fields(self, found: Detections, index: int) -> dict[str, Any]:
+        """The properties of an object, in the form that annotations have."""
+        fields: dict[str, Any] = {}
+        for key, kind in self.kinds.items():
+            row = found.properties[key][index]
+            if kind == 'keypoints':
+                row = np.insert(row, 2, 1, axis=1)  # all are as good as visible
+            fields[key] = row.ravel().tolist() if row.ndim else float(row)
+            if key == kind == 'keypoints':
+                fields['num_keypoints'] = len(row)
+        return fields
 
     def write(self, path: Path) -> None:
         """Writes the file."""

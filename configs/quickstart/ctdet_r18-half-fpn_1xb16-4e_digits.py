@@ -22,7 +22,7 @@ test_pipeline = [
         type='PackDetInputs',
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape')),
 ]
-# Test-time augmentation (`tools/test.py --tta`): scales alone.
+# Test-time augmentation (`mmdet_centernet test --tta`): scales alone.
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
@@ -128,6 +128,7 @@ auto_scale_lr = dict(enable=True, base_batch_size=16)
 # runtime
 randomness = dict(seed=0)
 default_hooks = dict(
+    label_names=dict(type='LabelNamesHook'),
     logger=dict(interval=25),
     checkpoint=dict(interval=1, max_keep_ckpts=1))
 custom_hooks = _base_.custom_hooks + [

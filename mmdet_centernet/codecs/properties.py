@@ -9,6 +9,7 @@ Legend: B images, N objects, P cells that learn, D channels, J keypoints, H x W 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ from mmdet_centernet.arguments import (
 
 FULL_TURN = 360.0
 """Degrees."""
+DEGREES = 180 / math.pi
+"""A radian; Tensor.rad2deg is no operator that ONNX has."""
 EPSILON = 1e-6
 """Keeps the official depth, 1 / sigmoid - 1, finite."""
 SMALLEST = 1e-6
@@ -78,6 +81,21 @@ class Property:
         self.loss = loss
         self.whole_gaussian = whole_gaussian
         self.unit = unit
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """What :meth:`transform` does, in words for programs without torch.
+
+        An export writes them into its file, and compares them with the method.
+
+        Returns:
+            ``kind``: ``plain``, values do not depend on the image's geometry;
+            ``length``, they grow with it; ``displacement`` and ``keypoints``, x and y
+            of ways or of points; ``angle``, whose ``period`` stands beside it; or
+            ``scaled``: where width and height are multiplied, each number of an object
+            is by these factors to its pair of ``powers``, (1, 1) for an area.
+        """
+        return dict(kind='plain')
 
     def activate(self, maps: Tensor) -> Tensor:
         """From the outputs of the branch to encoded values.
@@ -206,6 +224,11 @@ class ScalarProperty(Property):
         self.scale = scale
         self.is_length = is_length
 
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """See :attr:`Property.geometry`."""
+        return dict(kind='length' if self.is_length else 'plain')
+
     def activate(self, maps: Tensor) -> Tensor:
         """See :meth:`Property.activate`."""
         if self.scale == 'inverse_sigmoid':
@@ -274,6 +297,11 @@ class VectorProperty(Property):
         self.row_shape = (num_channels,)
         self.is_displacement = is_displacement
 
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """See :attr:`Property.geometry`."""
+        return dict(kind='displacement' if self.is_displacement else 'plain')
+
     def flip(self, maps: Tensor) -> Tensor:
         """See :meth:`Property.flip`."""
         return negate_x(maps) if self.is_displacement else maps
@@ -309,15 +337,20 @@ class AngleProperty(Property):
         check_positive(period=period)
         self.period = period
 
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """See :attr:`Property.geometry`."""
+        return dict(kind='angle', period=self.period)
+
     def encode(self, values: Tensor, cells: Tensor, shape: Sequence[int]) -> Tensor:
         """Sine and cosine. See :meth:`Property.encode`."""
-        phases = (values * (FULL_TURN / self.period)).deg2rad()
+        phases = values * (FULL_TURN / self.period / DEGREES)
         return torch.stack([phases.sin(), phases.cos()], dim=-1)
 
     def decode(self, encoded: Tensor, cells: Tensor) -> Tensor:
         """Degrees in [0, period). See :meth:`Property.decode`."""
-        phases = torch.atan2(encoded[..., 0], encoded[..., 1]).rad2deg()
-        return self._wrap(phases * (self.period / FULL_TURN))
+        phases = torch.atan2(encoded[..., 0], encoded[..., 1])
+        return self._wrap(phases * (DEGREES * self.period / FULL_TURN))
 
     def flip(self, maps: Tensor) -> Tensor:
         """A flip makes 180 degrees minus the angle. See :meth:`Property.flip`."""
@@ -331,10 +364,10 @@ class AngleProperty(Property):
     def transform(self, values: Tensor, matrices: Tensor) -> Tensor:
         """See :meth:`Property.transform`."""
         exact = torch.promote_types(values.dtype, matrices.dtype)
-        radians = values.to(exact).deg2rad()
+        radians = values.to(exact) / DEGREES
         directions = torch.stack([radians.cos(), radians.sin()], dim=-1)
         x, y = map_vectors(directions, matrices).unbind(-1)
-        return self._wrap(torch.atan2(y, x).rad2deg()).to(values.dtype)
+        return self._wrap(torch.atan2(y, x) * DEGREES).to(values.dtype)
 
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Degrees, at most half a period. See :meth:`Property.error`."""
@@ -386,6 +419,11 @@ class KeypointsProperty(Property):
         self.channels = 2 * num_points
         self.row_shape = (num_points, 2)
         self.flipped_order = _flipped_order(num_points, flip_pairs)
+
+    @property
+    def geometry(self) -> dict[str, Any]:
+        """See :attr:`Property.geometry`."""
+        return dict(kind='keypoints')
 
     def encode(self, values: Tensor, cells: Tensor, shape: Sequence[int]) -> Tensor:
         """X and y of each point in turn. See :meth:`Property.encode`."""

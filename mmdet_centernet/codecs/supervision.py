@@ -1,13 +1,15 @@
 """All that the maps of a head are taught about a batch, the same for every stack.
 
-Legend: N objects in the batch, J points of an object.
+Legend: B images, N objects in the batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from mmdet_centernet.codecs.box_properties import OffsetProperty
@@ -53,6 +55,7 @@ def supervise(
     point_sets: Mapping[str, JointPoints],
     *,
     whole_gaussian: bool,
+    hidden: Tensor | None = None,
 ) -> Supervision:
     """Collect what every map of a head is taught.
 
@@ -62,6 +65,7 @@ def supervise(
         properties: Properties that are read at centres, size and offset included.
         point_sets: Points of objects that have heatmaps of their own, by name.
         whole_gaussian: Properties are taught under whole Gaussians.
+        hidden: (B,) bool images of which point sets are taught alone; None for none.
 
     Returns:
         What the maps are taught. Maps are named as in :class:`CenterCoder`.
@@ -70,6 +74,8 @@ def supervise(
         name: points.make_targets(targets, values[points.keypoints])
         for name, points in point_sets.items()
     }
+    if hidden is not None:
+        targets = hide_images(targets, hidden)
     of_objects, *of_joints = cover(targets, *joints.values())
     cells = object_map_targets(
         properties,
@@ -84,6 +90,27 @@ def supervise(
         if point_sets[name].loss_offset is not None:
             cells[f'{name}_offset'] = point_map_target(OFFSET, points, points.points)
     return Supervision(heatmaps, cells)
+
+
+def hide_images(targets: CenterTargets, hidden: Tensor) -> CenterTargets:
+    """Teach nothing about the objects of some images.
+
+    All of their cells are ignored and their objects are none. The official code asks
+    for a heat of 0.9999 everywhere, whose loss is 1e-16 of a cell of background.
+
+    Args:
+        targets: The objects.
+        hidden: (B,) bool.
+    """
+    shown = ~hidden[targets.images]
+    num_images, _, *size = targets.shape
+    ignored = hidden[:, None, None].expand(num_images, *size)
+    return replace(
+        targets,
+        radii=torch.where(shown, targets.radii, -1),
+        valid=targets.valid & shown,
+        ignored=ignored if targets.ignored is None else targets.ignored | ignored,
+    )
 
 
 OFFSET = OffsetProperty('points')

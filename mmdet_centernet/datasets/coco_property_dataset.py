@@ -19,7 +19,9 @@ class CocoPropertyDataset(CocoDataset):
 
     The values of an object stand in ``properties`` of its instance, by the key of the
     property, which is also the name of the field in the file. A field that an
-    annotation lacks, or that is null, is not labelled there.
+    annotation lacks, or that is null, is not labelled there. The ``skeleton`` of a
+    category, pairs of its keypoints, becomes that of ``metainfo``, counted from 0,
+    unless that has one.
 
     Args:
         args: See ``CocoDataset``.
@@ -36,6 +38,7 @@ class CocoPropertyDataset(CocoDataset):
     ) -> None:
         self.properties = properties_by_key(properties)
         self._seen_fields: set[str] = set()
+        self._has_looked = False
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -45,6 +48,7 @@ class CocoPropertyDataset(CocoDataset):
             ValueError: See the class.
         """
         self._seen_fields.clear()
+        self._has_looked = False
         data_list = super().load_data_list()
         missing = sorted(self.properties.keys() - self._seen_fields)
         if self._seen_fields and missing:
@@ -60,6 +64,9 @@ class CocoPropertyDataset(CocoDataset):
         Raises:
             ValueError: If the value of a property cannot be read.
         """
+        if not self._has_looked:  # CocoDataset forgets the file when all is read
+            self._has_looked = True
+            self._read_skeleton()
         info = super().parse_data_info({**raw_data_info, 'raw_ann_info': []})
         # One by one, since CocoDataset leaves some out and does not say which.
         for annotation in raw_data_info['raw_ann_info']:
@@ -69,6 +76,16 @@ class CocoPropertyDataset(CocoDataset):
                 instance['properties'] = self._read(annotation)
                 info['instances'].append(instance)
         return info
+
+    def _read_skeleton(self) -> None:
+        """Note which keypoints pictures join."""
+        for category in self.coco.load_cats(self.cat_ids):
+            pairs = category.get('skeleton')
+            if pairs:
+                # COCO counts from 1, some files from 0.
+                first = min(1, *map(min, pairs))
+                skeleton = tuple(tuple(n - first for n in pair) for pair in pairs)
+                self._metainfo.setdefault('skeleton', skeleton)
 
     def _read(self, annotation: dict) -> dict[str, np.ndarray]:
         """Values of one object by key."""

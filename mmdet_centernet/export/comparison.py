@@ -36,8 +36,8 @@ def shapes_to_check(network: ExportNetwork, multiple: int, divisor: int) -> list
     """
     missing = divisor // 2
     units = [(1, 1, 1), (CHECKED_BATCH, 2, 3)]
-    settings, stride = network.head.test_settings, network.head.stride
-    while _cells(units[-1], multiple // stride, network) <= settings['topk']:
+    cells = multiple // network.head.stride
+    while not _enough_cells(units[-1], cells, network):
         batch, rows, _ = units[-1]
         if (rows + 2) * multiple > MAX_CHECKED_SIDE:
             break
@@ -45,10 +45,16 @@ def shapes_to_check(network: ExportNetwork, multiple: int, divisor: int) -> list
     return [(b, h * multiple - missing, w * multiple - missing) for b, h, w in units]
 
 
-def _cells(shape: Shape, cells: int, network: ExportNetwork) -> int:
-    """Cells of all classes, of an image whose sides are so many times `cells`."""
+def _enough_cells(shape: Shape, cells: int, network: ExportNetwork) -> bool:
+    """Whether an image, whose sides are so many times `cells`, has more than topk.
+
+    Centres are chosen among the cells of all classes, joints among those of each joint.
+    """
     _, height, width = shape
-    return network.head.num_classes * height * width * cells**2
+    head, area = network.head, height * width * cells**2
+    joints = [points.topk for points in head.point_sets.values()]
+    enough_centers = head.num_classes * area > head.test_settings['topk']
+    return enough_centers and area > max(joints, default=0)
 
 
 class Comparison:

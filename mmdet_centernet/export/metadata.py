@@ -6,15 +6,27 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mmdet_centernet.codecs import Detections
+from mmdet_centernet.export.geometry import describe_geometry
 from mmdet_centernet.export.network import ExportNetwork
 from mmdet_centernet.export.view import View
 
 FORMAT_VERSION = 1
 """Raised when files need another `tools/predict_onnx.py`."""
 
+TAKEN_KEYS = {
+    *('images', *Detections._fields),  # of the graph
+    *('id', 'image_id', 'category_id', 'bbox', 'segmentation', 'area', 'iscrowd'),
+    *('num_keypoints', 'score'),
+}
+"""Names that graphs and annotations of predictions have without properties."""
+
 
 def describe_network(
-    network: ExportNetwork, view: View, classes: Sequence[str]
+    network: ExportNetwork,
+    view: View,
+    classes: Sequence[str],
+    skeleton: Sequence[Sequence[int]] = (),
 ) -> dict[str, str]:
     """Collect the metadata of an ONNX file.
 
@@ -22,12 +34,16 @@ def describe_network(
         network: What the graph computes.
         view: How images are brought into the form that the graph expects.
         classes: Names of the classes.
+        skeleton: Pairs of keypoints that pictures join.
 
     Returns:
         JSON texts by name:
 
         - ``mmdet_centernet``: version of this format.
         - ``classes``: names, in the order of the labels.
+        - ``properties``: of each its ``name``, its ``key``, which is the name of an
+          output, its ``geometry``, see :attr:`Property.geometry`, and of keypoints the
+          ``skeleton``.
         - ``stride``: pixels a cell.
         - ``normalize``: whether the graph normalises colours; else ``channels``
           (``bgr`` or ``rgb``), ``mean`` and ``std`` (of 0 to 255, in that order) say
@@ -39,7 +55,8 @@ def describe_network(
         - ``score_thr``, ``clip_border``: what ``test_cfg`` asks for afterwards.
 
     Raises:
-        ValueError: If the names do not fit the head, or rounding would move boxes.
+        ValueError: If the names do not fit the head, rounding would move boxes, or
+            values of a property cannot be brought back to the image outside torch.
     """
     head, preprocessor = network.head, network.preprocessor
     if len(classes) != head.num_classes:
@@ -55,6 +72,7 @@ def describe_network(
     facts: dict[str, Any] = dict(
         mmdet_centernet=FORMAT_VERSION,
         classes=list(classes),
+        properties=_properties(network, skeleton),
         stride=head.stride,
         normalize=network.normalize,
         **_colors(preprocessor),
@@ -67,6 +85,24 @@ def describe_network(
         clip_border=head.test_settings['clip_border'],
     )
     return {name: json.dumps(value) for name, value in facts.items()}
+
+
+def _properties(
+    network: ExportNetwork, skeleton: Sequence[Sequence[int]]
+) -> list[dict[str, Any]]:
+    """What has to be known of each property, in the order of the outputs."""
+    described = []
+    for name, prop in network.head.properties.items():
+        if prop.key in TAKEN_KEYS:
+            raise ValueError(
+                f'the key of {name} is {prop.key!r}, which predictions have already: '
+                'give the property another key in the config. Its weights stay'
+            )
+        one = dict(name=name, key=prop.key, geometry=describe_geometry(name, prop))
+        if one['geometry']['kind'] == 'keypoints':
+            one['skeleton'] = [list(pair) for pair in skeleton]
+        described.append(one)
+    return described
 
 
 def _colors(preprocessor: Any) -> dict[str, Any]:

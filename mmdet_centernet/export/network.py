@@ -64,8 +64,8 @@ class ExportNetwork(nn.Module):
                 right they are padded to what the data preprocessor pads to.
 
         Returns:
-            ``Detections``, boxes in pixels of the images; where the head has properties,
-            followed by (B, K, *row_shape) of each.
+            ``Detections``, boxes in pixels of the images; where the head has
+            properties, followed by (B, K, *row_shape) of each.
         """
         images = self._pad(self._normalize(images) if self.normalize else images)
         maps = self._maps(images)

@@ -38,11 +38,13 @@ class Exported(NamedTuple):
         inputs: Images, height and width of the inputs that ONNX Runtime and torch were
             compared on.
         difference: The largest differences.
+        properties: Names of what the outputs say of objects beside boxes.
     """
 
     opset: int
     inputs: tuple[Shape, ...]
     difference: Difference
+    properties: tuple[str, ...] = ()
 
     @property
     def has_deform_conv(self) -> bool:
@@ -60,12 +62,13 @@ def export_onnx(
     flip: bool = False,
     grid_sample: bool = False,
     static: tuple[int, int] | None = None,
+    skeleton: Sequence[Sequence[int]] = (),
 ) -> Exported:
     """Write a detector to an ONNX file and compare the two.
 
     The comparison runs ONNX Runtime on batches and image sizes that differ from those
-    of the trace, with fewer cells than ``topk`` and with more. Where boxes or scores
-    differ by more than their tolerance, no file is left.
+    of the trace, with fewer cells than ``topk`` and with more. Where boxes, scores or
+    properties differ by more than their tolerance, no file is left.
 
     Args:
         detector: Detector with a ``CTDetHead``, on the CPU.
@@ -80,6 +83,8 @@ def export_onnx(
         static: Height and width, where the graph is to take one image of that size and
             nothing else. Networks that write numbers of the trace into the graph are
             right only so.
+        skeleton: Pairs of keypoints, counted from 0, that pictures join; for the
+            metadata.
 
     Returns:
         What was exported.
@@ -91,7 +96,7 @@ def export_onnx(
     network = ExportNetwork(
         detector, normalize=normalize, flip=flip, grid_sample=grid_sample
     )
-    metadata = describe_network(network, view, classes)
+    metadata = describe_network(network, view, classes, skeleton)
     divisor = network.preprocessor.pad_size_divisor
     multiple = math.lcm(view.multiple, divisor)
     _check_static(static, multiple)
@@ -106,7 +111,12 @@ def export_onnx(
     comparison = Comparison(detector.eval(), network, content)
     difference = comparison.over(shapes, traced)
     write_bytes(path, content)
-    return Exported(model.opset_import[0].version, tuple(shapes), difference)
+    return Exported(
+        model.opset_import[0].version,
+        tuple(shapes),
+        difference,
+        tuple(network.head.properties),
+    )
 
 
 def _check_static(static: tuple[int, int] | None, multiple: int) -> None:

@@ -21,6 +21,9 @@ from mmdet_centernet.transforms import CenterAffine
 
 Step = tuple[str, dict[str, Any]]
 
+UNSEEN = ('LoadAnnotations', 'LoadProperties', 'PackDetInputs', 'PackPropertyInputs')
+"""Transforms that leave images as they are."""
+
 
 class View(NamedTuple):
     """How an image file becomes the image that is shown to the network.
@@ -85,7 +88,7 @@ def describe_pipeline(pipeline: Sequence[ConfigType]) -> View:
     steps: list[Step] = []
     to_float = False
     for cfg in pipeline:
-        if type_name(cfg) in ('LoadAnnotations', 'PackDetInputs'):
+        if type_name(cfg) in UNSEEN:
             continue
         transform = TRANSFORMS.build(cfg)
         if type(transform) is LoadImageFromFile:

@@ -1,4 +1,4 @@
-"""How heatmaps, boxes and peaks are drawn over an image.
+"""How heatmaps, boxes, peaks and properties are drawn over an image.
 
 Legend: N boxes. Images are RGB, uint8. Boxes are x1, y1, x2, y2 in pixels of the image.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -14,7 +15,9 @@ from mmdet.structures.bbox import get_box_tensor
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
-from mmdet_centernet.hooks.heatmap_view import View
+from mmdet_centernet.hooks.heatmap_view import HeatByName, View
+from mmdet_centernet.visualization.draw_properties import draw_properties
+from mmdet_centernet.visualization.local_visualizer import field_values, skeleton_of
 
 MIN_SIDE = 384
 """Smaller images are enlarged, so that text finds room."""
@@ -24,10 +27,20 @@ CAPTION_HEIGHT = 24
 FONT_SIZE = 11
 TRUTH_COLOUR = (80, 255, 80)
 FOUND_COLOUR = (255, 170, 40)
-TRUTH_TITLES = ('ground truth', 'target and its peaks')
-FOUND_TITLES = ('detections', 'heatmap and its peaks')
 
 Colour = tuple[int, int, int]
+
+
+class Titles(NamedTuple):
+    """Captions of a column of panels."""
+
+    boxes: str
+    heat: str
+    points: str
+
+
+TRUTH_TITLES = Titles('ground truth', 'target and its peaks', 'target of {}')
+FOUND_TITLES = Titles('detections', 'heatmap and its peaks', 'heatmap of {}')
 
 
 def blend_heatmap(image: np.ndarray, heatmap: np.ndarray) -> np.ndarray:
@@ -60,28 +73,71 @@ def draw_view(
             ``dataset_meta``.
 
     Returns:
-        The picture, RGB: boxes above, heatmaps with peaks below, all enlarged where the
-        image is small; without ground truth the right column alone.
+        The picture, RGB: boxes with properties above, heatmaps with peaks below, and
+        below them those of other points, such as joints; all enlarged where the image
+        is small. Without ground truth the right column alone.
     """
     zoom = max(1, ceil(MIN_SIDE / min(view.image.shape[:2])))
     image = enlarge(view.image, zoom)
     classes = classes or (visualizer.dataset_meta or {}).get('classes') or ()
 
     def column(
-        instances: InstanceData, heat: np.ndarray, colour: Colour, titles: Sequence[str]
+        instances: InstanceData,
+        heat: np.ndarray,
+        point_heat: HeatByName,
+        colour: Colour,
+        titles: Titles,
     ) -> np.ndarray:
         boxes, texts = zoom * box_array(instances), _texts(instances, classes)
-        panels = (
+        panels = [
             draw_boxes(visualizer, image, boxes, texts, colour),
             draw_peaks(visualizer, blend_heatmap(image, enlarge(heat, zoom)), boxes),
-        )
-        return np.vstack(list(map(add_caption, panels, titles)))
+        ]
+        if view.properties:
+            panels[0] = _add_properties(
+                visualizer, panels[0], instances, view, colour, zoom
+            )
+        captions = [titles.boxes, titles.heat]
+        for name in view.point_heat:
+            cold = np.zeros(view.heat.shape, np.float32)
+            panels.append(
+                blend_heatmap(image, enlarge(point_heat.get(name, cold), zoom))
+            )
+            captions.append(titles.points.format(name))
+        return np.vstack(list(map(add_caption, panels, captions)))
 
     found = view.found[view.found.scores.argsort()]  # the best on top
-    columns = [column(found, view.heat, FOUND_COLOUR, FOUND_TITLES)]
+    columns = [column(found, view.heat, view.point_heat, FOUND_COLOUR, FOUND_TITLES)]
     if view.truth is not None and view.target is not None:
-        columns.insert(0, column(view.truth, view.target, TRUTH_COLOUR, TRUTH_TITLES))
+        columns.insert(
+            0,
+            column(
+                view.truth, view.target, view.point_target, TRUTH_COLOUR, TRUTH_TITLES
+            ),
+        )
     return np.hstack(columns)
+
+
+def _add_properties(
+    visualizer: Visualizer,
+    panel: np.ndarray,
+    instances: InstanceData,
+    view: View,
+    colour: Colour,
+    zoom: int,
+) -> np.ndarray:
+    """Draw the properties of objects over their boxes."""
+    visualizer.set_image(panel)
+    draw_properties(
+        visualizer,
+        box_array(instances),
+        field_values(instances, [prop.key for prop in view.properties.values()]),
+        view.properties,
+        colour,
+        skeleton_of(visualizer),
+        zoom=zoom,
+    )
+    return visualizer.get_image()
 
 
 def enlarge(image: np.ndarray, zoom: int) -> np.ndarray:

@@ -6,6 +6,7 @@ Legend: C classes, H x W map, N boxes. Boxes are x1, y1, x2, y2.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import cv2
@@ -19,12 +20,15 @@ from mmengine.model import ImgDataPreprocessor
 from mmengine.structures import InstanceData
 from torch import Tensor
 
-from mmdet_centernet.codecs import paint_heatmap
+from mmdet_centernet.codecs import CenterTargets, Property, paint_heatmap
 from mmdet_centernet.functional.affine import image_matrix, map_boxes
 from mmdet_centernet.models import CTDetHead
 
 HeadMaps = Mapping[str, Tensor]
 """(1, D, H, W) maps of the last stack of the head, by name."""
+HeatByName = Mapping[str, np.ndarray]
+"""(height, width) heat of further points, such as joints, by the name of their set."""
+NOTHING: Mapping = MappingProxyType({})
 
 
 class View(NamedTuple):
@@ -33,9 +37,12 @@ class View(NamedTuple):
     Attributes:
         image: (height, width, 3) uint8, RGB.
         heat: (height, width) predicted heat from 0 to 1.
-        found: ``bboxes``, ``labels`` and ``scores`` of detections.
+        found: ``bboxes``, ``labels``, ``scores`` and properties of detections.
         target: (height, width) heat that was asked for, where the truth is known.
-        truth: ``bboxes`` and ``labels``, where they are known.
+        truth: ``bboxes``, ``labels`` and properties, where they are known.
+        properties: Those of objects, by name.
+        point_heat: Predicted heat of other points than centres.
+        point_target: What was asked for there, where the truth is known.
     """
 
     image: np.ndarray
@@ -43,6 +50,9 @@ class View(NamedTuple):
     found: InstanceData
     target: np.ndarray | None
     truth: InstanceData | None
+    properties: Mapping[str, Property] = NOTHING
+    point_heat: HeatByName = NOTHING
+    point_target: HeatByName = NOTHING
 
 
 def network_view(
@@ -64,16 +74,8 @@ def network_view(
     image = recover_image(pixels, preprocessor)
     height, width = image.shape[:2]
     meta = dict(ori_shape=(height, width), img_shape=(height, width))
-    truth = sample.gt_instances
-    target = target_heat(head, truth, np.eye(3), _shape(maps['heatmap']))
     (found,) = head.predict_maps(maps, [meta], rescale=False)
-    return View(
-        image,
-        spread_heat(peak_heat(maps['heatmap']), meta, head.stride),
-        found,
-        spread_heat(target, meta, head.stride),
-        truth,
-    )
+    return _view(head, image, meta, maps, found, sample.gt_instances)
 
 
 def original_view(head: CTDetHead, sample: DetDataSample, maps: HeadMaps) -> View:
@@ -84,18 +86,41 @@ def original_view(head: CTDetHead, sample: DetDataSample, maps: HeadMaps) -> Vie
         sample: Detections and, where there is one, ground truth in pixels of the image.
         maps: Outputs of the head.
     """
+    image = mmcv.imfrombytes(get(sample.img_path), channel_order='rgb')
     meta, truth = sample.metainfo, sample.get('gt_instances')
-    target = None
+    return _view(head, image, meta, maps, sample.pred_instances, truth)
+
+
+def _view(
+    head: CTDetHead,
+    image: np.ndarray,
+    meta: Mapping[str, Any],
+    maps: HeadMaps,
+    found: InstanceData,
+    truth: InstanceData | None,
+) -> View:
+    """An image whose pixels are those of the boxes."""
+
+    def spread(heat: np.ndarray) -> np.ndarray:
+        return spread_heat(heat, meta, head.stride)
+
+    target, point_target = None, {}
     if truth is not None:
         to_input = np.linalg.inv(image_matrix(meta))
-        asked_for = target_heat(head, truth, to_input, _shape(maps['heatmap']))
-        target = spread_heat(asked_for, meta, head.stride)
+        targets = _targets(head, truth, to_input, _shape(maps['heatmap']))
+        target = spread(_hottest(paint_heatmap(targets)))
+        asked_for = _point_targets(head, targets, truth, to_input)
+        point_target = {name: spread(heat) for name, heat in asked_for.items()}
+    heat_names = {name: f'{name}_heatmap' for name in head.point_sets}
     return View(
-        mmcv.imfrombytes(get(sample.img_path), channel_order='rgb'),
-        spread_heat(peak_heat(maps['heatmap']), meta, head.stride),
-        sample.pred_instances,
+        image,
+        spread(peak_heat(maps['heatmap'])),
+        found,
         target,
         truth,
+        head.properties,
+        {one: spread(peak_heat(maps[name])) for one, name in heat_names.items()},
+        point_target,
     )
 
 
@@ -125,29 +150,48 @@ def peak_heat(logits: Tensor) -> np.ndarray:
     return logits[0].float().sigmoid().amax(dim=0).cpu().numpy()
 
 
-def target_heat(
+def _targets(
     head: CTDetHead,
     truth: InstanceData,
     to_input: np.ndarray,
     shape: tuple[int, int, int, int],
-) -> np.ndarray:
-    """The heat that the head is asked for in one image.
+) -> CenterTargets:
+    """What the head is asked for in one image.
 
     Args:
         head: Its assigner makes the targets.
         truth: ``bboxes`` (N, 4) and ``labels`` (N,).
         to_input: (3, 3) map from pixels of the boxes to those of the network input.
         shape: 1, C, H, W of the heatmap.
-
-    Returns:
-        (H, W) of the hottest class.
     """
     boxes = get_box_tensor(truth.bboxes).cpu()
     boxes = map_boxes(boxes[None], torch.from_numpy(to_input)[None])[0]
-    targets = head.assigner.assign(
+    return head.assigner.assign(
         [boxes], [truth.labels.cpu()], shape, stride=head.stride
     )
-    return paint_heatmap(targets)[0].amax(dim=0).numpy()
+
+
+def _point_targets(
+    head: CTDetHead,
+    targets: CenterTargets,
+    truth: InstanceData,
+    to_input: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """(H, W) heat that the head is asked for of other points than centres, by name."""
+    to_cells = np.diag([1 / head.stride, 1 / head.stride, 1]) @ to_input
+    heat = {}
+    for name, points in head.point_sets.items():
+        prop = head.properties[points.keypoints]
+        if prop.key in truth:  # a test pipeline may have packed boxes alone
+            values = truth[prop.key].cpu()[: head.assigner.max_objects]
+            moved = prop.transform(values, torch.from_numpy(to_cells))
+            heat[name] = _hottest(paint_heatmap(points.make_targets(targets, moved)))
+    return heat
+
+
+def _hottest(heatmap: Tensor) -> np.ndarray:
+    """(H, W) of the hottest class, for (1, C, H, W)."""
+    return heatmap[0].amax(dim=0).numpy()
 
 
 def _shape(heatmap: Tensor) -> tuple[int, int, int, int]:

@@ -44,6 +44,7 @@ from mmdet_centernet.models.branch_init import (
     init_regression,
 )
 from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
+from mmdet_centernet.models.conv_stack import conv_stack
 from mmdet_centernet.models.dataset_classes import check_classes, training_classes
 from mmdet_centernet.models.feature_maps import check_stride, select_maps
 from mmdet_centernet.models.head_config import (
@@ -113,6 +114,9 @@ class CTDetHead(BaseDenseHead):
             joints of persons: configs of ``JointPoints`` by name. Each gets the
             branches ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses
             named likewise.
+        stacked_convs: 3x3 convolutions with norm and ReLU that all branches of a stack
+            share, before them. The paper's head has none.
+        norm_cfg: Norm of these.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -140,8 +144,12 @@ class CTDetHead(BaseDenseHead):
         wh_unit: float = 1.0,
         properties: Mapping[str, ConfigType] | None = None,
         point_sets: Mapping[str, ConfigType] | None = None,
+        stacked_convs: int = 0,
+        norm_cfg: OptConfigType = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
+        if stacked_convs != 0:
+            check_whole(stacked_convs=stacked_convs)
         check_whole(
             in_channels=in_channels,
             feat_channels=feat_channels,
@@ -165,6 +173,11 @@ class CTDetHead(BaseDenseHead):
         self.feat_level = feat_level
         self.stride = stride
         self.branch_init = branch_init
+        self.stacked_convs = stacked_convs
+        self.shared_convs = nn.ModuleList(
+            conv_stack(stacked_convs, in_channels, feat_channels, norm_cfg)
+            for _ in range(num_stacks)
+        )
         self.properties = build_head_properties(properties)
         self.point_sets = build_point_sets(point_sets, self.properties)
         self.box_properties = dict(
@@ -188,9 +201,10 @@ class CTDetHead(BaseDenseHead):
 
     def _build_head(self, out_channels: int) -> nn.Sequential | nn.ModuleList:
         """One branch, or one a stack; a lone branch keeps mmdet's parameter names."""
+        in_channels = self.feat_channels if self.stacked_convs else self.in_channels
         branches = [
             nn.Sequential(
-                nn.Conv2d(self.in_channels, self.feat_channels, 3, padding=1),
+                nn.Conv2d(in_channels, self.feat_channels, 3, padding=1),
                 nn.ReLU(inplace=True),
                 nn.Conv2d(self.feat_channels, out_channels, 1),
             )
@@ -267,7 +281,10 @@ class CTDetHead(BaseDenseHead):
             level=self.feat_level,
             channels=self.in_channels,
         )
-        return tuple(self._run(name, feats) for name in self.map_names)
+        shared = [
+            convs(feat) for convs, feat in zip(self.shared_convs, feats, strict=True)
+        ]
+        return tuple(self._run(name, shared) for name in self.map_names)
 
     def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
         """One map, stack by stack."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from string import Template
 
+from mmdet_centernet.new_config.pieces import pieces
 from mmdet_centernet.new_config.settings import Settings
 
 
@@ -48,41 +49,41 @@ custom_hooks = [dict(type='NumClassCheckHook')]
 
 # data; the classes stand in the order of the categories of the json
 data_root = $root
-classes = $classes
+classes = $classes$properties
 # Photos are fitted into this width and height. Larger finds smaller objects, and takes
 # more time and memory; change crop_size with it (width, height: multiples of 32).
 image_scale = $image_scale
 train_pipeline = [
     dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
+    dict(type='LoadAnnotations', with_bbox=True),$load
     dict(
         type='RandomResize',
         scale=image_scale, ratio_range=(0.8, 1.3), keep_ratio=True),
     dict(type='RandomCrop', crop_size=$crop_size, allow_negative_crop=True),
-    dict(type='RandomFlip', prob=0.5),  # 0 for what a mirror changes, such as digits
-    dict(type='PackDetInputs'),
+    dict(type='RandomFlip', prob=$flip
+    dict(type='$pack'),
 ]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=image_scale, keep_ratio=True),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(type='PackDetInputs'),
+    dict(type='LoadAnnotations', with_bbox=True),$load
+    dict(type='$pack'),
 ]
 # `test --tta` averages over these scales and the mirror images of each.
-tta_model = dict(type='CTDetTTAModel')  # flip=False where a mirror changes objects
+tta_model = $tta
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=image_scale, keep_ratio=True),
     dict(type='TestTimeAug', transforms=[
         [dict(type='Resize', scale_factor=factor) for factor in (0.75, 1.0, 1.25)],
-        [dict(type='LoadAnnotations', with_bbox=True)],
+        [dict(type='LoadAnnotations', with_bbox=True)],$load_tta
         [dict(
-            type='PackDetInputs',
+            type='$pack',
             meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
                        'homography_matrix'))],
     ]),
 ]
-dataset = dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))
+dataset = $dataset
 train_dataloader = dict(
     batch_size=$batch_size,  # halve it where memory is short
     num_workers=$workers,
@@ -102,8 +103,7 @@ val_dataloader = dict(
         data_prefix=dict(img=$val_photos),
         test_mode=True,
         pipeline=test_pipeline))
-val_evaluator = dict(
-    type='CocoMetric', metric='bbox', ann_file=data_root + $val_file)
+val_evaluator = $evaluator
 $test
 
 # model
@@ -131,7 +131,7 @@ model = dict(
         type='CTDetHead',
         num_classes=len(classes),
         in_channels=64,
-        feat_channels=64,
+        feat_channels=64,$head
         # All cells under a Gaussian learn the box of its object, not the centre alone.
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
         wh_unit=$wh_unit),  # in cells: about half of the largest objects
@@ -158,8 +158,8 @@ auto_scale_lr = dict(enable=True, base_batch_size=8)
 default_hooks = dict(
     label_names=dict(type='LabelNamesHook'),  # in the order of the json
     logger=dict(interval=$log_interval),
-    checkpoint=dict(interval=$interval, max_keep_ckpts=2, save_best='coco/bbox_mAP'))
-"""
+    checkpoint=dict(interval=$interval, max_keep_ckpts=2, save_best='coco/$best'))
+$visualizer"""
 
 OWN_TEST = """\
 test_dataloader = dict(
@@ -168,7 +168,7 @@ test_dataloader = dict(
         val_dataloader['dataset'],
         ann_file=$test_file,
         data_prefix=dict(img=$test_photos)))
-test_evaluator = dict(val_evaluator, ann_file=data_root + $test_file)"""
+test_evaluator = $own_test"""
 SAME_TEST = """\
 test_dataloader = val_dataloader  # there is no test set
 test_evaluator = val_evaluator"""
@@ -190,13 +190,14 @@ def config_text(root: str, files: Mapping[str, Files], settings: Settings) -> st
         for split, one in files.items()
         for what, path in (('file', one.annotations), ('photos', one.photos))
     }
-    test = Template(OWN_TEST if 'test' in files else SAME_TEST).substitute(names)
-    return Template(TEXT).substitute(
+    test = OWN_TEST if 'test' in files else SAME_TEST
+    parts = pieces(settings.skeleton)
+    text = Template(TEXT.replace('$test', test)).safe_substitute(parts)
+    return Template(text).substitute(
         names,
         folder=root.rstrip('/').rpartition('/')[2].encode('unicode_escape').decode(),
         root=repr(root),
         classes=_tuple(settings.classes),
-        test=test,
         weights=_weights(settings),
         workers=settings.workers,
         log_interval=min(10, settings.iterations),

@@ -25,7 +25,8 @@ MANY = 10
 GIVEN = 'as you asked'
 
 
-def _line(name: str, text: str) -> str:
+def line(name: str, text: str) -> str:
+    """A line, its name in a column of its own."""
     return f'{name:{WIDTH}}{text}'
 
 
@@ -45,11 +46,11 @@ def describe_data(
         splits: Splits that the config trains and tests on.
         seed: That of the split.
     """
-    yield _line('data', f'{kind} in {root}')
+    yield line('data', f'{kind} in {root}')
     for name, split in splits.items():
-        yield _line('', f'{name}: {_describe_split(split)}, {split.source}')
+        yield line('', f'{name}: {_describe_split(split)}, {split.source}')
     if 'val' not in found:
-        yield _line(
+        yield line(
             '',
             f'train and val are one set, split by chance (--seed {seed}): '
             f'{VAL_SHARE:.0%} for val, equal photos on one side',
@@ -59,7 +60,7 @@ def describe_data(
         for split in splits.values()
         if split.source
     ):
-        yield _line(
+        yield line(
             '',
             f'files in {OWN_FOLDER}/ were written here, in COCO format; change the '
             'original boxes, then call this again',
@@ -76,7 +77,7 @@ def _describe_split(split: Split) -> str:
 
 def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
     for twins in find_twins({name: split.paths for name, split in splits.items()}):
-        yield _line(
+        yield line(
             'WARNING',
             f'{len(twins.paths)} photos are in {" and ".join(twins.splits)} alike, '
             f'such as {" = ".join(twins.paths[0])}: what was trained on cannot be '
@@ -94,18 +95,18 @@ def describe_classes(
         counts[category['name']] += ids[category['id']]
     named = ', '.join(f'{name} ({counts[name]:,})' for name in classes[:MANY])
     more = f' and {len(classes) - MANY} more' if len(classes) > MANY else ''
-    yield _line(
+    yield line(
         'classes',
         f'{len(classes)}, numbered in this order, with boxes of train: {named}{more}',
     )
     rest = [name for name in counts if name not in classes]
     if rest:
-        yield _line(
+        yield line(
             '', f'{len(rest)} left out, of which no split has a box: {", ".join(rest)}'
         )
     untaught = [name for name in classes if not counts[name]]
     if untaught:
-        yield _line('WARNING', f'train has no box of: {", ".join(untaught)}')
+        yield line('WARNING', f'train has no box of: {", ".join(untaught)}')
 
 
 def describe_settings(
@@ -113,9 +114,9 @@ def describe_settings(
 ) -> Iterator[str]:
     """Each setting with its reason."""
     yield from _describe_input(settings, measures, wishes)
-    yield _line('batch', _describe_batch(settings, wishes, memory))
-    yield _line('epochs', _describe_epochs(settings, wishes, memory))
-    yield _line(
+    yield line('batch', _describe_batch(settings, wishes, memory))
+    yield line('epochs', _describe_epochs(settings, wishes, memory))
+    yield line(
         'network',
         f'ResNet-{settings.depth}'
         + (
@@ -125,18 +126,18 @@ def describe_settings(
         )
         + '; FinestFPN, which keeps the detail of small objects',
     )
-    yield _line(
+    yield line(
         'recipe',
         'fast: each cell of a Gaussian learns its box (GIoU); sizes in units of '
         f'{settings.wh_unit:g} cells, about half of the largest objects',
     )
-    yield _line(
+    yield line(
         'learning',
         f'rate 2e-3 for 8 photos a step, which follows the batch; {settings.warm_up} '
         'steps of warm-up, then a cosine',
     )
     if settings.peaks > choices.PEAKS:
-        yield _line(
+        yield line(
             'detections',
             f'{settings.peaks} a photo at most: one has {measures.most} objects',
         )
@@ -153,7 +154,7 @@ def describe_decoding(
         step: Seconds of training for a photo.
         num_photos: Of an epoch.
     """
-    return _line(
+    return line(
         'decoding',
         f'photos have {times:.0f} times the pixels of the input: {decoding:.2f} s '
         f'each, {decoding * num_photos:.0f} s of an epoch beside '
@@ -169,23 +170,23 @@ def _describe_input(
     photo = 'x'.join(f'{side:g}' for side in np.median(measures.photo_sizes, axis=0))
     small = find_too_small(measures, settings.image_scale)
     why = GIVEN if wishes.image_scale else _why_input(settings, measures)
-    yield _line('input', f'{width} x {height} of photos of {photo}: {why}')
-    yield _line(
+    yield line('input', f'{width} x {height} of photos of {photo}: {why}')
+    yield line(
         '',
         f'{small.mean():.1%} of {len(measures.sides):,} objects have fewer than '
         f'{choices.CELLS} cells ({choices.CELLS * choices.STRIDE} pixels) on their '
         'shorter side there; such objects are found less surely',
     )
     if small.any():
-        yield _line('', f'by class: {_by_class(measures.names, small)}')
+        yield line('', f'by class: {_by_class(measures.names, small)}')
     if small.mean() > choices.TOO_SMALL:
-        yield _line(
+        yield line(
             'WARNING',
             'objects are small: cut the photos into tiles, or give a larger '
             '--image-scale',
         )
     if measures.num_unlearned:
-        yield _line(
+        yield line(
             '',
             f'{measures.num_unlearned:,} boxes of train are not learned: crowds, '
             'thinner than a pixel, or outside their photo',

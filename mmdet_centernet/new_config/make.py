@@ -23,12 +23,14 @@ from mmdet_centernet.new_config.explain import (
     describe_decoding,
     describe_settings,
 )
+from mmdet_centernet.new_config.explain_pose import HINT, describe_keypoints
 from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import OWN_FOLDER, list_files
 from mmdet_centernet.new_config.measures import Measures, measure
 from mmdet_centernet.new_config.memory import available_memory
 from mmdet_centernet.new_config.settings import Settings, Wishes, choose
 from mmdet_centernet.new_config.shrinking import shrink
+from mmdet_centernet.new_config.skeleton import names_keypoints, read_skeleton
 from mmdet_centernet.new_config.split import Split
 from mmdet_centernet.new_config.splitting import complete
 
@@ -53,13 +55,18 @@ def make_config(folder: Path, out: Path, wishes: Wishes) -> Iterator[str]:
     kind, found = read_folder(listing)
     splits = drop_doubles(complete(found, wishes.seed))
     check(splits)
+    skeleton = read_skeleton(splits) if wishes.pose else None
     measures, memory = measure(splits['train']), available_memory()
-    settings = choose(used_classes(splits), measures, wishes, memory)
+    settings = choose(used_classes(splits), measures, wishes, memory, skeleton)
     if wishes.shrink:
         splits = _shrink_all(splits, listing.root, settings)
     written = write_missing(splits, listing.root)
     yield from describe_data(kind, listing.root, found, written, wishes.seed)
     yield from describe_classes(written, settings.classes)
+    if skeleton:
+        yield from describe_keypoints(skeleton, written)
+    elif names_keypoints(written):
+        yield HINT
     yield from describe_settings(settings, measures, wishes, memory)
     _write_config(out, written, listing.root, settings)
     if not wishes.shrink:

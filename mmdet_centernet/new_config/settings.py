@@ -11,6 +11,7 @@ import numpy as np
 from mmdet_centernet.new_config import choices
 from mmdet_centernet.new_config.measures import Measures
 from mmdet_centernet.new_config.memory import Memory
+from mmdet_centernet.new_config.skeleton import Skeleton
 
 BACKBONES = tuple(f'resnet{depth}' for depth in choices.KILOBYTES_A_PIXEL)
 
@@ -27,6 +28,7 @@ class Wishes:
         pretrained: Whether to start from weights of ImageNet.
         seed: Which photos are for validation, where one set is split.
         shrink: Whether to write smaller copies of the photos.
+        pose: Whether to learn keypoints beside boxes.
     """
 
     image_scale: tuple[int, int] | None = None
@@ -36,6 +38,7 @@ class Wishes:
     pretrained: bool = False
     seed: int = 0
     shrink: bool = False
+    pose: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,7 @@ class Settings:
         iterations: Of an epoch.
         wh_unit: Cells in which the head gives widths and heights.
         peaks: Detections of a photo.
+        skeleton: Keypoints that are learned; None for boxes alone.
     """
 
     classes: tuple[str, ...]
@@ -67,6 +71,7 @@ class Settings:
     iterations: int
     wh_unit: float
     peaks: int
+    skeleton: Skeleton | None = None
 
     @property
     def in_channels(self) -> list[int]:
@@ -86,7 +91,11 @@ class Settings:
 
 
 def choose(
-    classes: Sequence[str], measures: Measures, wishes: Wishes, memory: Memory
+    classes: Sequence[str],
+    measures: Measures,
+    wishes: Wishes,
+    memory: Memory,
+    skeleton: Skeleton | None = None,
 ) -> Settings:
     """Choose what was not asked for.
 
@@ -95,6 +104,7 @@ def choose(
         measures: Of the photos of training.
         wishes: What was asked for.
         memory: Of the device.
+        skeleton: Keypoints that are learned.
 
     Raises:
         ValueError: If no object can be learned, or a wish is no possible value.
@@ -132,6 +142,7 @@ def choose(
         iterations=choices.iterations(photos, batch_size),
         wh_unit=choices.choose_unit(measures.sides[:, 1] * factors),
         peaks=choices.choose_peaks(measures.most),
+        skeleton=skeleton,
     )
 
 

@@ -66,6 +66,9 @@ def scale_box(note: dict, factors: tuple[float, float]) -> dict:
     horizontal, vertical = factors
     box = (np.array(note['bbox']) * np.array([horizontal, vertical] * 2)).tolist()
     kept = {key: value for key, value in note.items() if key != 'segmentation'}
+    if note.get('keypoints'):
+        points = np.array(note['keypoints'], float).reshape(-1, 3)
+        kept['keypoints'] = (points * (horizontal, vertical, 1)).ravel().tolist()
     return {**kept, 'bbox': box, 'area': note['area'] * horizontal * vertical}
 
 

@@ -107,11 +107,13 @@ class View(NamedTuple):
         center: x, y of the centre of the window in pixels of the image.
         side: Side of the window.
         flip: Mirror the image, and the window with it.
+        angle: Degrees by which the window is turned, after mirroring.
     """
 
     center: tuple[float, float]
     side: float
     flip: bool
+    angle: float = 0.0
 
 
 @TRANSFORMS.register_module()
@@ -127,10 +129,16 @@ class RandomCenterAffine(BaseTransform):
     Flipping is done here, by a chance of ``flip_prob``, as the official mirror sends
     column x to ``width - 1 - x`` for pixels and boxes alike.
 
+    Rotation is for keypoints that have heatmaps of their own (``JointPoints``): of a
+    rotated view the head learns these alone, as officially, since no upright box fits
+    a turned object. Boxes are then those of the same view without rotation, and tell
+    how wide Gaussians are; objects whose box that view does not show are left out.
+    ``PackPropertyInputs`` tells the head. Steps that mix images have to stand before.
+
     Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks`` and ``gt_seg_map`` follow.
     Modified: all of them and ``img_shape``. Added: ``homography_matrix``, ``flip`` and
-    ``flip_direction``.
+    ``flip_direction``; ``rotated`` where it is.
 
     Args:
         size: Width and height of the view.
@@ -139,6 +147,10 @@ class RandomCenterAffine(BaseTransform):
         border: Least distance of the window's centre from the borders of the image in
             pixels; halved in small images until it fits.
         flip_prob: How often the image is mirrored.
+        rotation_prob: How often the window is turned (officially ``aug_rot``).
+        max_rotation: Largest angle in degrees. Angles are normally distributed with
+            half of it as their standard deviation (officially ``rotate``), and larger
+            ones are cut.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -151,35 +163,53 @@ class RandomCenterAffine(BaseTransform):
         ratios: Sequence[float] = (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3),
         border: int = 128,
         flip_prob: float = 0.5,
+        rotation_prob: float = 0.0,
+        max_rotation: float = 0.0,
     ) -> None:
         if not _are_positive(ratios):
             raise ValueError(f'ratios are {ratios!r}; give at least one, all positive')
-        check_not_negative(border=border)
-        if not is_number(flip_prob) or not 0 <= flip_prob <= 1:
+        check_not_negative(border=border, max_rotation=max_rotation)
+        _check_chances(flip_prob=flip_prob, rotation_prob=rotation_prob)
+        if bool(rotation_prob) != bool(max_rotation):
             raise ValueError(
-                f'flip_prob is {flip_prob!r}; it has to lie between 0 and 1'
+                f'rotation_prob is {rotation_prob!r} and max_rotation {max_rotation!r}'
+                '; for rotation give both, as in rotation_prob=0.2, max_rotation=60'
             )
         self.size = _checked_size(size)
         self.ratios = ratios
         self.border = border
         self.flip_prob = flip_prob
+        self.rotation_prob = rotation_prob
+        self.max_rotation = max_rotation
 
     @cache_randomness
     def _draw(self, height: int, width: int) -> View:
         """Decide about an image, in the order of the official code."""
         side = max(height, width) * np.random.choice(self.ratios)
         center = self._draw_center(width), self._draw_center(height)
+        angle = self._draw_angle() if self.rotation_prob else 0.0
         flip = np.random.random() < self.flip_prob
-        return View(center, side, flip)
+        return View(center, side, flip, angle)
 
     def _draw_center(self, length: int) -> int:
         """Where along a side of the image the middle of the window lies."""
         margin = crop_margin(self.border, length)
         return np.random.randint(margin, length - margin)
 
+    def _draw_angle(self) -> float:
+        """By how many degrees the window is turned."""
+        if np.random.random() >= self.rotation_prob:
+            return 0.0
+        angle = np.random.randn() * self.max_rotation / 2
+        return float(np.clip(angle, -self.max_rotation, self.max_rotation))
+
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Bring image and annotations into a random view."""
+        """Bring image and annotations into a random view.
+
+        Raises:
+            ValueError: If the view is rotated and boxes have no keypoints.
+        """
         return self.show(results, self._draw(*results['img'].shape[:2]))
 
     def show(self, results: dict, view: View) -> dict:
@@ -199,8 +229,14 @@ class RandomCenterAffine(BaseTransform):
             results['img'] = cv2.flip(results['img'], 1)
             prepared = mirror_matrix(width)
             center_x = width - 1 - center_x
-        matrix = window_matrix((center_x, center_y), view.side, self.size)
-        warp_sample(results, matrix, self.size, prepared=prepared)
+        window = (center_x, center_y), view.side, self.size
+        warp_sample(
+            results,
+            window_matrix(*window, view.angle),
+            self.size,
+            prepared=prepared,
+            upright=window_matrix(*window) if view.angle else None,
+        )
         results['flip'] = view.flip
         results['flip_direction'] = 'horizontal' if view.flip else None
         return results
@@ -208,7 +244,8 @@ class RandomCenterAffine(BaseTransform):
     def __repr__(self) -> str:
         return (
             f'{type(self).__name__}(size={self.size}, ratios={self.ratios}, '
-            f'border={self.border}, flip_prob={self.flip_prob})'
+            f'border={self.border}, flip_prob={self.flip_prob}, '
+            f'rotation_prob={self.rotation_prob}, max_rotation={self.max_rotation})'
         )
 
 
@@ -218,6 +255,13 @@ def _checked_size(size: Size) -> Size:
         raise ValueError(f'size is {size!r}; give (width, height) in pixels')
     width, height = size
     return int(width), int(height)
+
+
+def _check_chances(**chances: Any) -> None:
+    """Refuse what is no probability."""
+    for name, chance in chances.items():
+        if not is_number(chance) or not 0 <= chance <= 1:
+            raise ValueError(f'{name} is {chance!r}; it has to lie between 0 and 1')
 
 
 def _are_positive(numbers: Any) -> bool:

@@ -18,8 +18,9 @@ class PackPropertyInputs(PackDetInputs):
 
     ``gt_instances`` and ``ignored_instances`` get a field for each property, named by
     its key, one row an object, and boxes of mmdet's own type. Meta information says in
-    ``gt_moved`` whether they left the pixels that they were annotated in, and in
-    ``gt_img_shape`` the shape of the image at this point. An image without
+    ``gt_moved`` whether they left the pixels that they were annotated in, in
+    ``gt_img_shape`` the shape of the image at this point, and in ``rotated`` whether
+    boxes are those of an upright view (see ``RandomCenterAffine``). An image without
     ``gt_bboxes``, as in inference, is packed without.
 
     Args:
@@ -41,7 +42,11 @@ class PackPropertyInputs(PackDetInputs):
             if 'bboxes' in instances:
                 _unload(instances)
         sample.set_metainfo(
-            dict(gt_moved=boxes.moved, gt_img_shape=results.get('img_shape'))
+            dict(
+                gt_moved=boxes.moved,
+                gt_img_shape=results.get('img_shape'),
+                rotated=results.get('rotated', False),
+            )
         )
         return packed
 

@@ -8,6 +8,8 @@ import torch
 from mmdet.structures.bbox import BaseBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 
+from mmdet_centernet.transforms.property_boxes import carries_values
+
 SEGMENTATION_IGNORED = 255
 """mmdet's label for pixels that count for nothing."""
 
@@ -17,7 +19,12 @@ Size = tuple[int, int]
 
 
 def warp_sample(
-    results: dict, matrix: np.ndarray, size: Size, *, prepared: np.ndarray
+    results: dict,
+    matrix: np.ndarray,
+    size: Size,
+    *,
+    prepared: np.ndarray,
+    upright: np.ndarray | None = None,
 ) -> None:
     """Warp an image and take its annotations along.
 
@@ -31,6 +38,11 @@ def warp_sample(
         matrix: (3, 3) map from pixels of ``img`` to pixels of the view.
         size: Width and height of the view.
         prepared: (3, 3) map that ``img`` has gone through.
+        upright: ``matrix`` without its rotation, which boxes go through; None if it has
+            none.
+
+    Raises:
+        ValueError: If there is a rotation, and boxes carry no properties.
     """
     results['img'] = cv2.warpAffine(results['img'], matrix[:2], size)
     results['img_shape'] = results['img'].shape[:2]
@@ -47,8 +59,39 @@ def warp_sample(
             borderValue=SEGMENTATION_IGNORED,
         )
     if results.get('gt_bboxes') is not None:
-        results['gt_bboxes'] = warp_boxes(results['gt_bboxes'], whole, size)
+        moved = warp_boxes(results['gt_bboxes'], whole, size)
+        if upright is not None:
+            moved = _keep_upright(moved, results, upright @ prepared, size)
+        results['gt_bboxes'] = moved
         drop_outside(results)
+
+
+def _keep_upright(
+    rotated: BaseBoxes, results: dict, matrix: np.ndarray, size: Size
+) -> BaseBoxes:
+    """The boxes without a rotation, and the properties with it.
+
+    Ignored regions stay what encloses them: they are to cover what the image shows.
+
+    Args:
+        rotated: N boxes behind the rotation.
+        results: The sample, with boxes before the step.
+        matrix: (3, 3) map without the rotation.
+        size: Width and height of the view.
+    """
+    if not carries_values(rotated):
+        raise ValueError(
+            f'{results.get("img_path", "an image")} was to be rotated, and its boxes '
+            'carry no keypoints. From rotated images JointPoints are learned alone: '
+            'load them by LoadProperties, or leave rotation_prob out and put Rotate or '
+            'RandomAffine of mmdet into the pipeline, which enclose turned boxes'
+        )
+    boxes = warp_boxes(results['gt_bboxes'], matrix, size)
+    ignored = results.get('gt_ignore_flags', np.zeros(len(boxes), bool))
+    boxes.tensor[ignored] = rotated.tensor[ignored]
+    boxes.values = rotated.values
+    results['rotated'] = True
+    return boxes
 
 
 def record_homography(results: dict, matrix: np.ndarray) -> None:

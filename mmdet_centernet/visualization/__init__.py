@@ -1,5 +1,6 @@
 """How results are drawn."""
 
 from .draw_properties import draw_properties
+from .local_visualizer import CTDetLocalVisualizer
 
-__all__ = ['draw_properties']
+__all__ = ['CTDetLocalVisualizer', 'draw_properties']

@@ -22,7 +22,9 @@ from mmdet_centernet.codecs.properties import (
 Colour = tuple[int, int, int]
 Skeleton = Sequence[Sequence[int]]
 
-FONT_SIZE = 9
+FONT_SHARE = 0.09
+"""Size of texts by the shorter side of the box."""
+FONT_SIZES = (5.0, 9.0)
 LINE_WIDTH = 2
 DOT_SHARE = 0.025
 """Radius of a keypoint by the shorter side of its box."""
@@ -46,6 +48,7 @@ def draw_properties(
     skeleton: Skeleton = (),
     *,
     zoom: float = 1.0,
+    text_colour: Colour | None = None,
 ) -> None:
     """Draw what is known about objects onto the image that a visualizer holds.
 
@@ -62,7 +65,10 @@ def draw_properties(
         colour: RGB.
         skeleton: Pairs of keypoints.
         zoom: How much larger the image is shown than boxes and values know it.
+        text_colour: RGB of texts, which have a black background; by default the same.
     """
+    # What crosses the border would else make room for itself, and move the image.
+    visualizer.ax_save.autoscale(enable=False)
     texts: list[list[str]] = [[] for _ in boxes]
     for name, prop in properties.items():
         rows = values.get(prop.key)
@@ -79,7 +85,8 @@ def draw_properties(
         else:
             for words, row in zip(texts, rows.reshape(len(rows), -1), strict=True):
                 words += describe(name, row)
-    _write(visualizer, boxes * zoom, ['\n'.join(words) for words in texts], colour)
+    lines = ['\n'.join(words) for words in texts]
+    _write(visualizer, boxes * zoom, lines, text_colour or colour)
 
 
 def describe(name: str, row: np.ndarray) -> list[str]:
@@ -215,10 +222,11 @@ def _write(
         return
     size = np.subtract((visualizer.width, visualizer.height), 1.0)
     corners = np.clip(boxes[chosen][:, [0, 3]] + (2, -2), 0, size)
+    sizes = np.clip(_shorter_sides(boxes[chosen]) * FONT_SHARE, *FONT_SIZES)
     visualizer.draw_texts(
         [texts[number].replace('$', r'\$') for number in chosen],
         corners,
-        font_sizes=FONT_SIZE,
+        font_sizes=sizes.tolist(),
         colors=colour,
         vertical_alignments='bottom',
         bboxes=dict(facecolor='black', alpha=0.7, pad=1, edgecolor='none'),

@@ -25,6 +25,7 @@ NETWORKS = [
     'r18',
     'official_r18_dcn',
     'r18_fast',  # with a unit of sizes
+    'cspnext_fast',  # with shared and smoothing convolutions
     pytest.param('dla34', marks=pytest.mark.slow),
     pytest.param('hourglass', marks=pytest.mark.slow),
 ]

@@ -50,6 +50,24 @@ def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     assert len(reads) == 1
 
 
+def test_hiding_rotated_images(monkeypatch):
+    joints = dict(type='KeypointsProperty', num_points=4)
+    points = dict(joint=dict(type='JointPoints'))
+    head = CTDetHead(8, 8, 3, properties=dict(keypoints=joints), point_sets=points)
+    head.to('meta')
+    monkeypatch.setattr(head.annotation_watch, 'look', lambda *_: None)
+    monkeypatch.setattr(
+        'mmdet_centernet.codecs.targets.read_back', lambda counts: [700] * len(counts)
+    )
+    truth = [instances(5), instances(2)]
+    for one in truth:
+        one.keypoints = torch.empty(len(one), 4, 2, device='meta')
+    metas = [dict(METAS[0], rotated=rotated) for rotated in (True, False)]
+    outs = head(feats(torch.float32))
+    losses = head.loss_by_feat(*outs[:3], truth, metas, other_preds=outs[3:])
+    torch.stack(list(losses.values())).sum().backward()
+
+
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
 def test_decoding(dtype):
     head = CTDetHead(8, 8, 3).to('meta', dtype)

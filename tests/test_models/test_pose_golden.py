@@ -107,12 +107,12 @@ def test_targets_equal_golden(case):
         assert np.array_equal(found, golden[f'{case}__{place}'][:rows][learns]), name
 
 
-def test_targets_behind_the_pipeline_equal_golden():
-    """From COCO's numbers through the flipped view of the training to the maps."""
+def shown_people(case, view):
+    """The people of a case behind a view of the training, and what is said of it."""
     golden, prop = load_golden('pose'), KeypointsProperty(flip_pairs=FLIP_PAIRS)
-    boxes = golden['train__ann_bbox_xywh'].copy()
+    boxes = golden[f'{case}__ann_bbox_xywh'].copy()
     boxes[:, 2:] += boxes[:, :2]
-    joints = golden['train__ann_keypoints'].reshape(-1, 3 * NUM_JOINTS)
+    joints = golden[f'{case}__ann_keypoints'].reshape(-1, 3 * NUM_JOINTS)
     instances = [
         dict(
             bbox=box.tolist(),
@@ -125,13 +125,19 @@ def test_targets_behind_the_pipeline_equal_golden():
     sample = dict(img=np.zeros((512, 512, 3), np.uint8), instances=instances)
     sample = LoadAnnotations(with_bbox=True)(sample)
     sample = LoadProperties(POSE['properties'])(sample)
-    (x, y), side = golden['train__c'].tolist(), golden['train__s'].item()
-    shown = View((IMAGE_WIDTH - 1 - x, y), side, True)  # ours is before the flip
-    sample = RandomCenterAffine((512, 512)).show(sample, shown)
-    sample = PackPropertyInputs(meta_keys=())(sample)
-
-    people = sample['data_samples'].gt_instances
+    sample = RandomCenterAffine((512, 512)).show(sample, view)
+    sample = PackPropertyInputs(meta_keys=())(sample)['data_samples']
+    people = sample.gt_instances
     people.bboxes = people.bboxes.tensor
+    return people, dict(sample.metainfo)
+
+
+def test_targets_behind_the_pipeline_equal_golden():
+    """From COCO's numbers through the flipped view of the training to the maps."""
+    golden = load_golden('pose')
+    (x, y), side = golden['train__c'].tolist(), golden['train__s'].item()
+    view = View((IMAGE_WIDTH - 1 - x, y), side, True)  # ours is before the flip
+    people, _ = shown_people('train', view)
     head = CTDetHead(8, 8, 1, **POSE)
     targets = head._assign([people], None, (1, 1, 128, 128))
     heatmaps, cells = head._supervise(targets, [people])
@@ -143,6 +149,108 @@ def test_targets_behind_the_pipeline_equal_golden():
     mask = golden['train__hps_mask'].astype(bool)
     found = taught.values[taught.weights > 0]
     np.testing.assert_allclose(found, golden['train__hps'][mask], rtol=0, atol=5e-5)
+
+
+def rotated_people():
+    """The people of the rotated case in the view that was drawn for them."""
+    golden = load_golden('pose')
+    transform = RandomCenterAffine((512, 512), rotation_prob=1.0, max_rotation=60.0)
+    np.random.seed(int(golden['train_rot__np_seed']))
+    view = transform._draw(512, 512)
+    return shown_people('train_rot', view), view
+
+
+def test_the_same_seed_draws_the_official_rotation():
+    golden = load_golden('pose')
+    (_, meta), view = rotated_people()
+    assert view.center == tuple(golden['train_rot__c'])
+    assert view.side == pytest.approx(golden['train_rot__s'].item())
+    assert view.angle == pytest.approx(golden['train_rot__rot'].item(), rel=1e-12)
+    assert not view.flip
+    assert meta['rotated']
+
+
+def test_of_a_rotated_view_the_joint_heatmap_is_learned_alone():
+    golden = load_golden('pose')
+    (people, meta), _ = rotated_people()
+    head = CTDetHead(8, 8, 1, **POSE)
+    targets = head._assign([people], None, (1, 1, 128, 128))
+    assert targets.valid.all()
+    heatmaps, cells = head._supervise(targets, [people], [meta])
+
+    painted = paint_heatmap(heatmaps['joint_heatmap'].targets)[0]
+    expected = golden_heatmap('train_rot', 'hm_hp')
+    torch.testing.assert_close(painted, expected, rtol=0, atol=1e-6)
+    taught = cells['joint_offset']
+    rows = len(taught.values)
+    mask = golden['train_rot__hp_mask'][:rows].astype(bool)
+    assert not golden['train_rot__hp_mask'][rows:].any()
+    assert np.array_equal(taught.weights.numpy(), np.stack([mask, mask], 1))
+    found = (taught.ys * 128 + taught.xs).numpy()
+    assert np.array_equal(found[mask], golden['train_rot__hp_ind'][:rows][mask])
+    expected = golden['train_rot__hp_offset'][:rows]
+    np.testing.assert_allclose(taught.values[mask], expected[mask], rtol=0, atol=2e-4)
+
+    assert not any(cells[name].weights.any() for name in ('wh', 'offset', 'keypoints'))
+    assert heatmaps['heatmap'].heat.num_peaks == 0
+    assert not len(heatmaps['heatmap'].heat.cells)
+    assert heatmaps['heatmap'].targets.ignored.all()
+    assert heatmaps['joint_heatmap'].targets.ignored is None
+
+
+def test_a_rotated_image_teaches_what_the_official_one_does():
+    """Officially 0.9999 everywhere; the loss of that is that of no cell at all."""
+    (people, meta), _ = rotated_people()
+    head = CTDetHead(8, 8, 1, **POSE)
+    outs = [[torch.randn(1, count, 128, 128)] for count in (1, 2, 2, 34, 17, 2)]
+    meta['batch_input_shape'] = (512, 512)
+    losses = head.loss_by_feat(*outs[:3], [people], [meta], other_preds=outs[3:])
+    target = golden_heatmap('train_rot', 'hm')[None]
+    official = head.loss_center_heatmap(outs[0][0], target, avg_factor=1)
+    assert official.item() == pytest.approx(0, abs=1e-10)
+    nothing = ('loss_center_heatmap', 'loss_wh', 'loss_offset', 'loss_keypoints')
+    assert [losses[name].item() for name in nothing] == [0] * 4
+    assert min(losses[f'loss_joint_{name}'] for name in ('heatmap', 'offset')) > 0.1
+
+
+def test_images_beside_a_rotated_one_are_learned_as_ever():
+    (turned, meta), _ = rotated_people()
+    boxes, joints = golden_people('few')
+    people = InstanceData(
+        bboxes=boxes * 4,
+        labels=torch.zeros(len(boxes), dtype=torch.long),
+        keypoints=joints * 4,
+    )
+    crowd = InstanceData(bboxes=torch.tensor([[0.0, 0, 80, 40]]))
+    head = CTDetHead(8, 8, 1, **POSE)
+    batch, ignored = [turned, people], [None, crowd]
+    targets = head._assign(batch, ignored, (2, 1, 128, 128))
+    hidden = head._supervise(targets, batch, [meta, dict(rotated=False)])
+    whole = head._supervise(targets, batch)
+    for name in ('wh', 'offset', 'keypoints'):
+        kept = whole.cells[name].weights.clone()
+        kept[: len(turned)] = 0
+        assert torch.equal(hidden.cells[name].weights, kept)
+    ours, expected = (
+        paint_heatmap(one.heatmaps['heatmap'].targets) for one in (hidden, whole)
+    )
+    assert not ours[0].any()
+    assert torch.equal(ours[1], expected[1])
+    assert expected.flatten(1).any(1).all()
+    seen = hidden.heatmaps['heatmap'].targets.ignored
+    assert seen[0].all()
+    assert torch.equal(seen[1], targets.ignored[1])
+    assert torch.equal(
+        hidden.heatmaps['joint_heatmap'].targets.ignored, targets.ignored
+    )
+
+
+def test_without_joint_heatmaps_a_rotated_image_is_refused():
+    (people, meta), _ = rotated_people()
+    head = CTDetHead(8, 8, 1, **{**POSE, 'point_sets': None})
+    targets = head._assign([people], None, (1, 1, 128, 128))
+    with pytest.raises(ValueError, match=r'image 0 is rotated, .* add JointPoints'):
+        head._supervise(targets, [people], [meta])
 
 
 def golden_supervision(case):

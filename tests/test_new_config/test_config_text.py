@@ -4,12 +4,14 @@ import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import Compose
-from mmdet.registry import MODELS
+from mmdet.registry import MODELS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmdet_centernet.codecs.property_configs import build_properties
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.settings import Settings
+from mmdet_centernet.new_config.skeleton import COCO_NAMES, Skeleton
 
 SETTINGS = Settings(
     classes=('cell', "it's"),
@@ -48,6 +50,56 @@ def test_settings_are_where_mmdet_reads_them(tmp_path):
     assert cfg.train_pipeline[2].scale == cfg.test_pipeline[1].scale == (640, 480)
     assert cfg.train_pipeline[3].crop_size == (640, 480)
     assert cfg.custom_imports.imports == ['mmdet_centernet']
+
+
+CORNERS = Skeleton(('left', 'right', 'tip'))
+
+
+def test_keypoints_are_learned_loaded_and_measured(tmp_path):
+    cfg = load(tmp_path, skeleton=CORNERS, files={**FILES, 'test': Files('t.json', '')})
+    (prop,) = build_properties(cfg.properties).values()
+    assert prop.flipped_order == [1, 0, 2]
+    assert prop.unit == cfg.model.bbox_head.wh_unit == 8
+    head = MODELS.build(cfg.model).bbox_head
+    assert head.map_names[3:] == ['keypoints', 'joint_heatmap', 'joint_offset']
+    for name in ('train', 'val', 'test'):
+        dataset = cfg[f'{name}_dataloader'].dataset
+        assert dataset.type == 'CocoPropertyDataset'
+        assert dataset.properties == cfg.properties
+        steps = [step.type for step in dataset.pipeline]
+        assert steps.index('LoadProperties') == steps.index('LoadAnnotations') + 1
+        assert steps[-1] == 'PackPropertyInputs'
+    for name, file in (('val', 'val.json'), ('test', 't.json')):
+        boxes, points = cfg[f'{name}_evaluator']
+        assert (boxes.type, points.type) == ('CocoMetric', 'CocoKeypointMetric')
+        assert boxes.ann_file == points.ann_file == f'/data/{file}'
+        assert points.sigmas == [0.05] * 3
+    assert cfg.default_hooks.checkpoint.save_best == 'coco/keypoints_mAP'
+    drawer = VISUALIZERS.build(cfg.visualizer)
+    assert drawer.properties.keys() == {'keypoints'}
+    assert cfg.tta_model.flip
+
+
+def test_images_are_flipped_where_names_say_what_that_means(tmp_path):
+    def flips(*names):
+        cfg = load(tmp_path, skeleton=Skeleton(names))
+        (step,) = (s for s in cfg.train_pipeline if s.type == 'RandomFlip')
+        return step.prob, cfg.tta_model.flip
+
+    assert flips('left_eye', 'right_eye') == (0.5, True)
+    assert flips('tip', 'handle') == (0.5, True)
+    assert flips('corner1', 'corner2') == (0.0, False)
+    assert flips('left_eye', 'nose') == (0.0, False)
+    text = (tmp_path / 'written.py').read_text()
+    assert '# left_eye say a side, and the other has no keypoint.' in text
+
+
+def test_coco_joints_have_sigmas_already(tmp_path):
+    cfg = load(tmp_path, skeleton=Skeleton(COCO_NAMES))
+    assert 'sigmas' not in cfg.val_evaluator[1]
+    assert cfg.properties.keypoints.num_points == 17
+    pairs = [(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)]
+    assert cfg.properties.keypoints.flip_pairs == pairs
 
 
 def test_each_split_has_its_files(tmp_path):
@@ -115,8 +167,19 @@ def test_test_time_augmentation_looks_at_three_scales_and_their_mirror_images(tm
     assert MODELS.build(dict(cfg.tta_model, module=cfg.model)).flip
 
 
-def test_it_is_short(tmp_path):
-    load(tmp_path)
+@pytest.mark.parametrize(
+    ('skeleton', 'most'), [(None, 130), (Skeleton(COCO_NAMES), 155)]
+)
+def test_it_is_short(tmp_path, skeleton, most):
+    load(tmp_path, skeleton=skeleton)
     lines = (tmp_path / 'written.py').read_text().splitlines()
-    assert len(lines) <= 130
+    assert len(lines) <= most
+    assert max(map(len, lines)) <= 88
+
+
+def test_names_of_keypoints_of_any_letters(tmp_path):
+    names = tuple(f'{number}: "жук" \\ $x ${{y}}\n \'s' for number in range(30))
+    cfg = load(tmp_path, skeleton=Skeleton(names))
+    assert cfg.properties.keypoints.num_points == 30
+    lines = (tmp_path / 'written.py').read_text().splitlines()
     assert max(map(len, lines)) <= 88

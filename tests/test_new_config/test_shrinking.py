@@ -38,6 +38,14 @@ def test_boxes_stay_on_their_objects(split, tmp_path):
     assert small.source is None
 
 
+def test_keypoints_stay_on_their_objects(split, tmp_path):
+    split.content['annotations'][0]['keypoints'] = [40, 100, 2, 80, 300, 1, 0, 0, 0]
+    (note,) = shrink('train', split, tmp_path, (100, 100)).content['annotations']
+    x, y, width, height = note['bbox']
+    expected = [x, y, 2, x + width, y + height, 1, 0, 0, 0]
+    assert note['keypoints'] == pytest.approx(expected)
+
+
 @pytest.mark.parametrize(
     ('size', 'scale', 'small'),
     [

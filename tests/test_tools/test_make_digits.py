@@ -1,14 +1,25 @@
+import hashlib
 import itertools
 import json
+import subprocess
+import sys
 
 import cv2
 import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tiny import REPO
 from tool_modules import load_tool
 
 digits = load_tool('make_digits.py')
 COUNTS = dict(train=30, val=20)
+GREY = 128
+UPRIGHT = '2791ed0a1b3c4ebb67755c44c191acbe2c1524625e1de28b70a353cdd5382324'
+"""SHA-256 of the json files of 3 + 2 pictures."""
+QUARTERS = (168, 139, 178), (194, 165, 197), (179, 137, 175), (155, 134, 161)
+"""Mean colours of the quarters of the first of them."""
 
 
 @pytest.fixture(scope='module')
@@ -32,19 +43,113 @@ def test_training_and_validation_share_no_scan():
     assert len(val) == 359
 
 
-def test_boxes_are_tight_around_the_ink(monkeypatch):
+@pytest.fixture
+def lone_digits(monkeypatch):
+    """Draws 40 pictures of one digit each on grey: picture, opacity and digit."""
     monkeypatch.setattr(digits, 'COUNTS', (1, 1))
     shape = (digits.CANVAS, digits.CANVAS, 3)
     monkeypatch.setattr(
-        digits, 'background', lambda rng: np.full(shape, 128, np.float32)
+        digits, 'background', lambda rng: np.full(shape, GREY, np.float32)
     )
-    scans = digits.split_scans(seed=0)['val']
-    for seed in range(40):
-        picture, (digit,) = digits.canvas(np.random.default_rng(seed), *scans)
-        change = np.abs(picture.astype(float) - 128).max(axis=2)
-        ys, xs = np.nonzero(change > 0.45 * change.max())
+
+    def draw(rotate):
+        scans = digits.split_scans(seed=0)['val']
+        for seed in range(40):
+            rng = np.random.default_rng(seed)
+            picture, (digit,) = digits.canvas(rng, *scans, rotate)
+            change = np.abs(picture.astype(float) - GREY).max(axis=2)
+            yield picture, change / change.max(), digit
+
+    return draw
+
+
+@pytest.mark.parametrize('rotate', [0, 180])
+def test_boxes_are_tight_around_the_ink(lone_digits, rotate):
+    for _, opacity, digit in lone_digits(rotate):
+        ys, xs = np.nonzero(opacity > 0.45)
         seen = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
         assert np.abs(np.subtract(seen, digit.box)).max() <= 1
+
+
+@pytest.mark.parametrize('rotate', [0, 180])
+def test_corners_hold_the_ink_tightly(lone_digits, rotate):
+    for _, opacity, digit in lone_digits(rotate):
+        ys, xs = np.nonzero(opacity > 0.5)
+        ink = np.column_stack([xs, ys]) + 0.5
+        for start, end in zip(
+            digit.corners, np.roll(digit.corners, -1, 0), strict=True
+        ):
+            along = (end - start) / np.linalg.norm(end - start)
+            # Clockwise as seen, the inside lies to the right of each side.
+            depth = (ink - start) @ (-along[1], along[0])
+            assert -0.5 < depth.min() < 1.5
+
+
+def test_a_digit_turned_back_is_the_upright_digit(lone_digits):
+    pairs = zip(lone_digits(0), turned_back(lone_digits), strict=True)
+    for (_, upright, _), (turned, digit) in pairs:
+        ys = np.nonzero(turned > 0.5)[0]
+        height = ys.max() + 1 - ys.min()
+        assert height == pytest.approx(digit.height, abs=2)
+        assert likeness(cut(upright), cut(turned)) > 0.95
+
+
+def turned_back(lone_digits):
+    """Turned digits, turned back by their angle with OpenCV."""
+    for _, opacity, digit in lone_digits(180):
+        room = cv2.copyMakeBorder(opacity, 64, 64, 64, 64, cv2.BORDER_CONSTANT)
+        x1, y1, x2, y2 = digit.box
+        centre = (x1 + x2 - 1) / 2 + 64, (y1 + y2 - 1) / 2 + 64
+        # OpenCV turns anticlockwise.
+        matrix = cv2.getRotationMatrix2D(centre, digit.angle, 1)
+        yield cv2.warpAffine(room, matrix, room.shape[::-1]), digit
+
+
+def cut(opacity):
+    ys, xs = np.nonzero(opacity > 0.5)
+    inside = opacity[ys.min() : ys.max() + 1, xs.min() : xs.max() + 1]
+    return cv2.resize(inside, (48, 48), interpolation=cv2.INTER_AREA)
+
+
+def likeness(one, other):
+    return np.corrcoef(one.ravel(), other.ravel())[0, 1]
+
+
+@pytest.mark.parametrize('angle', [0.5, 27, 90, 143.2, 180, 211, 270, 318])
+def test_a_bar_points_where_its_angle_says(angle):
+    # Longer than high, and heavier at its right end: an axis and a direction.
+    bar = np.zeros((20, 60), np.float32)
+    bar[6:14] = 1
+    bar[:, 50:] = 1
+    stamp = digits.turn(bar, angle)
+    moments = cv2.moments(stamp.opacity)
+    axis = 0.5 * np.arctan2(2 * moments['mu11'], moments['mu20'] - moments['mu02'])
+    middle = moments['m10'] / moments['m00'], moments['m01'] / moments['m00']
+    x1, y1, x2, y2 = stamp.box
+    # The middle of mass lies off the middle of the box, towards the heavy end.
+    lean = np.subtract(middle, ((x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2))
+    seen = np.rad2deg(axis)
+    if lean @ (np.cos(axis), np.sin(axis)) < 0:
+        seen += 180
+    assert (seen - angle + 180) % 360 - 180 == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize(('angle', 'quarters'), [(90, -1), (180, 2), (270, 1)])
+def test_quarter_turns_move_pixels_and_nothing_else(angle, quarters):
+    scan = digits.split_scans(seed=0)['val'][0][0]
+    upright = digits.outline(scan, 51)
+    stamp = digits.turn(upright, angle)
+    expected = np.rot90(upright, quarters)
+    left, top, right, bottom = stamp.box
+    assert (bottom - top, right - left) == expected.shape
+    inside = stamp.opacity[top:bottom, left:right]
+    np.testing.assert_allclose(inside, expected, atol=1e-3)
+
+
+def test_brightness_is_that_of_the_stroke(lone_digits):
+    for picture, opacity, digit in lone_digits(180):
+        stroke = picture[opacity > 0.99]
+        assert stroke.mean() / 255 == pytest.approx(digit.brightness, abs=0.01)
 
 
 def test_mmdet_reads_it(dataset):
@@ -87,6 +192,71 @@ def _corners(note):
     return left, top, left + width, top + height
 
 
+@pytest.fixture(scope='module')
+def turned(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('data') / 'turned'
+    assert digits.write_dataset(folder, COUNTS, seed=0, rotate=180)
+    return folder
+
+
+def test_turned_digits_are_described_as_coco_keypoints(turned):
+    categories = json.loads((turned / 'val.json').read_text())['categories']
+    for category in categories:
+        assert len(category['keypoints']) == 4
+        assert category['skeleton'] == [[1, 2], [2, 3], [3, 4], [4, 1]]
+    for note in annotations(turned, 'train'):
+        points = np.array(note['keypoints']).reshape(4, 3)
+        assert note['num_keypoints'] == 4
+        assert (points[:, 2] == 2).all()
+        assert ((points[:, :2] >= 0) & (points[:, :2] <= 128)).all()
+        assert 40 <= note['height'] <= 72
+        assert 0 <= note['brightness'] <= 1
+        assert cv2.contourArea(points[:, :2].astype(np.float32)) == pytest.approx(
+            note['area'], rel=0.01
+        )
+        # The direction in which the digit is written.
+        right, down = points[1, :2] - points[0, :2]
+        angle = np.rad2deg(np.arctan2(down, right)) % 360
+        assert angle == pytest.approx(note['angle'], abs=0.1)
+
+
+def test_turned_digits_point_all_round(turned):
+    angles = [note['angle'] for note in annotations(turned, 'train')]
+    assert np.histogram(angles, 4, (0, 360))[0].min() > 0.15 * len(angles)
+
+
+def test_pycocotools_evaluates_turned_digits(turned, tmp_path):
+    truth = COCO(str(turned / 'val.json'))
+    found = [dict(note, score=1.0) for note in annotations(turned, 'val')]
+    evaluation = COCOeval(truth, truth.loadRes(found), 'keypoints')
+    evaluation.params.kpt_oks_sigmas = np.full(4, 0.05)
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    assert evaluation.stats[0] == pytest.approx(1)
+
+
+def test_upright_digits_are_what_they_were(tmp_path):
+    digits.write_dataset(tmp_path / 'digits', dict(train=3, val=2), seed=0)
+    digest = hashlib.sha256()
+    for name in ('dataset.json', 'train.json', 'val.json'):
+        digest.update((tmp_path / 'digits' / name).read_bytes())
+    assert digest.hexdigest() == UPRIGHT
+    picture = cv2.imread(str(tmp_path / 'digits' / 'train' / '00000.png'))
+    # Versions of OpenCV may round a pixel another way.
+    means = cv2.resize(picture, (2, 2), interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(means.reshape(4, 3), QUARTERS, atol=1)
+
+
+@pytest.mark.parametrize('degrees', ['-1', '181', 'nan'])
+def test_angles_out_of_range_are_refused(tmp_path, degrees):
+    tool = REPO / 'tools' / 'make_digits.py'
+    command = [sys.executable, tool, tmp_path / 'digits', '--rotate', degrees]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert 'is not between 0 and 180' in done.stderr
+
+
 def test_the_seed_decides(dataset, tmp_path):
     def first(folder):
         return (folder / 'train' / '00000.png').read_bytes()
@@ -103,6 +273,8 @@ def test_second_call_writes_nothing_and_other_settings_replace(tmp_path):
     before = (folder / 'train.json').stat().st_mtime_ns
     assert not digits.write_dataset(folder, dict(train=2, val=1), seed=0)
     assert (folder / 'train.json').stat().st_mtime_ns == before
+    assert digits.write_dataset(folder, dict(train=2, val=1), seed=0, rotate=10)
+    assert 'angle' in annotations(folder, 'val')[0]
     assert digits.write_dataset(folder, dict(train=3, val=1), seed=0)
     assert len(list((folder / 'train').iterdir())) == 3
 

@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from mmengine.config import Config
+from onnxruntime import InferenceSession
 from pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
 from scripts import run_python
 from tiny import REPO
@@ -88,6 +90,82 @@ def test_from_a_folder_to_predictions(kind, tmp_path):
     assert len(predictions['images']) == len(list(photos.glob('*.jpg')))
 
 
+def write_corners(folder):
+    """The pictures with two corners of each object as keypoints, but for one object."""
+    WRITERS['COCO'](folder)
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    for category in content['categories']:
+        category.update(keypoints=['left', 'right'], skeleton=[[1, 2]])
+    for note in content['annotations'][1:]:
+        x, y, width, height = note['bbox']
+        note['keypoints'] = [x, y, 2, x + width, y + height, 2]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.slow
+def test_from_keypoints_to_an_exported_network(tmp_path):
+    write_corners(tmp_path / 'data')
+    config = tmp_path / 'mine.py'
+    options = ('--task', 'pose', '--epochs', 1, '--batch-size', 2, '--out', config)
+    printed = run_python(TOOLS / 'new_config.py', 'data', *options, cwd=tmp_path)
+    assert 'left with right' in printed
+    trained = run_python(TOOLS / 'train.py', config, cwd=tmp_path)
+    assert 'loss_joint_heatmap: ' in trained
+    (best,) = (tmp_path / 'work_dirs/mine').glob('best_coco_keypoints_mAP_epoch_1.pth')
+    options = ('--tta', '--show-dir', 'shown')
+    tested = run_python(TOOLS / 'test.py', config, best, *options, cwd=tmp_path)
+    assert 'coco/keypoints_mAP: ' in tested
+    assert 'coco/bbox_mAP: ' in tested
+    assert list(tmp_path.glob('work_dirs/mine/*/shown/*.jpg'))
+    export = (TOOLS / 'export_onnx.py', config, best, 'mine.onnx', '--normalize')
+    run_python(*export, cwd=tmp_path)
+    names = [one.name for one in InferenceSession(tmp_path / 'mine.onnx').get_outputs()]
+    assert 'keypoints' in names
+
+
+def test_keypoints_are_hinted_at_and_asked_for(new_config, tmp_path):
+    folder = tmp_path / 'data'
+    write_corners(folder)
+    printed = new_config(folder, '--out', tmp_path / 'boxes.py')
+    assert 'hint        categories name keypoints: with --task pose' in printed
+    assert 'properties' not in Config.fromfile(tmp_path / 'boxes.py')
+    out = tmp_path / 'points.py'
+    printed = new_config(folder, '--out', out, '--task', 'pose')
+    assert '\nhint' not in printed
+    assert '1 have none, only a box' in printed
+    assert 'no field "keypoints" in the annotations 1' in printed
+    assert Config.fromfile(out).properties.keypoints.flip_pairs == [(0, 1)]
+
+
+@pytest.mark.parametrize('kind', WRITERS)
+def test_without_keypoints_there_is_no_pose(kind, new_config, tmp_path):
+    WRITERS[kind](tmp_path / 'data')
+    options = ('--out', tmp_path / 'mine.py', '--task', 'pose')
+    with pytest.raises(
+        SystemExit, match='names no keypoints: --task pose needs a COCO'
+    ):
+        new_config(tmp_path / 'data', *options)
+    assert not (tmp_path / 'mine.py').exists()
+    assert '\nhint' not in new_config(tmp_path / 'data', *options[:2])
+
+
+def test_keypoints_of_large_photos(new_config, tmp_path):
+    folder = tmp_path / 'data'
+    write_corners(folder)
+    enlarge(folder, 4)
+    options = ('--task', 'pose', '--image-scale', 32, 32, '--batch-size', 2)
+    printed = new_config(folder, '--out', tmp_path / 'a.py', *options)
+    assert 'decoding    photos have 64 times the pixels of the input' in printed
+    new_config(folder, '--out', tmp_path / 'b.py', *options, '--shrink')
+    dataset = Config.fromfile(tmp_path / 'b.py').train_dataloader.dataset
+    content = json.loads(Path(dataset.data_root, dataset.ann_file).read_text())
+    for note in content['annotations']:
+        x, y, width, height = note['bbox']
+        points = note.get('keypoints', [x, y, 2, x + width, y + height, 2])
+        assert points == pytest.approx([x, y, 2, x + width, y + height, 2])
+
+
 def test_choices_are_said_with_their_numbers(new_config, tmp_path):
     write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
     out = tmp_path / 'mine.py'
@@ -166,6 +244,9 @@ def enlarge(folder, times):
         image.update(width=image['width'] * times, height=image['height'] * times)
     for note in content['annotations']:
         note['bbox'] = [times * value for value in note['bbox']]
+        if 'keypoints' in note:
+            points = np.reshape(note['keypoints'], (-1, 3)) * (times, times, 1)
+            note['keypoints'] = points.ravel().tolist()
     path.write_text(json.dumps(content))
 
 

@@ -519,7 +519,7 @@ def rewrite(model, path, version):
 
 def test_a_model_of_someone_else(model, pictures, predict, tmp_path):
     other = rewrite(model, tmp_path / 'other.onnx', None)
-    with pytest.raises(SystemExit, match=r'not written by tools/export_onnx\.py'):
+    with pytest.raises(SystemExit, match=r'not written by mmdet_centernet export-onnx'):
         predict(other, pictures)
 
 

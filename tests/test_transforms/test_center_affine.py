@@ -7,6 +7,7 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.dataset import worker_init_fn
+from properties import CONFIGS, load, raw_sample
 from torch.utils.data import DataLoader, Dataset
 
 from mmdet_centernet.functional.affine import image_matrix, map_boxes
@@ -221,6 +222,97 @@ def test_windows_follow_the_official_rule():
     assert 0.45 < np.mean([view.flip for view in views]) < 0.55
 
 
+def test_rotations_are_normal_and_cut():
+    np.random.seed(0)
+    transform = RandomCenterAffine(SIZE, rotation_prob=0.6, max_rotation=40.0)
+    angles = np.array([transform._draw(300, 640).angle for _ in range(4000)])
+    turned = angles[angles != 0]
+    assert 0.57 < len(turned) / 4000 < 0.63
+    assert abs(turned.mean()) < 1.5
+    assert (turned.min(), turned.max()) == (-40, 40)
+    within = (abs(turned) < 20).mean()  # one standard deviation
+    assert 0.65 < within < 0.71
+
+
+def test_without_rotation_the_same_views_are_drawn_as_before():
+    def draw(**options):
+        np.random.seed(3)
+        transform = RandomCenterAffine(SIZE, **options)
+        view = transform._draw(300, 640)
+        return view, np.random.random()
+
+    view, following = draw()
+    np.random.seed(3)
+    side = 640 * np.random.choice(RandomCenterAffine(SIZE).ratios)
+    center = np.random.randint(128, 512), np.random.randint(128, 172)
+    flip = np.random.random() < 0.5
+    assert view == View(center, side, flip)
+    assert following == np.random.random()
+    assert draw(rotation_prob=0.5, max_rotation=30.0)[1] != following
+
+
+TURNED = View((70, 60), 140.0, False, 25.0)
+
+
+@pytest.mark.parametrize('flip', [False, True])
+def test_a_rotated_view_turns_pixels_and_points_but_no_boxes(flip):
+    view = TURNED._replace(flip=flip)
+    transform = RandomCenterAffine(SIZE)
+    results = transform.show(load_points(), view)
+    upright = transform.show(load_points(), view._replace(angle=0.0))
+    assert results['rotated']
+    assert 'rotated' not in upright
+    boxes = results['gt_bboxes']
+    assert torch.equal(boxes.tensor, upright['gt_bboxes'].tensor)
+    whole = results['homography_matrix'].astype(float)
+    points = boxes.values['keypoints'].numpy()
+    sent = points_of_objects() @ whole[:2, :2].T + whole[:2, 2]
+    sent = sent[:, [0, 2, 1]] if flip else sent
+    np.testing.assert_allclose(points[:2], sent[:2], atol=1e-3)
+    spotted = transform.show(dict(img=spot((75, 52))), view)
+    expected = (spotted['homography_matrix'] @ [75, 52, 1])[:2]
+    np.testing.assert_allclose(middle(spotted['img']), expected, atol=0.1)
+    np.testing.assert_array_equal(spotted['homography_matrix'], whole)
+
+
+def load_points():
+    return load(boxes=BOXES, configs=dict(joints=CONFIGS['joints']))
+
+
+def points_of_objects():
+    return np.array(
+        [one['properties']['keypoints'] for one in raw_sample(BOXES)['instances']]
+    )
+
+
+def test_ignored_regions_enclose_what_is_turned():
+    given = load_points()
+    given['gt_ignore_flags'] = np.array([True, False, False])
+    results = RandomCenterAffine(SIZE).show(given, TURNED)
+    corners = torch.tensor([[10.0, 20], [50, 20], [50, 60], [10, 60]]).double()
+    matrix = torch.tensor(results['homography_matrix']).double()
+    corners = corners @ matrix[:2, :2].T + matrix[:2, 2]
+    expected = torch.cat([corners.min(0).values, corners.max(0).values]).clamp(min=0)
+    region = results['gt_bboxes'].tensor[0].double()
+    torch.testing.assert_close(region, expected, rtol=0, atol=1e-3)
+
+
+def test_boxes_without_keypoints_are_not_rotated():
+    with pytest.raises(ValueError, match=r'photo.jpg was to be rotated.* Rotate'):
+        RandomCenterAffine(SIZE).show(sample(), TURNED)
+    transform = RandomCenterAffine(SIZE, rotation_prob=1.0, max_rotation=60.0)
+    shown = transform(dict(img=np.zeros((30, 50, 3), np.uint8)))
+    assert shown['img'].shape == (96, 128, 3)
+
+
+def test_rotations_follow_the_boxes_into_meta_information():
+    pack = dict(type='PackPropertyInputs')
+    view = dict(type='RandomCenterAffine', size=SIZE, border=8)
+    for options in ({}, dict(rotation_prob=1.0, max_rotation=60.0)):
+        packed = build({**view, **options}, pack)(load_points())
+        assert packed['data_samples'].rotated == bool(options)
+
+
 def test_shared_randomness_shows_two_images_alike():
     transform = RandomCenterAffine(SIZE)
     with cache_random_params(transform):
@@ -302,6 +394,9 @@ def test_tiny_images_survive_every_view():
         (RandomCenterAffine, dict(size=SIZE, ratios=[0.5, 0]), 'all positive'),
         (RandomCenterAffine, dict(size=SIZE, border=-1), 'negative'),
         (RandomCenterAffine, dict(size=SIZE, flip_prob=1.5), 'between 0 and 1'),
+        (RandomCenterAffine, dict(size=SIZE, rotation_prob=-1), 'between 0 and 1'),
+        (RandomCenterAffine, dict(size=SIZE, rotation_prob=0.5), 'give both'),
+        (RandomCenterAffine, dict(size=SIZE, max_rotation=30.0), 'give both'),
     ],
 )
 def test_bad_arguments_say_what_to_do(transform, kwargs, advice):

@@ -1,0 +1,179 @@
+"""The keypoints of a COCO file: their names, and what is wrong with them.
+
+Legend: J keypoints of an object.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mmdet_centernet.codecs import KeypointsProperty
+from mmdet_centernet.data_report.findings import Problem, some, sum_up
+from mmdet_centernet.new_config.categories import boxes_of
+from mmdet_centernet.new_config.sides import Sides, find_sides
+from mmdet_centernet.new_config.split import Split
+
+COCO_NAMES = (
+    *('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear'),
+    *('left_shoulder', 'right_shoulder', 'left_elbow', 'right_elbow'),
+    *('left_wrist', 'right_wrist', 'left_hip', 'right_hip'),
+    *('left_knee', 'right_knee', 'left_ankle', 'right_ankle'),
+)
+SIGMA = 0.05
+"""Between COCO's eyes (0.025) and hips (0.107)."""
+
+Category = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """The keypoints that all objects have.
+
+    Attributes:
+        names: Of the J keypoints.
+    """
+
+    names: tuple[str, ...]
+
+    @cached_property
+    def sides(self) -> Sides:
+        """What the names say of left and right."""
+        return find_sides(self.names)
+
+    @property
+    def is_coco(self) -> bool:
+        """Whether COCO has measured how far people place these keypoints apart."""
+        return self.names == COCO_NAMES
+
+
+def names_keypoints(splits: Mapping[str, Split]) -> bool:
+    """Whether a category that has boxes names keypoints."""
+    return any(category.get('keypoints') for category in _used(splits))
+
+
+def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
+    """Read the keypoints, which all categories with boxes have to share.
+
+    Args:
+        splits: ``train``, ``val`` and perhaps ``test``.
+
+    Raises:
+        ValueError: If there are none, categories have different ones, or annotations do
+            not fit.
+    """
+    first, *others = _used(splits)
+    names = _names_of(first)
+    different = [one for one in others if _names_of(one) != names]
+    if different:
+        raise ValueError(
+            f'{_described(first)}, {_described(different[0])}: all classes of a model '
+            'have the same keypoints. Write a file for each kind of object, or one '
+            'category for all'
+        )
+    _check_names(first)
+    _check_lines(first, len(names))
+    faults = [
+        f'{split.source or name}: {text}'
+        for name, split in splits.items()
+        for text in find_faults(split, len(names))
+    ]
+    if faults:
+        raise ValueError('\n'.join(['this would spoil the training:', *faults]))
+    return Skeleton(names)
+
+
+def _used(splits: Mapping[str, Split]) -> list[Category]:
+    """Categories with boxes, of all splits."""
+    used = boxes_of(splits.values())
+    return [
+        category
+        for split in splits.values()
+        for category in split.content['categories']
+        if used[category['id']]
+    ]
+
+
+def _names_of(category: Category) -> tuple[str, ...]:
+    return tuple(map(str, category.get('keypoints') or ()))
+
+
+def _described(category: Category) -> str:
+    names = _names_of(category)
+    return f'{category["name"]} has {len(names)} keypoints ({some(names) or "none"})'
+
+
+def _check_names(category: Category) -> None:
+    counts = Counter(_names_of(category))
+    double = [name for name, count in counts.items() if count > 1]
+    if double:
+        raise ValueError(
+            f'two keypoints of {category["name"]} are called {double[0]!r}: give each '
+            'a name of its own'
+        )
+    if not counts:
+        raise ValueError(
+            f'the category {category["name"]} names no keypoints: --task pose needs a '
+            'COCO json whose categories have a list "keypoints" of their names, and '
+            'whose annotations have x, y, visibility of each in "keypoints"'
+        )
+
+
+def _check_lines(category: Category, count: int) -> None:
+    """COCO counts from 1, some files from 0; pictures join what the dataset reads."""
+    numbers = [number for pair in category.get('skeleton') or () for number in pair]
+    first = 0 if 0 in numbers else 1
+    wrong = [one for one in numbers if not first <= one < first + count]
+    if wrong:
+        raise ValueError(
+            f'the skeleton of {category["name"]} joins keypoint {wrong[0]} of {count}: '
+            'correct it, or take "skeleton" away'
+        )
+
+
+def read_points(split: Split, count: int) -> np.ndarray:
+    """(N, J, 2) keypoints of all objects that are no crowds, nan where not labelled."""
+    read = KeypointsProperty(num_points=count).read
+    objects = [n for n in split.content['annotations'] if not n.get('iscrowd')]
+    points = [read(note.get('keypoints')) for note in objects]
+    return np.array(points, np.float32).reshape(-1, count, 2)
+
+
+def find_faults(split: Split, count: int) -> list[str]:
+    """What is wrong with the keypoints of a split.
+
+    Args:
+        split: Its annotations.
+        count: Keypoints of an object, J.
+
+    Returns:
+        Sentences, each with what to do.
+    """
+    unreadable = sum_up(_unreadable(split, count))
+    if unreadable:
+        return unreadable
+    points = read_points(split, count)
+    largest = np.nanmax(points, initial=-np.inf)
+    if largest == -np.inf:
+        return ['no object has a labelled keypoint (visibility 1 or 2)']
+    if largest <= 1:
+        return ['keypoints are fractions: multiply them by width and height']
+    return []
+
+
+def _unreadable(split: Split, count: int) -> Iterator[Problem]:
+    read = KeypointsProperty(num_points=count).read
+    for note in split.content['annotations']:
+        try:
+            read(note.get('keypoints'))
+        except ValueError as error:
+            yield Problem(
+                'keypoints',
+                f'annotation {note["id"]}',
+                f'has other keypoints than x, y, visibility of {count}: {error}',
+            )

@@ -1,0 +1,48 @@
+import pytest
+
+from mmdet_centernet.new_config.sides import find_sides
+
+
+@pytest.mark.parametrize(
+    ('left', 'right'),
+    [
+        ('left_eye', 'right_eye'),
+        ('eye_left', 'eye_right'),
+        ('Left Eye', 'Right Eye'),
+        ('leftEye', 'rightEye'),
+        ('LEye', 'REye'),
+        ('eyeL', 'eyeR'),
+        ('l-eye', 'r-eye'),
+        ('L_eye2', 'R_eye2'),
+        ('lefteye', 'righteye'),
+        ('LEFT_EYE', 'RIGHT_EYE'),
+        ('left', 'right'),
+        ('l', 'r'),
+        ('top_left_corner', 'top_right_corner'),
+    ],
+)
+def test_sides_are_found(left, right):
+    assert find_sides([left, 'nose', right]) == (((0, 2),), '')
+    assert find_sides([right, left]) == (((0, 1),), '')
+
+
+def test_pairs_do_not_mix_up_parts():
+    names = ['left_eye', 'left_ear', 'right_ear', 'right_eye', 'r_ear', 'l_ear']
+    assert find_sides(names).pairs == ((0, 3), (1, 2), (4, 5))
+
+
+@pytest.mark.parametrize('names', [['tip', 'handle'], ['bright', 'cleft'], ['1']])
+def test_without_sides_a_mirror_image_keeps_names(names):
+    assert find_sides(names) == ((), '')
+
+
+@pytest.mark.parametrize(
+    ('names', 'said'),
+    [
+        (['left_eye', 'right_eye', 'left_ear'], 'left_ear say a side'),
+        (['corner1', 'corner2', 'corner3'], 'names as corner1, corner2 and 1 more'),
+        (['a', 'b'], 'do not say what a mirror image exchanges'),
+    ],
+)
+def test_doubts_are_said(names, said):
+    assert said in find_sides(names).doubt
