@@ -19,3 +19,8 @@ model = dict(
 # Officially it starts from a detector, ctdet_coco_dla_2x. With official weights that
 # were converted, or your own of ctdet_dla34-dcnv2_8xb16-official-230e_coco:
 # load_from = 'ctdet_dla34.pth'
+
+visualizer = dict(
+    type='CTDetLocalVisualizer',
+    properties=_base_.properties,
+    skeleton=_base_.skeleton)

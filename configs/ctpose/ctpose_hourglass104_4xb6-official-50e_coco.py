@@ -36,3 +36,8 @@ auto_scale_lr = dict(base_batch_size=24)
 # Officially it starts from a detector, ctdet_coco_hg. With official weights that were
 # converted, or your own of ctdet_hourglass104_4xb6-official-50e_coco:
 # load_from = 'ctdet_hourglass.pth'
+
+visualizer = dict(
+    type='CTDetLocalVisualizer',
+    properties=_base_.properties,
+    skeleton=_base_.skeleton)

@@ -94,3 +94,8 @@ default_hooks = dict(
     logger=dict(interval=50),
     checkpoint=dict(
         interval=4, max_keep_ckpts=2, save_best='coco/keypoints_mAP'))
+
+visualizer = dict(
+    type='CTDetLocalVisualizer',
+    properties=_base_.properties,
+    skeleton=_base_.skeleton)

@@ -63,3 +63,6 @@ test_evaluator = val_evaluator
 
 # model
 model = dict(bbox_head=dict(properties=properties))
+
+# pictures
+visualizer = dict(type='CTDetLocalVisualizer', properties=properties)

@@ -33,6 +33,9 @@ from mmdet_centernet.reason import reason
 class HeatmapVisualizationHook(Hook):
     """Draws ground truth and detections, and below them target and predicted heatmap.
 
+    Objects are drawn with their properties; where the head has other points than
+    centres, such as joints, target and heatmap of those stand in a third row.
+
     During training the picture shows what the network saw, augmented and padded; during
     validation and test the original image. With test-time augmentation the heatmap is
     that of the first view. The pictures go to the backends of the runner's visualizer:

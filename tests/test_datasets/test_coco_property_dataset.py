@@ -56,8 +56,7 @@ def config(folder, kind='CocoPropertyDataset', **changes):
         data_root=str(folder),
         ann_file='annotations.json',
         data_prefix=dict(img='images/'),
-        metainfo=dict(classes=CLASSES),
-        **changes,
+        **{'metainfo': dict(classes=CLASSES), **changes},
     )
 
 
@@ -209,3 +208,23 @@ def test_images_are_mixed(folder, kind):
     for number in range(len(dataset)):
         found = dataset[number]['data_samples'].gt_instances
         assert len(found.angles) == len(found.bboxes) > 0
+
+
+def change_categories(folder, **fields):
+    path = folder / 'annotations.json'
+    content = json.loads(path.read_text())
+    for category in content['categories']:
+        category.update(fields)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize('pairs', [[[1, 2], [2, 3]], [[0, 1], [1, 2]]])
+def test_the_skeleton_of_the_file(folder, pairs):
+    """COCO counts from 1, some files from 0."""
+    assert 'skeleton' not in build(folder).metainfo
+    change_categories(folder, skeleton=pairs)
+    assert build(folder).metainfo['skeleton'] == ((0, 1), (1, 2))
+    own = dict(classes=CLASSES, skeleton=((0, 2),))
+    assert build(folder, metainfo=own).metainfo['skeleton'] == ((0, 2),)
+    change_categories(folder, skeleton=[])
+    assert 'skeleton' not in build(folder).metainfo

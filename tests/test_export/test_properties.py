@@ -128,7 +128,9 @@ def test_normalised_images(export):
     assert_as_in_torch(path, detector, images, ((pixels - mean) / std).numpy())
 
 
-@pytest.mark.parametrize('topk', [3, 60, 300, 2000])
+@pytest.mark.parametrize(
+    'topk', [300, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 60, 2000))]
+)
 def test_fewer_and_more_cells_than_peaks_of_joints(topk, export):
     """Traced on 256 cells."""
     detector, path, exported = export(joints=dict(topk=topk))
@@ -152,6 +154,7 @@ def test_a_frozen_number_of_peaks_of_joints_is_seen(export, tmp_path, monkeypatc
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('size', [(32, 32), (96, 160)])
 def test_static(size, export):
     detector, path, _ = export(static=size)

@@ -70,6 +70,13 @@ def test_what_cannot_be_repeated_is_refused(transform, message):
         describe_pipeline([LOAD, transform])
 
 
+def test_steps_of_properties_leave_images_as_they_are():
+    steps = dict(type='LoadProperties', properties={}), dict(type='PackPropertyInputs')
+    assert describe_pipeline([LOAD, RESIZE, *steps]) == describe_pipeline(
+        [LOAD, RESIZE]
+    )
+
+
 @pytest.mark.parametrize('kinds', [('mmdet.LoadAnnotations',), (LoadAnnotations,)])
 def test_types_with_a_scope_or_imported(kinds):
     """As configs in plain Python have them."""

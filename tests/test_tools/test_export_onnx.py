@@ -1,17 +1,23 @@
 """The command line that exports."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
 import onnx
 import pytest
 import torch
-from exported import HAS_DEFORM_CONV, lively_detector, small_config
+from exported import (
+    HAS_DEFORM_CONV,
+    detector_of_properties,
+    lively_detector,
+    small_config,
+)
 from mmengine.config import Config
 from mmengine.runner import Runner
 from scripts import run_python
-from tiny import REPO, tiny_config
+from tiny import REPO, load_config, shrink, tiny_config
 from tool_modules import load_tool
 
 SCRIPT = REPO / 'tools/export_onnx.py'
@@ -68,6 +74,41 @@ def test_bare_weights_take_the_classes_of_the_config(
     torch.save(torch.load(checkpoint)['state_dict'], tmp_path / 'bare.pth')
     export(config, tmp_path / 'bare.pth', tmp_path / 'm.onnx')
     assert classes_in(tmp_path / 'm.onnx') == '["square", "disc"]'
+
+
+@pytest.fixture(scope='module')
+def corners(tmp_path_factory):
+    """A config with keypoints, and its weights by the skeleton that they know."""
+    folder = tmp_path_factory.mktemp('corners')
+    cfg = shrink(
+        load_config('ctpose_r18-half-fpn_1xb16-4e_digits-corners'), folder / 'data'
+    )
+    cfg.dump(folder / 'c.py')
+    weights = detector_of_properties(cfg).state_dict()
+    for name, skeleton in (('plain', None), ('square', ((0, 1), (1, 2)))):
+        meta = dict(dataset_meta=dict(classes=cfg.metainfo.classes, skeleton=skeleton))
+        torch.save(dict(state_dict=weights, meta=meta), folder / f'{name}.pth')
+    return folder
+
+
+def skeleton_in(path):
+    metadata = {one.key: one.value for one in onnx.load(path).metadata_props}
+    (keypoints,) = json.loads(metadata['properties'])
+    return keypoints['skeleton']
+
+
+def test_properties_and_their_skeleton(corners, tmp_path, export):
+    model = tmp_path / 'm.onnx'
+    printed = export(corners / 'c.py', corners / 'square.pth', model, '--normalize')
+    assert re.search(r', keypoints \d\.\de-\d+ of their size$', printed.strip())
+    assert skeleton_in(model) == [[0, 1], [1, 2]]
+    export(corners / 'c.py', corners / 'plain.pth', model)
+    assert skeleton_in(model) == []
+    cfg = Config.fromfile(corners / 'c.py')
+    cfg.visualizer.skeleton = [(2, 3)]
+    cfg.dump(tmp_path / 'own.py')
+    export(tmp_path / 'own.py', corners / 'square.pth', model)
+    assert skeleton_in(model) == [[2, 3]]
 
 
 def counts(annotations):

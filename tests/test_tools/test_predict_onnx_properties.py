@@ -256,7 +256,13 @@ def test_pictures_show_properties(model, pictures, predict, tool, tmp_path):
     assert len(sure.scores)
     shown = cv2.imread(str(tmp_path / 'out/0.png'))
     np.testing.assert_array_equal(shown, runner.draw(image, sure))
-    assert (shown != tool.draw(image, sure, runner.classes)).any()
+    for left_out in ('angle', 'motion', 'joints', 'age'):  # each adds to the boxes
+        runner.properties = [
+            one for one in runner.properties if one['name'] != left_out
+        ]
+        without = runner.draw(image, sure)
+        assert (shown != without).any(), left_out
+        shown = without
 
 
 def test_detections_unpack_into_what_all_objects_have(model, pictures, tool):

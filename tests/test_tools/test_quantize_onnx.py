@@ -4,10 +4,11 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from exported import lively_detector
+from exported import detector_of_properties, lively_detector, with_properties
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from photos import photograph
+from properties import CONFIGS
 from scripts import run_python
 from tiny import REPO, tiny_config
 from tool_modules import load_tool
@@ -57,6 +58,33 @@ def test_convolutions_get_integers_and_find_much_the_same(folder):
             for box, label in zip(others.boxes[:5], others.labels[:5], strict=True)
         ]
         assert sum(map(np.any, found)) >= 3  # a random network is a bad case
+
+
+def test_properties_pass_through(folder, tmp_path):
+    cfg = with_properties(Config.fromfile(folder / 'tiny.py'))
+    export_onnx(
+        detector_of_properties(cfg),
+        tmp_path / 'model.onnx',
+        view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+        classes=['a', 'b'],
+        normalize=True,
+        skeleton=[(0, 1)],
+    )
+    run_python(
+        *(SCRIPT, tmp_path / 'model.onnx', 'photos', tmp_path / 'small.onnx'),
+        cwd=folder,
+    )
+    tool = load_tool('predict_onnx.py')
+    ours, theirs = (tool.Detector(tmp_path / f'{n}.onnx') for n in ('small', 'model'))
+    assert ours.properties == theirs.properties
+    assert len(ours.properties) == len(CONFIGS)
+    image = tool.read_image(folder / 'photos/0.png')
+    (some,), (others,) = ours([image]), theirs([image])
+    for key, values in others.properties.items():
+        assert some.properties[key].shape[1:] == values.shape[1:]
+        assert np.isfinite(some.properties[key]).all()
+        middle = np.median(some.properties[key]), np.median(values)
+        assert abs(np.subtract(*middle)) <= 0.2 * (1 + np.ptp(values))
 
 
 def test_a_photo_that_cannot_be_read_is_left_out(folder, tmp_path):

@@ -113,6 +113,41 @@ def test_keypoints_are_dots_and_limbs():
     assert where(limbs) == pytest.approx(where(mask), abs=1)
 
 
+def test_dots_on_the_border_leave_the_image_where_it_is():
+    visualizer = Visualizer()
+    image = np.zeros((*SHAPE, 3), np.uint8)
+    image[::7, ::5] = 255
+    visualizer.set_image(image)
+    points = np.array([[[0.0, 0], [199.9, 139.9], [0, 70]]])
+    joints = dict(joints=KeypointsProperty(num_points=3))
+    boxes = np.array([[0.0, 0, 200, 140]])
+    values = dict(keypoints=points)
+    draw_properties(visualizer, boxes, values, joints, COLOUR)
+    middle = np.s_[20:60, 20:180]
+    np.testing.assert_array_equal(visualizer.get_image()[middle], image[middle])
+
+
+def test_texts_of_small_boxes_are_small():
+    heights = []
+    for side in (30, 90, 200):
+        box = [0, 130 - side, side, 130]
+        mask = draw(dict(odd=Odd('odds')), dict(odds=[7]), boxes=[box])
+        _, top, _, bottom = where(mask)
+        heights.append(bottom - top)
+    assert heights[0] < heights[1] < 2.2 * heights[0]
+    assert heights[1] == pytest.approx(heights[2], abs=2)
+
+
+def test_texts_may_have_a_colour_of_their_own():
+    visualizer = Visualizer()
+    visualizer.set_image(np.zeros((*SHAPE, 3), np.uint8))
+    odd, values = dict(odd=Odd('odds')), dict(odds=np.array([7.0]))
+    boxes = np.array([BOX])
+    draw_properties(visualizer, boxes, values, odd, COLOUR, text_colour=(10, 250, 10))
+    red, green, _ = visualizer.get_image().reshape(-1, 3).max(axis=0)
+    assert red < 60 < 150 < green
+
+
 def test_everything_else_is_text_at_the_lower_left_corner():
     properties = dict(
         distance=ScalarProperty('distances'),

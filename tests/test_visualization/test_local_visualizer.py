@@ -9,7 +9,6 @@ import pytest
 import torch
 from exported import detector_of_properties
 from mmdet.apis import DetInferencer
-from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
@@ -36,10 +35,7 @@ def objects(count=1, labels=None, **fields):
 
 
 def visualizer(properties=JOINTS, meta=None, **options):
-    config = dict(
-        type='CTDetLocalVisualizer', properties=properties, line_width=1, **options
-    )
-    built = VISUALIZERS.build(config)
+    built = CTDetLocalVisualizer(properties=properties, line_width=1, **options)
     built.dataset_meta = dict(classes=('a', 'b'), palette=[RED, BLUE]) | (meta or {})
     return built
 
@@ -180,6 +176,7 @@ def calls(monkeypatch):
     return seen
 
 
+@pytest.mark.slow
 def test_show_dir_of_a_test(trained, calls, tmp_path):
     cfg = copy.deepcopy(trained)
     cfg.work_dir = str(tmp_path)

@@ -14,6 +14,10 @@ properties = dict(
         flip_sum=0,  # as the official code averages
         # Persons without a labelled joint, most of them tiny, teach the heatmap alone.
         required=True))
+# Limbs that pictures show, from 0.
+skeleton = [(15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6),
+            (5, 7), (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4),
+            (3, 5), (4, 6)]
 metainfo = dict(classes=('person', ))
 image_size = (512, 512)
 train_pipeline = [
