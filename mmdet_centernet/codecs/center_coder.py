@@ -62,7 +62,7 @@ class CenterCoder:
             maps: Outputs of the head.
 
         Returns:
-            K = min(topk, C * H * W) detections, and (B, K, *row_shape) values by the
+            K = min(topk, C * H * W) detections, and (B, K, row_shape...) values by the
             key of the property, in pixels of the network input. Computed in float32 at
             least.
         """
@@ -78,7 +78,7 @@ class CenterCoder:
             cells: (B, K) positions, ``y * W + x``.
 
         Returns:
-            (B, K, 4) boxes, and (B, K, *row_shape) values by the key of the property,
+            (B, K, 4) boxes, and (B, K, row_shape...) values by the key of the property,
             in pixels of the network input.
         """
         places = cell_positions(cells, maps['heatmap'].shape[-1])  # (B, K, 2)

@@ -44,7 +44,7 @@ def point_map_target(
     Args:
         prop: The property.
         targets: The points.
-        values: (N, *row_shape) of the points, in cells.
+        values: (N, row_shape...) of the points, in cells.
     """
     return _map_target(prop, targets, values, center_cells(targets))
 
@@ -62,7 +62,7 @@ def object_map_targets(
     Args:
         properties: By the name of their map.
         targets: The objects.
-        values: (N, *row_shape) by the name of the map, in cells.
+        values: (N, row_shape...) by the name of the map, in cells.
         whole_gaussian: For properties that do not say it themselves.
         covered: The cells under the Gaussians of the objects, if they are known.
     """

@@ -112,7 +112,7 @@ class Property:
         """What cells have to put out.
 
         Args:
-            values: (P, *row_shape) of the object that each cell learns. Lengths and
+            values: (P, row_shape...) of the object that each cell learns. Lengths and
                 positions are in cells.
             cells: (P, 2) x, y of the cells.
             shape: H, W of the map.
@@ -130,7 +130,7 @@ class Property:
             cells: (..., 2) x, y of the cells.
 
         Returns:
-            (..., *row_shape) values, in cells.
+            (..., row_shape...) values, in cells.
         """
         return encoded.reshape(*encoded.shape[:-1], *self.row_shape)
 
@@ -161,7 +161,7 @@ class Property:
         """Bring values from the pixels of one image to those of another.
 
         Args:
-            values: (..., N, *row_shape).
+            values: (..., N, row_shape...).
             matrices: (..., 3, 3) affine maps of column vectors (x, y, 1). A negative
                 determinant flips.
 
@@ -188,8 +188,8 @@ class Property:
         """How far predictions are off.
 
         Args:
-            predicted: (N, *row_shape).
-            truth: (N, *row_shape).
+            predicted: (N, row_shape...).
+            truth: (N, row_shape...).
 
         Returns:
             (N,) Euclidean distance of the rows, nan where the truth is not labelled.

@@ -61,7 +61,7 @@ def supervise(
 
     Args:
         targets: The objects.
-        values: (N, *row_shape) of each property by its name, in cells.
+        values: (N, row_shape...) of each property by its name, in cells.
         properties: Properties that are read at centres, size and offset included.
         point_sets: Points of objects that have heatmaps of their own, by name.
         whole_gaussian: Properties are taught under whole Gaussians.

@@ -38,7 +38,7 @@ def count_values(
     """Count over images.
 
     Args:
-        images: Values of the objects of each, (n, *row_shape), by name.
+        images: Values of the objects of each, (n, row_shape...), by name.
 
     Returns:
         Counts by name.

@@ -38,7 +38,7 @@ class Sample(NamedTuple):
         labels: (N,) classes.
         ignored: (M, 4) regions that are no background.
         targets: What the assigner made of them, B = 1.
-        values: (N, *row_shape) of each property by name.
+        values: (N, row_shape...) of each property by name.
     """
 
     path: str

@@ -86,7 +86,7 @@ def compare(
 
     Args:
         found: K detections of B images.
-        values: (B, K, *row_shape) of their properties, by key.
+        values: (B, K, row_shape...) of their properties, by key.
         maps: (B, D, H, W) by name.
         coder: Reads the maps.
 

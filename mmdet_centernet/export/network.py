@@ -65,7 +65,7 @@ class ExportNetwork(nn.Module):
 
         Returns:
             ``Detections``, boxes in pixels of the images; where the head has
-            properties, followed by (B, K, *row_shape) of each.
+            properties, followed by (B, K, row_shape...) of each.
         """
         images = self._pad(self._normalize(images) if self.normalize else images)
         maps = self._maps(images)

@@ -24,12 +24,12 @@ def read_fields(
     """Collect the values of properties over a batch.
 
     Args:
-        batch_gt_instances: One field a property, by its key: (n, *row_shape).
+        batch_gt_instances: One field a property, by its key: (n, row_shape...).
         properties: By name.
         max_objects: Look at the first so many objects of an image only.
 
     Returns:
-        (N, *row_shape) float32 by name.
+        (N, row_shape...) float32 by name.
 
     Raises:
         ValueError: If a field is missing or has another shape.
@@ -91,7 +91,7 @@ def without_labels(
 
     Args:
         properties: By name.
-        values: (N, *row_shape) by name.
+        values: (N, row_shape...) by name.
 
     Returns:
         (N,) bool, or None where no property is required.

@@ -32,7 +32,7 @@ def to_instances(
 
     Args:
         detections: K detections of B images, in pixels of the network input.
-        values: (B, K, *row_shape) values of their properties, by key.
+        values: (B, K, row_shape...) values of their properties, by key.
         properties: The properties, by key.
         metas: Meta information of the images.
         rescale: Go back to the original image; else only take the border off.

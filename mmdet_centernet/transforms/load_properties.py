@@ -91,7 +91,7 @@ def _check_rows(boxes: Tensor, annotated: list, where: str) -> None:
 
 
 def _collect(instances: list[dict], prop: Property, where: str) -> Tensor:
-    """(n, *row_shape) float32 values of the objects of an image."""
+    """(n, row_shape...) float32 values of the objects of an image."""
     values = np.empty((len(instances), *prop.row_shape), np.float32)
     for row, instance in enumerate(instances):
         found = instance.get('properties', {}).get(prop.key)

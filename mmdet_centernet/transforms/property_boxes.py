@@ -46,7 +46,7 @@ class PropertyBoxes(HorizontalBoxes):
         device: See there.
         clone: See there.
         in_mode: See there.
-        values: (n, *row_shape) by the key of the property. Boxes without values have
+        values: (n, row_shape...) by the key of the property. Boxes without values have
             lost them.
         properties: The properties by key.
 

@@ -60,7 +60,7 @@ def draw_properties(
     Args:
         visualizer: Has an image, see ``Visualizer.set_image``.
         boxes: (N, 4).
-        values: (N, *row_shape) by the key of the property; others are not drawn.
+        values: (N, row_shape...) by the key of the property; others are not drawn.
         properties: By name, which the texts say.
         colour: RGB.
         skeleton: Pairs of keypoints.
