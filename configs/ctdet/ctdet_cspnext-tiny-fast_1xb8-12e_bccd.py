@@ -1,0 +1,44 @@
+# The fast recipe with the backbone of RTMDet-tiny, a neck that smooths what it merges,
+# and convolutions that the branches share (docs/fast.md).
+_base_ = './ctdet_r18-fast_1xb8-8e_bccd.py'
+
+# model
+norm_cfg = dict(type='BN')
+model = dict(
+    backbone=dict(
+        _delete_=True,
+        type='CSPNeXt',
+        arch='P5',
+        expand_ratio=0.5,
+        deepen_factor=0.167,
+        widen_factor=0.375,
+        out_indices=(1, 2, 3, 4),
+        channel_attention=True,
+        norm_cfg=norm_cfg,
+        act_cfg=dict(type='SiLU', inplace=True)),
+    neck=dict(
+        in_channels=[48, 96, 192, 384],
+        smooth_convs=1,
+        upsample_cfg=dict(mode='bilinear', align_corners=False)),
+    bbox_head=dict(
+        stacked_convs=3,
+        norm_cfg=norm_cfg,
+        branch_init='dla'))
+
+# schedule
+max_epochs = 12
+optim_wrapper = dict(optimizer=dict(lr=4e-3))
+train_cfg = dict(max_epochs=max_epochs)
+param_scheduler = [
+    dict(
+        type='LinearLR',
+        start_factor=0.001,
+        by_epoch=False,
+        begin=0,
+        end=50),
+    dict(
+        type='CosineAnnealingLR',
+        T_max=max_epochs,
+        eta_min=1e-5,
+        convert_to_iter_based=True),
+]
