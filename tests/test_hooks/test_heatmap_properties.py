@@ -25,7 +25,7 @@ from mmdet_centernet.hooks.heatmap_view import View, network_view, original_view
 
 JOINTS = dict(joints=dict(type='KeypointsProperty', num_points=2))
 POINTS = dict(joint=dict(type='JointPoints', keypoints='joints'))
-NAME = 'ctpose_r18-half-fpn_1xb16-4e_digits-corners'
+NAME = 'ctpose_r18-half-fpn_1xb8-4e_digits-corners'
 
 
 def objects(box, joints, **fields):

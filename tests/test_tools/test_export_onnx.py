@@ -81,7 +81,7 @@ def corners(tmp_path_factory):
     """A config with keypoints, and its weights by the skeleton that they know."""
     folder = tmp_path_factory.mktemp('corners')
     cfg = shrink(
-        load_config('ctpose_r18-half-fpn_1xb16-4e_digits-corners'), folder / 'data'
+        load_config('ctpose_r18-half-fpn_1xb8-4e_digits-corners'), folder / 'data'
     )
     cfg.dump(folder / 'c.py')
     weights = detector_of_properties(cfg).state_dict()

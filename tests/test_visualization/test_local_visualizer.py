@@ -17,7 +17,7 @@ from tiny import load_config, shrink
 
 from mmdet_centernet.visualization import CTDetLocalVisualizer
 
-NAME = 'ctpose_r18-half-fpn_1xb16-4e_digits-corners'
+NAME = 'ctpose_r18-half-fpn_1xb8-4e_digits-corners'
 JOINTS = dict(joints=dict(type='KeypointsProperty', num_points=4))
 AGE = dict(age=dict(type='ScalarProperty', key='ages'))
 SQUARE = [[50.0, 40], [100, 40], [100, 90], [50, 90]]

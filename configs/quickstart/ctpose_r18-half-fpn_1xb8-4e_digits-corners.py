@@ -70,6 +70,16 @@ test_evaluator = val_evaluator
 # model
 model = dict(
     bbox_head=dict(
+        stacked_convs=2,
+        norm_cfg=dict(type='BN'),
         properties=properties,
         point_sets=dict(
-            joint=dict(type='JointPoints', keypoints='keypoints'))))
+            joint=dict(
+                type='JointPoints', keypoints='keypoints', max_distance=0.1))))
+
+# Twice as many steps as the quick start, for the same number of images.
+train_dataloader.update(batch_size=8)
+auto_scale_lr = dict(base_batch_size=8)
+
+# pictures
+visualizer = dict(type='CTDetLocalVisualizer', properties=properties)
