@@ -196,7 +196,7 @@ def other_metadata(draw: Random, folder: Path) -> tuple[Path, str]:
 def other_network(draw: Random, folder: Path) -> tuple[Path, str]:
     """A network that calls its inputs or outputs otherwise."""
     model = onnx.load_from_string(export(0).content)
-    name = draw.choice(['images', *predict_onnx.Detections._fields])
+    name = draw.choice(['images', *predict_onnx.BOX_OUTPUTS])
     for node in model.graph.node:
         for names in (node.input, node.output):
             names[:] = ['other' if one == name else one for one in names]
