@@ -7,8 +7,9 @@ from functools import partial
 import pytest
 import torch
 from mmdet.apis import DetInferencer
-from scripts import MMDET_TOOLS, path_for_mmdets_own, run_python
-from tiny import REPO, tiny_config
+
+from helpers.scripts import MMDET_TOOLS, path_for_mmdets_own, run_python
+from helpers.tiny import REPO, tiny_config
 
 pytestmark = pytest.mark.slow
 

@@ -4,11 +4,11 @@ import re
 import sys
 
 import pytest
-from checkout import copy_checkout, install
-from scripts import run, run_python
-from tiny import REPO
 
 import mmdet_centernet_cli
+from helpers.checkout import copy_checkout, install
+from helpers.scripts import run, run_python
+from helpers.tiny import REPO
 
 COMMANDS = [*mmdet_centernet_cli.SCRIPTS, *mmdet_centernet_cli.MODULES]
 

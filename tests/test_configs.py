@@ -9,11 +9,11 @@ from mmdet.apis import inference_detector
 from mmdet.registry import MODELS, PARAM_SCHEDULERS
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from photos import photograph
-from stock import stock_config
-from tiny import CONFIGS, REPO, config_paths, load_config, shrink
 
 import mmdet_centernet  # noqa: F401
+from helpers.photos import photograph
+from helpers.stock import stock_config
+from helpers.tiny import CONFIGS, REPO, config_paths, load_config, shrink
 
 NAMES = [path.stem for path in config_paths()]
 # Configs that are another one when image and batch are small and one epoch is run.

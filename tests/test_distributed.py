@@ -10,10 +10,10 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from scripts import run_python
-from tiny import REPO, tiny_config
 
 import mmdet_centernet  # noqa: F401
+from helpers.scripts import run_python
+from helpers.tiny import REPO, tiny_config
 
 pytestmark = pytest.mark.slow
 
@@ -63,7 +63,7 @@ def trained(config):
 
 def launch(script, *arguments, **kwargs):
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', 2)
-    command = (REPO / 'tests/gloo.py', REPO / 'tools' / script, *arguments)
+    command = (REPO / 'tests/helpers/gloo.py', REPO / 'tools' / script, *arguments)
     return run_python(
         *torchrun,
         *command,
@@ -133,7 +133,7 @@ def test_finds_what_one_process_finds(config, trained):
 
 def test_a_process_that_dies_ends_the_run(config, tmp_path):
     cfg = Config.fromfile(config)
-    cfg.custom_imports.imports.append('dying')
+    cfg.custom_imports.imports.append('helpers.dying')
     cfg.custom_hooks = [dict(type='DyingHook')]
     cfg.work_dir = str(tmp_path / 'work_dir')
     path = config.parent / 'dying.py'

@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from tiny import REPO
+
+from helpers.tiny import REPO
 
 PAGES = [
     *REPO.glob('*.md'),

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.registry import init_default_scope
-from tool_modules import load_tool
+
+from helpers.tool_modules import load_tool
 
 soak = load_tool('soak.py')
 

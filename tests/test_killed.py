@@ -12,12 +12,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from exported import lively_detector
 from mmengine.config import Config
-from official_networks import our_network
-from scripts import SECONDS, environment, run_python
-from tiny import REPO, tiny_config
 
+from helpers.exported import lively_detector
+from helpers.official_networks import our_network
+from helpers.scripts import SECONDS, environment, run_python
+from helpers.tiny import REPO, tiny_config
 from mmdet_centernet.converters import to_official_state_dict
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
@@ -109,7 +109,7 @@ def test_the_old_file_or_none(name, when, folder, tmp_path):
     target.parent.mkdir(exist_ok=True)
     target.write_bytes(OLD)
     (target.parent / 'dataset.json').write_text('{}')
-    killer = [REPO / 'tests/killing.py', job.size if when == 'half' else when]
+    killer = [REPO / 'tests/helpers/killing.py', job.size if when == 'half' else when]
     done = subprocess.run(
         [sys.executable, *map(str, [*killer, *job.command])],
         env=environment(),

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checkout import copy_checkout, install
-from scripts import path_for_mmdets_own, run
-from tiny import config_paths, load_config, shrink, tiny_config
+
+from helpers.checkout import copy_checkout, install
+from helpers.scripts import path_for_mmdets_own, run
+from helpers.tiny import config_paths, load_config, shrink, tiny_config
 
 pytestmark = [
     pytest.mark.slow,

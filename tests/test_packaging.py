@@ -5,11 +5,11 @@ from email.parser import Parser
 from pathlib import Path
 
 import pytest
-from checkout import copy_checkout, install
-from scripts import run, run_python
-from tiny import REPO
 
 import mmdet_centernet
+from helpers.checkout import copy_checkout, install
+from helpers.scripts import run, run_python
+from helpers.tiny import REPO
 
 pytestmark = pytest.mark.slow
 

@@ -8,10 +8,10 @@ import sys
 import pytest
 import torch
 from mmengine.config import Config
-from scripts import environment, run_python
-from tiny import REPO
-from tool_modules import load_tool
 
+from helpers.scripts import environment, run_python
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 from mmdet_centernet.checkpoint import NAMES_TYPES
 
 pytestmark = pytest.mark.slow

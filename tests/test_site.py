@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from scripts import run
-from tiny import REPO
 
+from helpers.scripts import run
+from helpers.tiny import REPO
 from mmdet_centernet import (
     codecs,
     datasets,

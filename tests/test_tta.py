@@ -10,10 +10,10 @@ from mmcv.transforms import Compose
 from mmdet.registry import MODELS, TRANSFORMS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from scripts import run_python
-from tiny import CONFIGS, IMAGE_SIZE, REPO, config_paths, tiny_config
 
 import mmdet_centernet  # noqa: F401
+from helpers.scripts import run_python
+from helpers.tiny import CONFIGS, IMAGE_SIZE, REPO, config_paths, tiny_config
 from mmdet_centernet.functional.affine import image_matrix
 
 PATHS = [*config_paths(), CONFIGS / '_base_/ctdet_tta.py']

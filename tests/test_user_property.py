@@ -5,13 +5,14 @@ import re
 import numpy as np
 import pytest
 import torch
-from heads import make_head
 from mmdet.registry import TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
-from properties import BOXES, compose, raw_sample
-from tiny import REPO
+
+from helpers.heads import make_head
+from helpers.properties import BOXES, compose, raw_sample
+from helpers.tiny import REPO
 
 PAGE = (REPO / 'docs/properties.md').read_text()
 BLOCKS = re.findall(r'^```python\n(.*?)^```', PAGE, re.DOTALL | re.MULTILINE)

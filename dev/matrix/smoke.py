@@ -41,7 +41,7 @@ def main() -> None:
 def config_in(folder: Path) -> Path:
     """Draw the images and write the config."""
     sys.path.insert(0, str(ROOT / 'tests'))
-    from tiny import tiny_config
+    from helpers.tiny import tiny_config
 
     return tiny_config(folder)
 

@@ -4,8 +4,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdet.models.utils import gaussian_radius as mmdet_gaussian_radius
-from shared_data import golden_cases, load_golden
 
+from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     JointPoints,

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from half import needs_pooling
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdet.models.dense_heads import CenterNetHead
-from shared_data import load_golden
 
+from helpers.half import needs_pooling
+from helpers.shared_data import load_golden
 from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     decode_centers,

@@ -5,14 +5,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from official_pose import (
+
+from helpers.official_pose import (
     NUM_JOINTS,
     golden_decoder_maps,
     golden_heatmap,
     golden_people,
 )
-from shared_data import load_golden
-
+from helpers.shared_data import load_golden
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
 from mmdet_centernet.codecs.joints import (
     JointPeaks,

@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 import torch
-from official_networks import official_shapes
 
+from helpers.official_networks import official_shapes
 from mmdet_centernet.converters import convert_dla_imagenet, convert_official_state_dict
 from mmdet_centernet.models import DLANet
 

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from official_networks import (
+
+from helpers.official_networks import (
     CONFIGS,
     official_shapes,
     official_state_dict,
     our_network,
 )
-
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,

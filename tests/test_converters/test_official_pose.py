@@ -6,11 +6,11 @@ import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from official_networks import golden_input, official_state_dict
-from official_pose import NETWORKS, official_pose_shapes, our_pose_network
-from shared_data import load_golden
-from tool_modules import load_tool
 
+from helpers.official_networks import golden_input, official_state_dict
+from helpers.official_pose import NETWORKS, official_pose_shapes, our_pose_network
+from helpers.shared_data import load_golden
+from helpers.tool_modules import load_tool
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,

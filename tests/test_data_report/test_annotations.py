@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmdet.datasets import CocoDataset, VOCDataset
-from pictures import draw_pictures, write_coco, write_voc
 from PIL import ExifTags, Image
-from shared_data import shared_path
 
+from helpers.pictures import draw_pictures, write_coco, write_voc
+from helpers.shared_data import shared_path
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.dropped import KEPT, count_classes, why_dropped
 from mmdet_centernet.data_report.findings import Fault

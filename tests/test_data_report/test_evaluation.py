@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.registry import TRANSFORMS
-from pictures import draw_pictures, write_coco
 from PIL import Image
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.image_suspicions import suspect_images
 from mmdet_centernet.data_report.images import broken_images, other_sizes

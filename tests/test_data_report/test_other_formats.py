@@ -3,8 +3,8 @@
 import json
 
 import pytest
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.dropped import count_classes
 from mmdet_centernet.data_report.findings import Fault

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
-from tiny import tiny_config
 
+from helpers.tiny import tiny_config
 from mmdet_centernet.data_report.picture import draw_sample
 from mmdet_centernet.data_report.property_counts import (
     count_values,

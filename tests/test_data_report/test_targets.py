@@ -4,8 +4,8 @@ import pytest
 import torch
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
-from tiny import tiny_config
 
+from helpers.tiny import tiny_config
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
 from mmdet_centernet.data_report.picture import (
     DROPPED_COLOUR,

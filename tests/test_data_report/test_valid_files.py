@@ -4,8 +4,8 @@ import json
 
 import pytest
 from mmdet.datasets import CocoDataset, VOCDataset
-from pictures import draw_pictures, write_coco, write_voc
 
+from helpers.pictures import draw_pictures, write_coco, write_voc
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.report import describe
 from mmdet_centernet.data_report.splits import read_splits

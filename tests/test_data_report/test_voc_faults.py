@@ -2,8 +2,8 @@
 
 import pytest
 from mmdet.datasets import VOCDataset
-from pictures import draw_pictures, write_voc
 
+from helpers.pictures import draw_pictures, write_voc
 from mmdet_centernet.data_report.annotations import read_annotations
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.suspicions import suspect_file

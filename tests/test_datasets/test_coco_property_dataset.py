@@ -6,8 +6,8 @@ import torch
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.datasets import CocoPropertyDataset
 from mmdet_centernet.label_names import label_names
 

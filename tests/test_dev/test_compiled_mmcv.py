@@ -7,7 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from tool_modules import load_tool
+
+from helpers.tool_modules import load_tool
 
 compiled_mmcv = load_tool('compiled_mmcv/__main__.py', folder='dev')
 building, wheels, toolchain = (

@@ -8,8 +8,9 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 compiler = load_tool('compiled_mmcv/compiler.py', folder='dev')
 

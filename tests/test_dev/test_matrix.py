@@ -6,8 +6,9 @@ import sys
 from importlib.metadata import version
 
 import pytest
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 matrix = load_tool('matrix/__main__.py', folder='dev')
 smoke = load_tool('matrix/smoke.py', folder='dev')

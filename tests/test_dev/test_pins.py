@@ -4,8 +4,9 @@ import re
 import sys
 
 import pytest
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 setup_env = load_tool('setup_env/__main__.py', folder='dev')
 pins = sys.modules['pins']

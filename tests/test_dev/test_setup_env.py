@@ -7,9 +7,10 @@ import sys
 import zipfile
 
 import pytest
-from scripts import run
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.scripts import run
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 setup_env = load_tool('setup_env/__main__.py', folder='dev')
 preflight = setup_env.preflight

@@ -4,8 +4,9 @@ import subprocess
 import sys
 
 import pytest
-from scripts import environment
-from tiny import REPO
+
+from helpers.scripts import environment
+from helpers.tiny import REPO
 
 pytestmark = pytest.mark.slow
 

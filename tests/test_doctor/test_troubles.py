@@ -12,8 +12,8 @@ import pycocotools.mask
 import pytest
 import torch
 from mmengine.utils import package_utils
-from tiny import CONFIGS
 
+from helpers.tiny import CONFIGS
 from mmdet_centernet.checkpoint import NAMES_TYPES, allow_mmengine_checkpoints
 from mmdet_centernet.doctor import diagnosis, probe, surroundings
 from mmdet_centernet.doctor.causes import GET_TORCH

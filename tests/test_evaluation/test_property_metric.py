@@ -6,12 +6,13 @@ import statistics
 
 import pytest
 import torch
-from measured import CONFIGS, evaluator, make_samples, measure
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
-from scripts import run_python
-from tiny import REPO
+
+from helpers.measured import CONFIGS, evaluator, make_samples, measure
+from helpers.scripts import run_python
+from helpers.tiny import REPO
 
 TRUTH = [[0.0, 0, 40, 40], [100, 0, 140, 40], [200, 0, 240, 40]]
 
@@ -171,7 +172,7 @@ def test_thresholds_are_shares(options):
 @pytest.mark.slow
 def test_two_processes_measure_what_one_does(tmp_path):
     torchrun = ('-m', 'torch.distributed.run', '--standalone', '--nproc-per-node', 2)
-    scripts = (REPO / 'tests/gloo.py', REPO / 'tests/measured.py')
+    scripts = (REPO / 'tests/helpers/gloo.py', REPO / 'tests/helpers/measured.py')
     run_python(*torchrun, *scripts, tmp_path / 'out.json', cwd=tmp_path)
     found = json.loads((tmp_path / 'out.json').read_text())
     assert found == pytest.approx(measure(make_samples()))

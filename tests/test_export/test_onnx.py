@@ -7,7 +7,9 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import (
+from mmdet.utils import get_test_pipeline_cfg
+
+from helpers.exported import (
     HAS_DEFORM_CONV,
     assert_same,
     in_mmdet,
@@ -15,10 +17,8 @@ from exported import (
     lively_detector,
     small_config,
 )
-from mmdet.utils import get_test_pipeline_cfg
-from stock import build_model, stock_config
-from tiny import REPO
-
+from helpers.stock import build_model, stock_config
+from helpers.tiny import REPO
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
 NETWORKS = [

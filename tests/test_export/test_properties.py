@@ -7,17 +7,17 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import (
+from mmdet.registry import TASK_UTILS
+from mmdet.structures import DetDataSample
+from mmdet.utils import get_test_pipeline_cfg
+
+from helpers.exported import (
     assert_same_properties,
     detector_of_properties,
     small_config,
     with_properties,
 )
-from mmdet.registry import TASK_UTILS
-from mmdet.structures import DetDataSample
-from mmdet.utils import get_test_pipeline_cfg
-from properties import CONFIGS
-
+from helpers.properties import CONFIGS
 from mmdet_centernet.codecs import (
     AngleProperty,
     KeypointsProperty,

@@ -4,9 +4,9 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported import in_mmdet, in_onnxruntime, lively_detector, small_config
 from mmdet.utils import get_test_pipeline_cfg
 
+from helpers.exported import in_mmdet, in_onnxruntime, lively_detector, small_config
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
 # Traced on 64 x 64, 256 cells a class.

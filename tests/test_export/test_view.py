@@ -4,8 +4,8 @@ import pytest
 from mmdet.datasets.transforms import LoadAnnotations, Resize
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from tiny import config_paths
 
+from helpers.tiny import config_paths
 from mmdet_centernet.export import describe_pipeline, find_pipeline
 
 LOAD = dict(type='LoadImageFromFile')

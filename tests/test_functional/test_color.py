@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from shared_data import golden_cases, load_golden
 
+from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.functional.color import (
     BLENDS,
     LIGHT_VALUES,

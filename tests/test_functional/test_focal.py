@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from half import AUTOCAST_DTYPES
 from mmdet.models.losses.focal_loss import py_sigmoid_focal_loss
-from shared_data import golden_cases, load_golden
 
+from helpers.half import AUTOCAST_DTYPES
+from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
 
 CLAMP = 1e-4

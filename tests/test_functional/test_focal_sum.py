@@ -3,9 +3,9 @@ import threading
 
 import pytest
 import torch
-from half import AUTOCAST_DTYPES
 from torch import _dynamo
 
+from helpers.half import AUTOCAST_DTYPES
 from mmdet_centernet.functional import focal_sum
 from mmdet_centernet.functional.focal import (
     FocalRule,

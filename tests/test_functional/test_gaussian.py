@@ -5,8 +5,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import load_golden
 
+from helpers.shared_data import load_golden
 from mmdet_centernet.functional.gaussian import (
     count_cells,
     gaussian_cells,

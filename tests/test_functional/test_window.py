@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from shared_data import load_golden
 
+from helpers.shared_data import load_golden
 from mmdet_centernet.functional.window import (
     crop_margin,
     mirror_matrix,

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from heads import make_head
 from mmdet.models import DetDataPreprocessor
 from mmdet.registry import VISBACKENDS
 from mmdet.structures import DetDataSample
@@ -14,9 +13,10 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from mmengine.visualization import BaseVisBackend
-from tiny import load_config, shrink
 from torch import nn
 
+from helpers.heads import make_head
+from helpers.tiny import load_config, shrink
 from mmdet_centernet.hooks import HeatmapVisualizationHook
 from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import (

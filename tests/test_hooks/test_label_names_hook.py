@@ -5,8 +5,8 @@ import torch
 from mmdet.apis import DetInferencer
 from mmengine.config import Config
 from mmengine.runner import Runner
-from tiny import tiny_config
 
+from helpers.tiny import tiny_config
 from mmdet_centernet.checkpoint import NAMES_TYPES
 from mmdet_centernet.export import trained_names
 from mmdet_centernet.hooks.label_names_hook import put_in_order

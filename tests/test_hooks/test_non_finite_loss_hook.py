@@ -9,7 +9,8 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from tiny import tiny_config
+
+from helpers.tiny import tiny_config
 
 
 @pytest.fixture

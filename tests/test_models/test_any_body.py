@@ -3,9 +3,9 @@
 import pytest
 import torch
 from mmdet.testing import demo_mm_inputs
-from stock import build_model, stock_config
 
 import mmdet_centernet  # noqa: F401
+from helpers.stock import build_model, stock_config
 
 BODIES = {
     'resnet50-fpn': ('retinanet/retinanet_r50_fpn_1x_coco.py', 256, 8),

@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from heads import META, instances, loss, make_head, random_maps
 from mmdet.models.losses.iou_loss import giou_loss
 from torch.nn import functional as F
 
+from helpers.heads import META, instances, loss, make_head, random_maps
 from mmdet_centernet.codecs import CenterNetTargetAssigner, surrounding_cells
 
 GIOU = dict(type='GIoULoss', loss_weight=2.0)

@@ -2,8 +2,9 @@
 
 import pytest
 import torch
-from heads import META, instances, loss, make_head, random_maps
 from mmdet.models.dense_heads import CenterNetHead
+
+from helpers.heads import META, instances, loss, make_head, random_maps
 
 
 def test_default_init_is_that_of_stock():

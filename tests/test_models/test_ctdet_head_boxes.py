@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from heads import META, make_head, perfect_maps, random_maps
 from mmcv.transforms import Compose
 from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 from mmengine.config import ConfigDict
+
+from helpers.heads import META, make_head, perfect_maps, random_maps
 
 
 class LetterResize:

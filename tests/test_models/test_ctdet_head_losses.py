@@ -5,12 +5,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from heads import META, instances, loss, make_head, random_maps
 from mmdet.models.dense_heads import CenterNetHead
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
-from shared_data import golden_cases, load_golden
 
+from helpers.heads import META, instances, loss, make_head, random_maps
+from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import (
     CenterTargets,
     Heat,

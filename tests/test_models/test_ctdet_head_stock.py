@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from half import needs_sigmoid
-from heads import META, instances, loss, make_head, random_maps
 from mmdet.models.dense_heads import CenterNetHead
 from mmengine.config import ConfigDict
 
+from helpers.half import needs_sigmoid
+from helpers.heads import META, instances, loss, make_head, random_maps
 from mmdet_centernet.models import CTDetHead
 
 

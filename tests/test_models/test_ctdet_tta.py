@@ -7,7 +7,8 @@ import pytest
 import torch
 from mmdet.models.dense_heads import CenterNetHead
 from mmengine.structures import InstanceData
-from views import (
+
+from helpers.views import (
     Canned,
     assert_same,
     golden_maps,
@@ -17,7 +18,6 @@ from views import (
     run,
     view,
 )
-
 from mmdet_centernet.models import CTDetTTAModel
 
 

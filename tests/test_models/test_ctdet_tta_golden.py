@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from official_merge import golden_scales, slow_merge
-from shared_data import load_golden
-from views import (
+
+from helpers.official_merge import golden_scales, slow_merge
+from helpers.shared_data import load_golden
+from helpers.views import (
     Canned,
     as_rows,
     by_score,
@@ -14,7 +15,6 @@ from views import (
     run,
     view,
 )
-
 from mmdet_centernet.models import CTDetTTAModel
 
 

@@ -7,15 +7,15 @@ from mmdet.models.dense_heads import CenterNetHead
 from mmdet.registry import TRANSFORMS
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from stock import stock_config
-from views import (
+
+from helpers.stock import stock_config
+from helpers.views import (
     assert_same,
     image_view,
     join,
     real_model,
     run,
 )
-
 from mmdet_centernet.models import CTDetTTAModel
 
 

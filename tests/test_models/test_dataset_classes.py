@@ -4,8 +4,8 @@ import pytest
 from mmdet.datasets import CocoDataset
 from mmengine.logging import MessageHub
 from mmengine.runner import Runner
-from tiny import load_config, shrink
 
+from helpers.tiny import load_config, shrink
 from mmdet_centernet.models.dataset_classes import check_classes, training_classes
 
 

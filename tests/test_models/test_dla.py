@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from official_networks import our_network
 from torch import nn
 
+from helpers.official_networks import our_network
 from mmdet_centernet.models import DLANet
 
 CHANNELS = (16, 32, 64, 128, 256, 512)

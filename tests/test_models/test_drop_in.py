@@ -9,9 +9,9 @@ from mmcv.transforms import Compose
 from mmdet.registry import MODELS, TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from shared_data import shared_path
-from stock import build_model, stock_config
 
+from helpers.shared_data import shared_path
+from helpers.stock import build_model, stock_config
 from mmdet_centernet.models import CTDetHead, GaussianFocalLossWithLogits
 
 CONFIGS = [

@@ -2,11 +2,11 @@ import math
 
 import pytest
 import torch
-from half import AUTOCAST_DTYPES, needs_sigmoid
 from mmdet.models.losses import GaussianFocalLoss
 from mmdet.registry import MODELS
 
 import mmdet_centernet  # noqa: F401
+from helpers.half import AUTOCAST_DTYPES, needs_sigmoid
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
 SHAPE = (2, 3, 8, 8)

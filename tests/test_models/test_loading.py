@@ -6,7 +6,8 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.runner import load_checkpoint
-from tiny import load_config
+
+from helpers.tiny import load_config
 
 
 def detector(num_classes=2):

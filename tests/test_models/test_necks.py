@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from mmcv.cnn import build_conv_layer
 from mmcv.ops import ModulatedDeformConv2dPack as DCNv2
 from mmdet.models.necks import CTResNetNeck
-from official_networks import our_network
 from torch import nn
 
+from helpers.official_networks import our_network
 from mmdet_centernet.models import DeconvNeck, DLAUp, TorchDCNv2
 from mmdet_centernet.models.neck_blocks import bilinear_kernel, deconv, fill_bilinear
 

@@ -5,9 +5,9 @@ import logging
 import numpy as np
 import pytest
 import torch
-from official_networks import golden_input, official_state_dict, our_network
-from shared_data import load_golden
 
+from helpers.official_networks import golden_input, official_state_dict, our_network
+from helpers.shared_data import load_golden
 from mmdet_centernet.converters import convert_official_state_dict
 
 BRANCHES = ('hm', 'wh', 'reg')

@@ -5,7 +5,8 @@ import pytest
 import torch
 from mmdet.datasets.transforms import LoadAnnotations
 from mmengine.structures import InstanceData
-from official_pose import (
+
+from helpers.official_pose import (
     IMAGE_WIDTH,
     NUM_JOINTS,
     golden_decoder_maps,
@@ -13,9 +14,8 @@ from official_pose import (
     golden_people,
     golden_predictions,
 )
-from shared_data import load_golden
-from views import Canned, join, run, view
-
+from helpers.shared_data import load_golden
+from helpers.views import Canned, join, run, view
 from mmdet_centernet.codecs import (
     Heat,
     KeypointsProperty,

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.structures import InstanceData
-from official_merge import golden_scales, slow_merge
-from shared_data import load_golden
-from views import (
+
+from helpers.official_merge import golden_scales, slow_merge
+from helpers.shared_data import load_golden
+from helpers.views import (
     as_rows,
     assert_same,
     by_score,
 )
-
 from mmdet_centernet.models.ctdet_tta import TTA_DEFAULTS
 from mmdet_centernet.models.postprocess import merge_scales, refine
 

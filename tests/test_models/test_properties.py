@@ -5,9 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
-from heads import META, instances, make_head
 from mmdet.structures import DetDataSample
 
+from helpers.heads import META, instances, make_head
 from mmdet_centernet.codecs import paint_heatmap
 
 PROPERTIES = dict(

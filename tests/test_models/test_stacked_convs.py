@@ -2,9 +2,9 @@
 
 import pytest
 import torch
-from heads import instances, loss, make_head
 from torch.nn import functional as F
 
+from helpers.heads import instances, loss, make_head
 from mmdet_centernet.models import CTDetHead, FinestFPN
 
 NORM = dict(type='BN')

@@ -2,13 +2,14 @@
 
 import pytest
 import torch
-from exported import small_config
-from heads import instances, loss, make_head
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.registry import init_default_scope
 from torch import nn
+
+from helpers.exported import small_config
+from helpers.heads import instances, loss, make_head
 
 SIDE = 64
 NETWORKS = ('r18', 'r18_dcn', 'dla34', 'hourglass', 'r18_fpn')

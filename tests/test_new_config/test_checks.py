@@ -3,8 +3,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.new_config.checks import check, find_faults
 from mmdet_centernet.new_config.measures import measure
 from mmdet_centernet.new_config.split import Split

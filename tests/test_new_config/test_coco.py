@@ -2,8 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.new_config.coco import find_coco, read_coco
 from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import list_files

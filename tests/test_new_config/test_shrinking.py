@@ -3,8 +3,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-from pictures import Picture, Thing, write_coco
 
+from helpers.pictures import Picture, Thing, write_coco
 from mmdet_centernet.new_config.shrinking import shrink, smaller_size
 from mmdet_centernet.new_config.split import Split
 

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from pictures import draw_pictures, write_coco
 
+from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.evaluation.coco_keypoint_metric import COCO_SIGMAS
 from mmdet_centernet.new_config.explain_pose import describe_keypoints
 from mmdet_centernet.new_config.skeleton import (

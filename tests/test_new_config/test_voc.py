@@ -3,8 +3,8 @@ import shutil
 import numpy as np
 import pytest
 from mmdet.datasets import XMLDataset
-from pictures import Picture, Thing, draw_pictures, write_voc
 
+from helpers.pictures import Picture, Thing, draw_pictures, write_voc
 from mmdet_centernet.new_config.listing import list_files
 from mmdet_centernet.new_config.voc import find_voc, read_voc
 

@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from compiled_mmcv import needs_compiled, our_operators
 from mmcv.ops import deform_conv2d as mmcv_dcn_v1
 from mmcv.ops import modulated_deform_conv2d as mmcv_dcn_v2
 
+from helpers.compiled_mmcv import needs_compiled, our_operators
 from mmdet_centernet_operators import deform_conv as operators
 from mmdet_centernet_operators import kernels
 from mmdet_centernet_operators.deform_conv import Geometry, Inputs, deform_conv2d

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
-from compiled_mmcv import our_operators
 from mmcv.ops import sigmoid_focal_loss
 from mmdet.models.losses.focal_loss import py_focal_loss_with_prob
 from torch.nn.functional import one_hot
+
+from helpers.compiled_mmcv import our_operators
 
 CLASSES = 4
 

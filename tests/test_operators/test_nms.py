@@ -4,12 +4,12 @@ import math
 
 import pytest
 import torch
-from compiled_mmcv import needs_compiled, our_operators
 from hypothesis import given
 from hypothesis import strategies as st
 from mmcv.ops import batched_nms, soft_nms
 from mmcv.ops import nms as mmcv_nms
 
+from helpers.compiled_mmcv import needs_compiled, our_operators
 from mmdet_centernet_operators import nms as operators
 from mmdet_centernet_operators.kernels import torchvision_ops
 from mmdet_centernet_operators.nms import nms

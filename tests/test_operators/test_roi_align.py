@@ -5,9 +5,9 @@ import math
 
 import pytest
 import torch
-from compiled_mmcv import needs_compiled, our_operators
 from mmcv.ops import roi_align as mmcv_roi_align
 
+from helpers.compiled_mmcv import needs_compiled, our_operators
 from mmdet_centernet_operators import roi_align as operators
 from mmdet_centernet_operators.kernels import torchvision_ops
 

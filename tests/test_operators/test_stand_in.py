@@ -10,8 +10,8 @@ import mmcv
 import pytest
 import torch
 from mmcv.ops import carafe
-from scripts import run_python
 
+from helpers.scripts import run_python
 from mmdet_centernet_operators import mmcv_ext, stand_in
 
 COMMAND = ('-m', 'mmdet_centernet_operators')

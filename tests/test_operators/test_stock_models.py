@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from compiled_mmcv import needs_compiled, our_operators
 from mmdet.registry import MODELS
 from mmdet.testing import demo_mm_inputs
 from mmengine.config import Config
 from mmengine.hub import get_config
+
+from helpers.compiled_mmcv import needs_compiled, our_operators
 
 pytestmark = pytest.mark.slow
 

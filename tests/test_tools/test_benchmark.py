@@ -6,9 +6,10 @@ import time
 
 import pytest
 import torch
-from scripts import run_python
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.scripts import run_python
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 TOOL = REPO / 'tools/benchmark.py'
 SMALL = [

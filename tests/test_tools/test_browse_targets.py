@@ -8,9 +8,10 @@ from unittest import mock
 import cv2
 import pytest
 from mmengine.config import Config
-from scripts import run_python
-from tiny import REPO, tiny_config
-from tool_modules import load_tool
+
+from helpers.scripts import run_python
+from helpers.tiny import REPO, tiny_config
+from helpers.tool_modules import load_tool
 
 pytestmark = pytest.mark.slow
 

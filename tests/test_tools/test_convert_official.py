@@ -11,12 +11,12 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer
 from mmengine.registry import init_default_scope
-from official_networks import CONFIGS, official_shapes
-from scripts import run_python
-from shared_data import load_golden
-from tiny import REPO
-from tool_modules import load_tool
 
+from helpers.official_networks import CONFIGS, official_shapes
+from helpers.scripts import run_python
+from helpers.shared_data import load_golden
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 from mmdet_centernet.checkpoint import NAMES_TYPES
 
 SCRIPT = REPO / 'tools/convert_official.py'

@@ -8,17 +8,18 @@ from pathlib import Path
 import onnx
 import pytest
 import torch
-from exported import (
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from helpers.exported import (
     HAS_DEFORM_CONV,
     detector_of_properties,
     lively_detector,
     small_config,
 )
-from mmengine.config import Config
-from mmengine.runner import Runner
-from scripts import run_python
-from tiny import REPO, load_config, shrink, tiny_config
-from tool_modules import load_tool
+from helpers.scripts import run_python
+from helpers.tiny import REPO, load_config, shrink, tiny_config
+from helpers.tool_modules import load_tool
 
 SCRIPT = REPO / 'tools/export_onnx.py'
 

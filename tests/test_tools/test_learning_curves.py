@@ -5,7 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from tool_modules import load_tool
+
+from helpers.tool_modules import load_tool
 
 METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
 

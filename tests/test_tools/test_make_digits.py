@@ -10,8 +10,9 @@ import pytest
 from mmdet.datasets import CocoDataset
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 digits = load_tool('make_digits.py')
 COUNTS = dict(train=30, val=20)

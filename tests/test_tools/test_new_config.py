@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 from onnxruntime import InferenceSession
-from pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
-from scripts import run_python
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
+from helpers.scripts import run_python
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 TOOLS = REPO / 'tools'
 CLASSES = ('square', 'disc')

@@ -12,16 +12,16 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import HAS_DEFORM_CONV, assert_same, lively_detector, small_config
 from mmdet.apis import inference_detector
 from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from pycocotools.coco import COCO
-from shared_data import shared_path
-from tiny import REPO, tiny_config
-from tool_modules import load_tool
 
+from helpers.exported import HAS_DEFORM_CONV, assert_same, lively_detector, small_config
+from helpers.shared_data import shared_path
+from helpers.tiny import REPO, tiny_config
+from helpers.tool_modules import load_tool
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
 SCRIPT = REPO / 'tools/predict_onnx.py'

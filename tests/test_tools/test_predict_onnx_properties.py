@@ -7,21 +7,21 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from exported import (
+from mmdet.apis import inference_detector
+from mmdet.registry import TASK_UTILS
+from mmdet.utils import get_test_pipeline_cfg
+from mmengine.config import Config
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from helpers.exported import (
     assert_same_properties,
     detector_of_properties,
     small_config,
     with_properties,
 )
-from mmdet.apis import inference_detector
-from mmdet.registry import TASK_UTILS
-from mmdet.utils import get_test_pipeline_cfg
-from mmengine.config import Config
-from properties import CONFIGS
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
-from tool_modules import load_tool
-
+from helpers.properties import CONFIGS
+from helpers.tool_modules import load_tool
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
 LOAD = dict(type='LoadImageFromFile')

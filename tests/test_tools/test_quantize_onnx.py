@@ -4,15 +4,15 @@ import cv2
 import numpy as np
 import onnx
 import pytest
-from exported import detector_of_properties, lively_detector, with_properties
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
-from photos import photograph
-from properties import CONFIGS
-from scripts import run_python
-from tiny import REPO, tiny_config
-from tool_modules import load_tool
 
+from helpers.exported import detector_of_properties, lively_detector, with_properties
+from helpers.photos import photograph
+from helpers.properties import CONFIGS
+from helpers.scripts import run_python
+from helpers.tiny import REPO, tiny_config
+from helpers.tool_modules import load_tool
 from mmdet_centernet.export import describe_pipeline, export_onnx
 
 SCRIPT = REPO / 'tools/quantize_onnx.py'

@@ -2,8 +2,9 @@ import json
 import subprocess
 
 import pytest
-from tiny import REPO
-from tool_modules import load_tool
+
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
 
 quickstart = load_tool('quickstart.py')
 

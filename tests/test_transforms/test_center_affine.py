@@ -7,9 +7,9 @@ from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmengine.dataset import worker_init_fn
-from properties import CONFIGS, load, raw_sample
 from torch.utils.data import DataLoader, Dataset
 
+from helpers.properties import CONFIGS, load, raw_sample
 from mmdet_centernet.functional.affine import image_matrix, map_boxes
 from mmdet_centernet.transforms import CenterAffine, RandomCenterAffine
 from mmdet_centernet.transforms.center_affine import View

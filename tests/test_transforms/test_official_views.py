@@ -8,9 +8,9 @@ import torch
 from mmdet.models import DetDataPreprocessor
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
-from official_pixels import assert_picture, assert_tensor
-from shared_data import golden_cases, load_golden
 
+from helpers.official_pixels import assert_picture, assert_tensor
+from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
 from mmdet_centernet.functional.color import ColorDraws, change_colors
 from mmdet_centernet.functional.window import mirror_matrix

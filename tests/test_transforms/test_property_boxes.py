@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
-from properties import CONFIGS, assert_moved, load
 
+from helpers.properties import CONFIGS, assert_moved, load
 from mmdet_centernet.codecs.property_configs import (
     build_properties,
     properties_by_key,

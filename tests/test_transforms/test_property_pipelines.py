@@ -10,7 +10,8 @@ from mmdet.datasets.transforms import Albu
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
-from properties import (
+
+from helpers.properties import (
     BOXES,
     CONFIGS,
     SHAPE,

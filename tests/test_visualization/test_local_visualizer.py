@@ -7,14 +7,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from exported import detector_of_properties
 from mmdet.apis import DetInferencer
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
-from tiny import load_config, shrink
 
+from helpers.exported import detector_of_properties
+from helpers.tiny import load_config, shrink
 from mmdet_centernet.visualization import CTDetLocalVisualizer
 
 NAME = 'ctpose_r18-half-fpn_1xb8-4e_digits-corners'

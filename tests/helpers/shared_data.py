@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-SHARED = Path(__file__).parents[2] / 'shared'
+SHARED = Path(__file__).parents[3] / 'shared'
 
 
 def shared_path(name):

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import mmdet
-from tiny import REPO
 
+from helpers.tiny import REPO
 from mmdet_centernet_operators.stand_in import mmcv_folder
 
 MMDET_TOOLS = Path(mmdet.__file__).parent / '.mim/tools'

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
-from shared_data import load_golden
-from tiny import load_config
+
+from helpers.shared_data import load_golden
+from helpers.tiny import load_config
 
 GAIN = 1.6
 DEFORMED_GAIN = 6.0

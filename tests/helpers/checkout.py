@@ -3,8 +3,8 @@
 import shutil
 import sys
 
-from scripts import run
-from tiny import REPO
+from helpers.scripts import run
+from helpers.tiny import REPO
 
 BUILD_INPUTS = (
     'setup.py',

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
-from pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
 
+from helpers.pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
 from mmdet_centernet.codecs.property_configs import properties_by_key
 
-REPO = Path(__file__).parents[1]
+REPO = Path(__file__).parents[2]
 CONFIGS = REPO / 'configs'
 
 

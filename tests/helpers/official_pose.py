@@ -4,9 +4,10 @@ import numpy as np
 import torch
 from mmdet.registry import MODELS
 from mmengine.registry import init_default_scope
-from official_networks import official_shapes
-from shared_data import load_golden
-from tiny import load_config
+
+from helpers.official_networks import official_shapes
+from helpers.shared_data import load_golden
+from helpers.tiny import load_config
 
 NUM_JOINTS = 17
 CONFIGS = dict(

@@ -1,7 +1,8 @@
 """The official way to merge scales, as a slow loop."""
 
 import numpy as np
-from views import by_score
+
+from helpers.views import by_score
 
 
 def slow_soft_nms(rows, *, leave_stale, sigma=0.5, floor=0.001):

@@ -5,9 +5,10 @@ from collections import defaultdict
 
 import cv2
 import numpy as np
-from pictures import IMAGE_SIZE, Picture, Thing
-from shared_data import shared_path
-from tool_modules import load_tool
+
+from helpers.pictures import IMAGE_SIZE, Picture, Thing
+from helpers.shared_data import shared_path
+from helpers.tool_modules import load_tool
 
 NUM_PHOTOS = 4
 # Two with crowds, one of them upright; one of half the size; one without objects.

@@ -1,16 +1,16 @@
 """Detectors to export: networks of shipped configs with lively weights."""
 
 import onnxruntime
-import properties
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.registry import init_default_scope
 from mmengine.utils import digit_version
-from tiny import load_config
 from torch import nn
 from torch.nn import functional as F
 
+from helpers import properties
+from helpers.tiny import load_config
 from mmdet_centernet.codecs import Detections
 from mmdet_centernet.models import CTDetTTAModel
 

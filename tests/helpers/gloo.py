@@ -1,4 +1,4 @@
-"""Runs a script in a process group of CPUs: `torchrun tests/gloo.py SCRIPT ARGUMENTS`.
+"""Runs a script in a process group of CPUs: `torchrun gloo.py SCRIPT ARGUMENTS`.
 
 mmengine's launcher selects a GPU before it makes a process group, and makes none where
 there is one already. So on machines without a GPU the group has to be there first.

@@ -3,7 +3,7 @@
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
-from tiny import REPO
+from helpers.tiny import REPO
 
 
 def load_tool(path, folder='tools'):

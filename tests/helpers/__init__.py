@@ -1,0 +1,1 @@
+"""What tests share: small models, data, oracles and ways to run commands."""
