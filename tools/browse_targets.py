@@ -25,8 +25,6 @@ from mmdet_centernet.data_report.annotation_file import Annotations
 from mmdet_centernet.data_report.dropped import count_classes
 from mmdet_centernet.data_report.evaluators import suspect_evaluators
 from mmdet_centernet.data_report.findings import Fault, some
-from mmdet_centernet.data_report.picture import draw_sample
-from mmdet_centernet.data_report.plot import plot_summary
 from mmdet_centernet.data_report.report import (
     describe,
     describe_targets,
@@ -35,7 +33,6 @@ from mmdet_centernet.data_report.report import (
 )
 from mmdet_centernet.data_report.samples import (
     OtherHead,
-    Sample,
     TrainingData,
     Unseen,
 )
@@ -47,6 +44,8 @@ from mmdet_centernet.data_report.statistics import (
 )
 from mmdet_centernet.files import write_bytes, write_figure, write_picture
 from mmdet_centernet.reason import reason
+from mmdet_centernet.visualization.draw_targets import TrainingSample, draw_targets
+from mmdet_centernet.visualization.plot_summary import plot_summary
 
 import numpy as np
 from mmdet.visualization import DetLocalVisualizer
@@ -178,8 +177,8 @@ def browse(
 
 
 def keep_apart(
-    samples: Iterator[Sample | Unseen], unseen: list[Unseen]
-) -> Iterator[Sample]:
+    samples: Iterator[TrainingSample | Unseen], unseen: list[Unseen]
+) -> Iterator[TrainingSample]:
     """Hands on samples, and collects images that there is no sample of."""
     for sample in samples:
         if isinstance(sample, Unseen):
@@ -189,8 +188,8 @@ def keep_apart(
 
 
 def keep_values(
-    samples: Iterator[Sample], values: list[Mapping[str, np.ndarray]]
-) -> Iterator[Sample]:
+    samples: Iterator[TrainingSample], values: list[Mapping[str, np.ndarray]]
+) -> Iterator[TrainingSample]:
     """Hands on samples, and collects the properties of their objects."""
     for sample in samples:
         values.append(sample.values)
@@ -199,7 +198,7 @@ def keep_values(
 
 def draw(
     data: TrainingData,
-    samples: Iterator[Sample],
+    samples: Iterator[TrainingSample],
     out: Path,
     args: argparse.Namespace,
     undrawn: list[Unseen],
@@ -210,7 +209,7 @@ def draw(
         if number < args.pictures:
             name = f'{number:03}_{Path(sample.path).stem[:LETTERS]}'
             try:
-                picture = draw_sample(
+                picture = draw_targets(
                     visualizer,
                     sample,
                     data.names,
@@ -257,7 +256,14 @@ def plot(
         return []
     classes = total_classes(data.names, splits.files['train'])
     try:
-        write_figure(out / 'summary.png', plot_summary(statistics, classes))
+        figure = plot_summary(
+            statistics.num_objects,
+            statistics.sizes,
+            statistics.shares_peak,
+            statistics.cells,
+            classes,
+        )
+        write_figure(out / 'summary.png', figure)
     except Exception as error:  # matplotlib's, of names that no font has
         return [f'summary.png was not drawn: {reason(error)}']
     return []

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from mmdet.registry import DATASETS, MODELS
 from mmdet.structures.bbox import get_box_tensor
@@ -14,41 +12,19 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MessageHub
 from mmengine.model import ImgDataPreprocessor
-from torch import Tensor
 
-from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.config_types import type_name
-from mmdet_centernet.hooks.heatmap_view import recover_image
+from mmdet_centernet.data_report.statistics import sharing
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detector_cfg
 from mmdet_centernet.models.object_fields import read_fields
 from mmdet_centernet.reason import reason
+from mmdet_centernet.visualization.draw_targets import TrainingSample
+from mmdet_centernet.visualization.image_space import recover_image
 
 SUPERVISED = 'sup'
 """What mmdet's semi-supervised pipelines call the branch that has boxes."""
-
-
-class Sample(NamedTuple):
-    """One image on its way into the network.
-
-    Attributes:
-        path: The file it was made of.
-        image: (height, width, 3) uint8, RGB: augmented and padded.
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of ``image``.
-        labels: (N,) classes.
-        ignored: (M, 4) regions that are no background.
-        targets: What the assigner made of them, B = 1.
-        values: (N, row_shape...) of each property by name.
-    """
-
-    path: str
-    image: np.ndarray
-    boxes: Tensor
-    labels: Tensor
-    ignored: Tensor
-    targets: CenterTargets
-    values: Mapping[str, np.ndarray] = MappingProxyType({})
 
 
 class Unseen(NamedTuple):
@@ -98,7 +74,7 @@ class TrainingData:
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | Unseen]:
+    def samples(self, indices: Sequence[int]) -> Iterator[TrainingSample | Unseen]:
         """Send images through the pipeline, with its chances."""
         for step, index in enumerate(indices):
             # Some batch augmentations ask for the iteration, as a runner counts it.
@@ -111,7 +87,7 @@ class TrainingData:
                 yield Unseen(self._path(int(index)), reason(error))
 
     @torch.no_grad()
-    def _sample(self, data: dict) -> Sample:
+    def _sample(self, data: dict) -> TrainingSample:
         batch = dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
         batch = self.preprocessor(batch, True)
         pixels, sample = batch['inputs'][0], batch['data_samples'][0]
@@ -127,13 +103,14 @@ class TrainingData:
         )
         count = len(targets.valid)  # the assigner may look at the first boxes only
         values = read_fields([truth], self.head.properties, count)
-        return Sample(
+        return TrainingSample(
             str(sample.get('img_path', 'image')),
             recover_image(pixels, self.preprocessor),
             boxes[:count],
             truth.labels[:count],
             regions,
             targets,
+            sharing(targets, same_class=False),
             {name: value.numpy() for name, value in values.items()},
         )
 

@@ -9,7 +9,6 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
 
 from helpers.tiny import tiny_config
-from mmdet_centernet.data_report.picture import draw_sample
 from mmdet_centernet.data_report.property_counts import (
     count_values,
     describe_values,
@@ -18,6 +17,7 @@ from mmdet_centernet.data_report.property_counts import (
 from mmdet_centernet.data_report.report import describe_targets
 from mmdet_centernet.data_report.samples import TrainingData, Unseen
 from mmdet_centernet.data_report.statistics import collect, suspect_targets
+from mmdet_centernet.visualization.draw_targets import draw_targets
 
 PROPERTIES = dict(
     angle=dict(type='AngleProperty', key='angles'),
@@ -119,8 +119,8 @@ def test_properties_are_drawn_on_the_left(config):
     visualizer = DetLocalVisualizer()
 
     def draw(properties):
-        picture = draw_sample(visualizer, sample, data.names, 4, properties).astype(int)
-        return picture[:, :384], picture[:, 384:]
+        image = draw_targets(visualizer, sample, data.names, 4, properties).astype(int)
+        return image[:, :384], image[:, 384:]
 
     without, with_properties = draw({}), draw(data.head.properties)
     np.testing.assert_array_equal(without[1], with_properties[1])

@@ -103,5 +103,5 @@ def test_what_has_no_config_keeps_its_names_and_is_said(tmp_path):
     runner.call_hook('before_run')
     assert runner.visualizer.dataset_meta['classes'] == COUNTED[::-1]
     (text,) = (path.read_text() for path in (tmp_path / 'run').rglob('*.log'))
-    assert 'classes of the test data keep the order of metainfo' in text
+    assert 'cannot read the label order of the test data' in text
     assert 'annotations.json' in text
