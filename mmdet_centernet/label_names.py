@@ -84,11 +84,11 @@ def class_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
     Args:
         dataset_cfg: Config of a dataset that reads a file; the file is not read.
     """
-    return classes_of(_build(dataset_cfg))
+    return classes_of(lazy_dataset(dataset_cfg))
 
 
-def _build(cfg: Mapping[str, Any]) -> Any:
-    """The dataset, without its data."""
+def lazy_dataset(cfg: Mapping[str, Any]) -> Any:
+    """Builds a dataset without loading its data."""
     return DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
 
 
@@ -100,7 +100,7 @@ def classes_of(dataset: Any) -> tuple[str, ...]:
 
 def _numbered(cfg: Mapping[str, Any]) -> tuple[str, ...]:
     """The names that a dataset which reads one file gives a label."""
-    dataset = _build(cfg)
+    dataset = lazy_dataset(cfg)
     if _numbers_by_file(dataset):
         return tuple(_numbered_categories(dataset))
     return classes_of(dataset)

@@ -4,9 +4,9 @@ import torch
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner
 from mmdet_centernet.data_report.statistics import (
+    check_targets,
     collect,
-    sharing,
-    suspect_targets,
+    shares_cell,
 )
 
 STRIDE = 4
@@ -29,14 +29,14 @@ def make_targets(boxes, labels=None, cells=32, **assigner):
 
 def test_collisions_are_told_apart_by_class():
     targets = make_targets([ALONE, TWIN, OTHER_TWIN, TWIN], [0, 1, 1, 2])
-    assert sharing(targets, same_class=True).tolist() == [False, True, True, False]
-    assert sharing(targets, same_class=False).tolist() == [False, True, True, True]
+    assert shares_cell(targets, same_class=True).tolist() == [False, True, True, False]
+    assert shares_cell(targets, same_class=False).tolist() == [False, True, True, True]
 
 
 def test_dropped_boxes_share_no_cell():
     """They are kept as rows whose centre is the first cell."""
     targets = make_targets([(0, 0, 3, 3), FLAT, FLAT])
-    assert not sharing(targets, same_class=False).any()
+    assert not shares_cell(targets, same_class=False).any()
 
 
 def slow_count(boxes, labels):
@@ -75,31 +75,31 @@ def test_dropped_and_clipped_boxes_are_counted_apart():
     assert statistics.num_objects.tolist() == [1]
     assert (statistics.num_dropped, statistics.num_clipped) == (2, 1)
     assert (
-        '2 boxes that leave the pipeline are not finite'
-        in (suspect_targets(statistics)[0])
+        '2 boxes are not finite, have no area or lie outside the map after the'
+        in (check_targets(statistics)[0])
     )
 
 
 def test_an_input_that_is_too_small_is_warned_of():
     widths = np.linspace(1, 20, 40)
     boxes = np.array([(6 * i, 4, 6 * i + w, 60) for i, w in enumerate(widths)])
-    (text,) = suspect_targets(collect([make_targets(boxes.tolist(), cells=80)]))
+    (text,) = check_targets(collect([make_targets(boxes.tolist(), cells=80)]))
     assert text.startswith('17.5% of the objects are thinner than a cell')
     # In an input larger by what it says, 5 % are left.
     factor = float(text.split(' times')[0].split()[-1])
     larger = collect([make_targets((factor * boxes).tolist(), cells=200)])
     assert larger.thin.mean() == pytest.approx(0.05, abs=0.03)
-    assert suspect_targets(larger) == []
+    assert check_targets(larger) == []
 
 
 def test_collisions_are_warned_of():
-    (text,) = suspect_targets(collect([make_targets([ALONE, TWIN, OTHER_TWIN])]))
+    (text,) = check_targets(collect([make_targets([ALONE, TWIN, OTHER_TWIN])]))
     assert text.startswith('66.7% of the objects share a cell')
-    assert suspect_targets(collect([make_targets([ALONE, TWIN])])) == []
+    assert check_targets(collect([make_targets([ALONE, TWIN])])) == []
 
 
 def test_a_dataset_without_objects_is_warned_of():
-    (text,) = suspect_targets(collect([make_targets([])]))
+    (text,) = check_targets(collect([make_targets([])]))
     assert 'no image has an object' in text
     with pytest.raises(ValueError, match='no image to count'):
         collect([])

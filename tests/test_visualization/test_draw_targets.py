@@ -3,7 +3,7 @@ import torch
 from mmdet.visualization import DetLocalVisualizer
 
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
-from mmdet_centernet.data_report.statistics import collect, sharing
+from mmdet_centernet.data_report.statistics import collect, shares_cell
 from mmdet_centernet.visualization.draw_targets import (
     DROPPED_COLOR,
     SHARED_CELL_COLOR,
@@ -49,7 +49,7 @@ def test_each_kind_has_its_color():
     targets = make_targets(boxes.tolist(), labels.tolist())
     regions = torch.tensor([[70.0, 70.0, 90.0, 90.0]])
     image = np.zeros((128, 128, 3), np.uint8)
-    shared = sharing(targets, same_class=False)
+    shared = shares_cell(targets, same_class=False)
     sample = TrainingSample('a.png', image, boxes, labels, regions, targets, shared)
     drawn = draw_targets(DetLocalVisualizer(), sample, ('a', 'b', 'c'), STRIDE)
     left = drawn[24:, :384].astype(int)
