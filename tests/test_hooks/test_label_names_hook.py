@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from helpers.tiny import tiny_config
-from mmdet_centernet.checkpoint import NAMES_TYPES
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 from mmdet_centernet.export import trained_names
 from mmdet_centernet.hooks.label_names_hook import put_in_order
 
@@ -47,7 +47,7 @@ def make_config(folder, *, named=True):
 
 
 def classes_in(checkpoint):
-    loaded = torch.load(checkpoint, weights_only=NAMES_TYPES)
+    loaded = torch.load(checkpoint, weights_only=HAS_SAFE_GLOBALS)
     return loaded['meta']['dataset_meta']['classes']
 
 
