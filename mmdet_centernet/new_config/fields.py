@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmdet_centernet.data_report.coco_entries import FIELDS, double_ids, wrong_field
+from mmdet_centernet.data_report.coco import FIELDS, check_entry, duplicate_ids
 from mmdet_centernet.data_report.findings import Problem, sum_up
 
 COUNTED = ('area', 'iscrowd')
@@ -25,11 +25,15 @@ def field_faults(content: Mapping[str, Any]) -> list[str]:
         Problem(part + wrong[0], f'{part}[{number}]', wrong[1])
         for part, fields in FIELDS.items()
         for number, entry in enumerate(content[part])
-        if (wrong := wrong_field(entry, [f for f in fields if f not in COUNTED]))
+        if (wrong := check_entry(entry, [f for f in fields if f not in COUNTED]))
     ]
     if problems:
         return sum_up(problems)
-    return [*double_ids(content), *_strays(content), *_lacking(content['annotations'])]
+    return [
+        *duplicate_ids(content),
+        *_strays(content),
+        *_lacking(content['annotations']),
+    ]
 
 
 def _strays(content: Mapping[str, Any]) -> list[str]:

@@ -128,7 +128,7 @@ def test_two_files_of_one_split(data, names, said):
     ('part', 'change', 'said'),
     [
         ('images', dict(width=None), r'images\[0\] has the width None'),
-        ('images', dict(id=1), 'ids of images are there more than once'),
+        ('images', dict(id=1), 'ids of images occur more than once'),
         ('annotations', dict(image_id=99), 'image_id that the list of images lacks'),
         ('annotations', dict(category_id=2), 'category_id that the list of categories'),
         ('annotations', dict(bbox=[1, 2, 3]), r'x, y, width, height'),

@@ -1,4 +1,4 @@
-"""What does mmdet read of an xml file, and where does it stumble?"""
+"""Reads an XML file of a VOC dataset and finds what mmdet cannot read."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from mmdet_centernet.reason import reason
 UNKNOWN = float('nan')
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 OTHER_SHAPES = ('polygon', 'robndbox')
+"""Elements of annotation tools that mmdet ignores."""
 
-Text = tuple[str, str]
-"""The kind of a fault, and what it is."""
+KindAndText = tuple[str, str]
+"""Kind and text of a problem, see ``findings.Problem``."""
 
 
 class Object(NamedTuple):
-    """What a file says about an object.
+    """An object of an XML file.
 
     Attributes:
-        name: Its class.
-        box: x1, y1, x2, y2 in whole pixels, counted from 1; NaN where mmdet does not
-            look.
+        name: Class name.
+        box: x1, y1, x2, y2 in whole pixels, counted from 1; NaN if missing.
         is_difficult: Whether it is ignored.
     """
 
@@ -36,81 +36,81 @@ class Object(NamedTuple):
 
 
 class XmlFile(NamedTuple):
-    """What a file says about an image.
+    """The contents of an XML file.
 
     Attributes:
-        size: Width and height; NaN where neither the file nor the image says it.
-        objects: In the order of the file.
-        faults: Where mmdet stumbles.
-        doubts: What it reads, but wrongly.
+        size: Width and height; NaN if neither the file nor the image gives it.
+        objects: Objects in the order of the file.
+        faults: Problems that make mmdet fail.
+        warnings: Values that mmdet reads but that are wrong.
     """
 
     size: tuple[float, float]
     objects: tuple[Object, ...] = ()
-    faults: tuple[Text, ...] = ()
-    doubts: tuple[Text, ...] = ()
+    faults: tuple[KindAndText, ...] = ()
+    warnings: tuple[KindAndText, ...] = ()
 
     @property
     def is_readable(self) -> bool:
-        """Whether mmdet gets to its end."""
+        """Whether mmdet can read the file."""
         return not self.faults
 
 
 def read_file(dataset: XMLDataset, name: str, image: str, xml: str) -> XmlFile:
-    """Read an xml file, and ask mmdet whether it could.
+    """Reads an XML file and lets mmdet parse it.
 
     Args:
-        dataset: Knows the classes; mmdet does not look at boxes of others.
-        name: The image in the list of images.
+        dataset: Lazy dataset; mmdet ignores boxes of other classes than its own.
+        name: Image name in the image list.
         image: Path of the image.
         xml: Path of the file.
     """
-    size = _known_size(image)
+    size = _image_size(image)
     try:
-        root = ElementTree.fromstring(get(xml, backend_args=dataset.backend_args))  # noqa: S314, as mmdet reads it: expat limits entities, and loads none
+        root = ElementTree.fromstring(get(xml, backend_args=dataset.backend_args))  # noqa: S314, as in mmdet; expat limits entities and loads none
     except FileNotFoundError:
         return XmlFile(size, faults=(('missing', _missing(name)),))
-    except Exception as error:  # expat's, of the encoding, of the file system
+    except Exception as error:  # of expat, of decoding, of the file system
         return XmlFile(size, faults=(('xml', f'is no XML: {reason(error)}'),))
-    faults = tuple(_faults(root, dataset)) or tuple(_stumbles(dataset, name, xml))
+    faults = tuple(_faults(root, dataset)) or tuple(_mmdet_fault(dataset, name, xml))
     objects = tuple(_object(node) for node in root.findall('object'))
-    written = _written_size(root)
-    if written is None:
+    annotated = _annotated_size(root)
+    if annotated is None:
         return XmlFile(size, objects, faults)
-    if min(written) > 0:
-        return XmlFile(written, objects, faults)
-    return XmlFile(size, objects, faults, (('size', _no_size(written, size)),))
+    if min(annotated) > 0:
+        return XmlFile(annotated, objects, faults)
+    return XmlFile(size, objects, faults, (('size', _empty_size(annotated, size)),))
 
 
-def _faults(root: ElementTree.Element, dataset: XMLDataset) -> Iterator[Text]:
-    yield from _wrong_size(root)
+def _faults(root: ElementTree.Element, dataset: XMLDataset) -> Iterator[KindAndText]:
+    yield from _size_faults(root)
     for node in root.findall('object'):
-        yield from _wrong(node, dataset)
+        yield from _object_faults(node, dataset)
 
 
-def _known_size(image: str) -> tuple[float, float]:
+def _image_size(image: str) -> tuple[float, float]:
     try:
         return upright_size(image)
-    except Exception:  # it is named where images are looked at
+    except Exception:  # check_images reports it
         return UNKNOWN, UNKNOWN
 
 
 def _missing(name: str) -> str:
-    return f'is missing; the list of images has {name!r}, a name without its suffix'
+    return f'is missing; the image list has {name!r} and needs names without suffix'
 
 
-def _no_size(written: tuple[int, int], known: tuple[float, float]) -> str:
-    # NaN is not equal to itself.
-    right = f' ({known[0]} x {known[1]})' if known == known else ''
+def _empty_size(annotated: tuple[int, int], size: tuple[float, float]) -> str:
+    is_known = size == size  # NaN is not equal to itself
+    correct = f' ({size[0]} x {size[1]})' if is_known else ''
     return (
-        f'gives the image {written[0]} x {written[1]} pixels. Settings such as '
-        'filter_cfg.min_size leave it out of training: write the true width and '
-        f'height{right}'
+        f'gives the image a size of {annotated[0]} x {annotated[1]} pixels, so '
+        'filter_cfg.min_size removes it from training: write the true width and '
+        f'height{correct}'
     )
 
 
-def _wrong_size(root: ElementTree.Element) -> Iterator[Text]:
-    """Where there is no size, mmdet looks at the image."""
+def _size_faults(root: ElementTree.Element) -> Iterator[KindAndText]:
+    """Checks the size element; without one, mmdet reads the image."""
     node = root.find('size')
     for side in () if node is None else ('width', 'height'):
         text = node.findtext(side)  # type: ignore[union-attr]
@@ -120,7 +120,7 @@ def _wrong_size(root: ElementTree.Element) -> Iterator[Text]:
             yield side, f'has the {side} {text!r}; it has to be a whole number'
 
 
-def _written_size(root: ElementTree.Element) -> tuple[int, int] | None:
+def _annotated_size(root: ElementTree.Element) -> tuple[int, int] | None:
     texts = [root.findtext(f'size/{side}', '') for side in ('width', 'height')]
     if not all(map(_is_whole, texts)):
         return None
@@ -128,8 +128,10 @@ def _written_size(root: ElementTree.Element) -> tuple[int, int] | None:
     return width, height
 
 
-def _wrong(node: ElementTree.Element, dataset: XMLDataset) -> Iterator[Text]:
-    """What is wrong with an object; of other classes mmdet reads the name alone."""
+def _object_faults(
+    node: ElementTree.Element, dataset: XMLDataset
+) -> Iterator[KindAndText]:
+    """Checks an object; of other classes mmdet reads only the name."""
     name = node.findtext('name')
     if name is None:
         yield 'name', 'has an object without name'
@@ -138,15 +140,15 @@ def _wrong(node: ElementTree.Element, dataset: XMLDataset) -> Iterator[Text]:
         if not _is_whole(difficult):
             text = f'has a {name} with difficult {difficult!r}; it has to be 0 or 1'
             yield 'difficult', text
-        yield from _wrong_corners(node, name)
+        yield from _box_faults(node, name)
 
 
-def _wrong_corners(node: ElementTree.Element, name: str) -> Iterator[Text]:
+def _box_faults(node: ElementTree.Element, name: str) -> Iterator[KindAndText]:
     box = node.find('bndbox')
     if box is None:
         others = [shape for shape in OTHER_SHAPES if node.find(shape) is not None]
         shape = f' but a {others[0]}' if others else ''
-        yield 'box', f'has a {name} without bndbox{shape}: mmdet wants the bndbox'
+        yield 'box', f'has a {name} without bndbox{shape}: mmdet needs the bndbox'
         return
     for corner in CORNERS:
         text = box.findtext(corner)
@@ -168,8 +170,8 @@ def _object(node: ElementTree.Element) -> Object:
     )
 
 
-def _stumbles(dataset: XMLDataset, name: str, xml: str) -> Iterator[Text]:
-    """What else mmdet stumbles at; a missing image is named with the images."""
+def _mmdet_fault(dataset: XMLDataset, name: str, xml: str) -> Iterator[KindAndText]:
+    """Lets mmdet parse the file; check_images reports missing images."""
     file_name = f'{dataset.img_subdir}/{name}.jpg'
     info = dict(img_id=name, file_name=file_name, xml_path=xml)
     try:
@@ -189,7 +191,7 @@ def _is_whole(text: str) -> bool:
 
 
 def _whole_part(text: str) -> int | None:
-    """What mmdet makes of a coordinate; None where it stumbles."""
+    """Converts a coordinate as mmdet does; None if mmdet fails."""
     try:
         return int(float(text))
     except (ValueError, OverflowError):

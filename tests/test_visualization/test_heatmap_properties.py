@@ -1,4 +1,4 @@
-"""Properties of objects, and heat of other points than centres, in the pictures."""
+"""Visualization of properties and of the heatmaps of further point sets."""
 
 import cv2
 import numpy as np
@@ -15,13 +15,17 @@ from mmengine.visualization import BaseVisBackend
 from helpers.heads import make_head
 from helpers.tiny import load_config, shrink
 from mmdet_centernet.codecs import KeypointsProperty, ScalarProperty
-from mmdet_centernet.hooks.heatmap_picture import (
-    CAPTION_HEIGHT,
-    FOUND_COLOUR,
-    TRUTH_COLOUR,
-    draw_view,
+from mmdet_centernet.visualization.draw_heatmaps import draw_heatmaps
+from mmdet_centernet.visualization.heatmap_figure import (
+    HeatmapFigure,
+    figure_of_file,
+    figure_of_input,
 )
-from mmdet_centernet.hooks.heatmap_view import View, network_view, original_view
+from mmdet_centernet.visualization.primitives import (
+    CAPTION_HEIGHT,
+    DETECTION_COLOR,
+    GROUND_TRUTH_COLOR,
+)
 
 JOINTS = dict(joints=dict(type='KeypointsProperty', num_points=2))
 POINTS = dict(joint=dict(type='JointPoints', keypoints='joints'))
@@ -53,74 +57,84 @@ TRUE_JOINTS = [[30.0, 60], [100, 100]]
 FOUND_JOINTS = [[150.0, 30], [60, 40]]
 
 
-def view(**changes):
+def make_figure(**changes):
     cold = np.zeros(SHAPE, np.float32)
     parts = dict(
         image=np.zeros((*SHAPE, 3), np.uint8),
-        heat=cold,
-        found=objects([20.0, 10, 170, 120], FOUND_JOINTS, scores=[0.9], ages=[5.0]),
+        heatmap=cold,
+        detections=objects(
+            [20.0, 10, 170, 120], FOUND_JOINTS, scores=[0.9], ages=[5.0]
+        ),
         target=cold,
-        truth=objects([20.0, 10, 170, 120], TRUE_JOINTS, ages=[4.0]),
+        ground_truth=objects([20.0, 10, 170, 120], TRUE_JOINTS, ages=[4.0]),
         properties=dict(joints=KeypointsProperty(num_points=2)),
-        point_heat=dict(joint=bump(SHAPE, (150, 30))),
-        point_target=dict(joint=bump(SHAPE, (30, 60))),
+        point_heatmaps=dict(joint=bump(SHAPE, (150, 30))),
+        point_targets=dict(joint=bump(SHAPE, (30, 60))),
     )
-    return View(**{**parts, **changes})
+    return HeatmapFigure(**{**parts, **changes})
 
 
-def panels(picture, rows=3):
+def panels(image, rows=3):
     """Each without its caption."""
-    halves = [np.hsplit(row, 2) for row in np.vsplit(picture, rows)]
+    halves = [np.hsplit(row, 2) for row in np.vsplit(image, rows)]
     return [[panel[CAPTION_HEIGHT:].astype(int) for panel in row] for row in halves]
 
 
-def ink(panel, x, y, colour):
+def ink(panel, x, y, color):
     near = panel[y - 3 : y + 4, x - 3 : x + 4]
-    return bool((np.abs(near - colour).max(axis=2) < 80).any())
+    return bool((np.abs(near - color).max(axis=2) < 80).any())
 
 
 def test_both_columns_have_their_properties(visualizer):
-    (truth, found), *_ = panels(draw_view(visualizer, view()))
+    (truth, found), *_ = panels(draw_heatmaps(visualizer, make_figure()))
     for x, y in np.array(TRUE_JOINTS, int) * 3:
-        assert ink(truth, x, y, TRUTH_COLOUR)
-        assert not ink(found, x, y, FOUND_COLOUR)
+        assert ink(truth, x, y, GROUND_TRUTH_COLOR)
+        assert not ink(found, x, y, DETECTION_COLOR)
     for x, y in np.array(FOUND_JOINTS, int) * 3:
-        assert ink(found, x, y, FOUND_COLOUR)
-        assert not ink(truth, x, y, TRUTH_COLOUR)
+        assert ink(found, x, y, DETECTION_COLOR)
+        assert not ink(truth, x, y, GROUND_TRUTH_COLOR)
 
 
 def test_the_skeleton_is_that_of_the_visualizer(visualizer):
     middle = np.mean(TRUE_JOINTS, axis=0).astype(int) * 3
-    (truth, _), *_ = panels(draw_view(visualizer, view()))
-    assert not ink(truth, *middle, TRUTH_COLOUR)
+    (truth, _), *_ = panels(draw_heatmaps(visualizer, make_figure()))
+    assert not ink(truth, *middle, GROUND_TRUTH_COLOR)
     visualizer.dataset_meta = dict(skeleton=[(0, 1)])
-    (truth, _), *_ = panels(draw_view(visualizer, view()))
-    assert ink(truth, *middle, TRUTH_COLOUR)
+    (truth, _), *_ = panels(draw_heatmaps(visualizer, make_figure()))
+    assert ink(truth, *middle, GROUND_TRUTH_COLOR)
 
 
 def test_heat_of_joints_has_a_row_of_its_own(visualizer):
-    picture = draw_view(visualizer, view())
-    assert picture.shape == (3 * (CAPTION_HEIGHT + 3 * 128), 2 * 3 * 192, 3)
-    _, centers, joints = panels(picture)
+    image = draw_heatmaps(visualizer, make_figure())
+    assert image.shape == (3 * (CAPTION_HEIGHT + 3 * 128), 2 * 3 * 192, 3)
+    _, centers, joints = panels(image)
     for row, is_hot in ((centers, False), (joints, True)):
         for panel, (x, y) in zip(row, ((30, 60), (150, 30)), strict=True):
             assert (np.ptp(panel[3 * y + 1, 3 * x + 1]) > 50) == is_hot
 
 
 def test_without_truth_or_with_boxes_alone(visualizer):
-    one = draw_view(visualizer, view(truth=None, target=None, point_target={}))
+    one = draw_heatmaps(
+        visualizer, make_figure(ground_truth=None, target=None, point_targets={})
+    )
     assert one.shape == (3 * (CAPTION_HEIGHT + 3 * 128), 3 * 192, 3)
     boxes = InstanceData(bboxes=torch.ones(1, 4), labels=torch.zeros(1).long())
-    both = draw_view(visualizer, view(truth=boxes, point_target={}))
+    both = draw_heatmaps(visualizer, make_figure(ground_truth=boxes, point_targets={}))
     assert both.shape[1] == 2 * one.shape[1]
     nobody = objects([0.0, 0, 1, 1], TRUE_JOINTS, scores=[0.5])[:0]
-    assert draw_view(visualizer, view(found=nobody, truth=nobody)).shape == both.shape
+    assert (
+        draw_heatmaps(
+            visualizer, make_figure(detections=nobody, ground_truth=nobody)
+        ).shape
+        == both.shape
+    )
 
 
 def test_numbers_are_written(visualizer):
     ages = dict(age=ScalarProperty('ages'))
     with_ages, without = (
-        draw_view(visualizer, view(properties=properties)) for properties in (ages, {})
+        draw_heatmaps(visualizer, make_figure(properties=properties))
+        for properties in (ages, {})
     )
     assert (with_ages != without).any()
 
@@ -160,12 +174,12 @@ def test_original_pixels(tmp_path, geometry):
     )
     sample.pred_instances = objects([40.0, 20, 120, 100], TRUE_JOINTS, scores=[0.9])
     head = head_of_joints()
-    seen = original_view(head, sample, maps_of(head))
-    assert seen.properties is head.properties
+    figure = figure_of_file(head, sample, maps_of(head))
+    assert figure.properties is head.properties
     # A target lies in the middle of a cell, half a cell away at most.
-    target = seen.point_target['joint']
+    target = figure.point_targets['joint']
     np.testing.assert_allclose(middle_of_heat(target), (60, 50), atol=5)
-    assert seen.point_heat['joint'].max() > 0.7  # between cells it is less
+    assert figure.point_heatmaps['joint'].max() > 0.7  # between cells it is less
 
 
 def test_pixels_of_the_network():
@@ -174,13 +188,13 @@ def test_pixels_of_the_network():
     sample = DetDataSample(metainfo=dict(ori_shape=(900, 900), scale_factor=(0.1, 0.1)))
     sample.gt_instances = objects([20.0, 20, 100, 100], [[60.0, 50], [90.0, 30]])
     pixels = torch.zeros(3, 128, 128)
-    seen = network_view(head, pixels, sample, maps_of(head), preprocessor)
-    target = seen.point_target['joint']
+    figure = figure_of_input(head, pixels, sample, maps_of(head), preprocessor)
+    target = figure.point_targets['joint']
     for x, y in ((60, 50), (90, 30)):
         assert target[y - 3 : y + 4, x - 3 : x + 4].max() > 0.9
-    heat = seen.point_heat['joint']
+    heat = figure.point_heatmaps['joint']
     assert np.unravel_index(heat.argmax(), heat.shape) == pytest.approx((82, 42), abs=2)
-    assert 'keypoints' in seen.found
+    assert 'keypoints' in figure.detections
 
 
 def test_boxes_alone_in_the_truth(tmp_path):
@@ -191,9 +205,9 @@ def test_boxes_alone_in_the_truth(tmp_path):
     del sample.gt_instances.keypoints
     sample.pred_instances = objects([40.0, 20, 120, 100], TRUE_JOINTS, scores=[0.9])
     head = head_of_joints()
-    seen = original_view(head, sample, maps_of(head))
-    assert seen.target.max() > 0.9
-    assert seen.point_target == {}
+    figure = figure_of_file(head, sample, maps_of(head))
+    assert figure.target.max() > 0.9
+    assert figure.point_targets == {}
 
 
 @VISBACKENDS.register_module()
