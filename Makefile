@@ -9,6 +9,8 @@ VENV ?= .venv
 export OMP_WAIT_POLICY ?= passive
 
 RUN := $(VENV)/bin/python
+# One process per core, each with one thread; a file's tests share their fixtures.
+PYTEST := OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile
 SETUP := $(PYTHON) dev/setup_env $(if $(PINS),--pins $(PINS))
 
 .DEFAULT_GOAL := help
@@ -27,7 +29,7 @@ env-dev: env
 	@$(SETUP) --venv $(VENV) --dev
 
 quickstart: env  ## train on handwritten digits, test, draw pictures
-	@$(RUN) tools/quickstart.py
+	@$(RUN) dev/quickstart.py
 
 lint: env-dev  ## format, lint, types and dead code
 	@$(RUN) -m ruff format --check .
@@ -36,8 +38,8 @@ lint: env-dev  ## format, lint, types and dead code
 	@$(RUN) -m vulture
 
 test: lint  ## lint, then all tests, the quick ones first
-	@$(RUN) -m pytest -m 'not slow'
-	@$(RUN) -m pytest -m slow
+	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m slow
 
 docs: env-dev  ## build/docs: these pages as a site; a warning is an error
 	@$(RUN) -c 'import sphinx' 2>/dev/null || { \

@@ -1,6 +1,6 @@
 # The quick start's digits, rotated by up to 60 degrees either way: the head predicts the
 # angle and the brightness of the stroke beside the box (docs/properties.md). Data:
-# `python tools/make_digits.py data/digits_rotate60 --rotate 60`
+# `python dev/make_digits.py data/digits_rotate60 --rotate 60`
 _base_ = [
     '../_base_/models/ctdet_r18-half-fpn.py',
     '../_base_/datasets/ctdet_digits-properties.py',

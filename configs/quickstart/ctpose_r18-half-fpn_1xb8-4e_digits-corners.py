@@ -1,6 +1,6 @@
 # The quick start's digits, rotated by up to 30 degrees either way: the corners of the
 # upright digit's box are keypoints (docs/properties.md). Data:
-# `python tools/make_digits.py data/digits_rotate30 --rotate 30`
+# `python dev/make_digits.py data/digits_rotate30 --rotate 30`
 _base_ = [
     '../_base_/models/ctdet_r18-half-fpn.py',
     '../_base_/datasets/ctdet_digits-properties.py',

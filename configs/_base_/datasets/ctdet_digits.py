@@ -1,4 +1,4 @@
-# Handwritten digits on small canvases: `python tools/make_digits.py data/digits`
+# Handwritten digits on small canvases: `python dev/make_digits.py data/digits`
 dataset_type = 'CocoDataset'
 data_root = 'data/digits/'
 metainfo = dict(classes=tuple('0123456789'))

@@ -1,0 +1,5 @@
+"""Inference in Python."""
+
+from mmdet_centernet.apis.det_inferencer import CTDetInferencer
+
+__all__ = ['CTDetInferencer']
