@@ -1,4 +1,4 @@
-"""What was found and chosen, and why, in lines for people."""
+"""Lines for the user: what was found and chosen, and why."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ import numpy as np
 from mmdet_centernet.data_report.findings import some
 from mmdet_centernet.data_report.overlap import find_twins
 from mmdet_centernet.new_config import choices
-from mmdet_centernet.new_config.categories import boxes_of
+from mmdet_centernet.new_config.checks import boxes_of
 from mmdet_centernet.new_config.listing import OWN_FOLDER
-from mmdet_centernet.new_config.measures import Measures
-from mmdet_centernet.new_config.memory import Memory
-from mmdet_centernet.new_config.settings import Settings, Wishes, find_too_small
-from mmdet_centernet.new_config.split import Split
-from mmdet_centernet.new_config.splitting import VAL_SHARE
+from mmdet_centernet.new_config.resources import Memory
+from mmdet_centernet.new_config.settings import (
+    Measures,
+    Settings,
+    Wishes,
+    find_too_small,
+)
+from mmdet_centernet.new_config.skeleton import SIGMA, Skeleton, read_points
+from mmdet_centernet.new_config.split import VAL_SHARE, Split
 
 WIDTH = 12
 MANY = 10
@@ -243,4 +247,57 @@ def _describe_epochs(settings: Settings, wishes: Wishes, memory: Memory) -> str:
     return (
         f'{settings.epochs} of {settings.iterations:,} steps, {total:,} steps: {why}; '
         f'validation every {settings.interval}'
+    )
+
+
+HINT = line('hint', 'categories name keypoints: with --task pose they are learned, too')
+MANY_KEYPOINTS = 20
+"""Keypoints that are named."""
+
+
+def describe_keypoints(
+    skeleton: Skeleton, splits: Mapping[str, Split]
+) -> Iterator[str]:
+    """Keypoints, how many are labelled, and what was made of their names."""
+    names, pairs, doubt = skeleton.names, *skeleton.sides
+    yield line('keypoints', f'{len(names)}: {some(names, MANY_KEYPOINTS)}')
+    for name, split in splits.items():
+        yield line('', f'{name}: {_describe_labels(split, len(names))}')
+        yield from _describe_missing(split)
+    exchanged = some([f'{names[a]} with {names[b]}' for a, b in pairs], MANY_KEYPOINTS)
+    if doubt:
+        yield line('flips', f'off: {doubt}')
+        yield line('', 'to have them, write flip_pairs, prob=0.5 and flip=True')
+    else:
+        yield line(
+            'flips',
+            f'on, and exchange by their names {exchanged or "no keypoints"}; if that '
+            'is wrong, edit flip_pairs',
+        )
+    yield line('sigmas', _describe_sigmas(skeleton))
+
+
+def _describe_labels(split: Split, count: int) -> str:
+    labelled = ~np.isnan(read_points(split, count)).any(axis=2)  # (N, J)
+    without = int((~labelled.any(axis=1)).sum())
+    text = f'{labelled.sum():,} are labelled on {len(labelled):,} objects'
+    return f'{text}; {without:,} have none, only a box' if without else text
+
+
+def _describe_missing(split: Split) -> Iterator[str]:
+    missing = [
+        str(note['id'])
+        for note in split.content['annotations']
+        if note.get('keypoints') is None and not note.get('iscrowd')
+    ]
+    if missing:
+        yield line('', f'no field "keypoints" in the annotations {some(missing)}')
+
+
+def _describe_sigmas(skeleton: Skeleton) -> str:
+    if skeleton.is_coco:
+        return "COCO's, since names are those of COCO's 17 joints"
+    return (
+        f'{SIGMA} for all, since only those of 17 joints of persons are known: a '
+        f'keypoint that is off by {SIGMA:.0%} of the root of the area counts 0.88'
     )

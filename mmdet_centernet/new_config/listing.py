@@ -1,4 +1,4 @@
-"""Which files lie in a folder and in the folders inside?"""
+"""The files of a folder, by kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmdet_centernet.data_report.images import upright_size
 
 PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 OWN_FOLDER = 'new_config'
@@ -56,3 +58,18 @@ def _walk(root: Path) -> Iterator[Path]:
     for folder, inner, names in os.walk(root, followlinks=True):
         inner[:] = [n for n in inner if not n.startswith('.') and n != OWN_FOLDER]
         yield from (Path(folder, name) for name in names if not name.startswith('.'))
+
+
+UNREADABLE = (0, 0)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of a photo as OpenCV reads it, upright.
+
+    Returns:
+        ``UNREADABLE`` for a file that is no photo.
+    """
+    try:
+        return upright_size(str(path))
+    except Exception:  # Pillow raises many types; the checks name the file
+        return UNREADABLE

@@ -1,38 +1,102 @@
-"""Makes a config from a folder, and says what was chosen and why."""
+"""Writes a config for a folder of images and reports what was chosen."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from mmdet_centernet.files import write_bytes
-from mmdet_centernet.new_config.categories import drop_doubles, used_classes
-from mmdet_centernet.new_config.checks import check
+from mmdet_centernet.new_config.checks import check, drop_doubles, used_classes
+from mmdet_centernet.new_config.coco import find_coco, read_coco
 from mmdet_centernet.new_config.config_text import Files, config_text
-from mmdet_centernet.new_config.decoding import (
+from mmdet_centernet.new_config.explain import (
+    HINT,
+    describe_classes,
+    describe_data,
+    describe_decoding,
+    describe_keypoints,
+    describe_settings,
+)
+from mmdet_centernet.new_config.listing import OWN_FOLDER, Listing, list_files
+from mmdet_centernet.new_config.resources import (
     FAR_LARGER,
+    available_memory,
     decode_seconds,
     step_seconds,
     times_larger,
 )
-from mmdet_centernet.new_config.explain import (
-    describe_classes,
-    describe_data,
-    describe_decoding,
-    describe_settings,
+from mmdet_centernet.new_config.settings import (
+    Measures,
+    Settings,
+    Wishes,
+    choose,
+    measure,
 )
-from mmdet_centernet.new_config.explain_pose import HINT, describe_keypoints
-from mmdet_centernet.new_config.kinds import read_folder
-from mmdet_centernet.new_config.listing import OWN_FOLDER, list_files
-from mmdet_centernet.new_config.measures import Measures, measure
-from mmdet_centernet.new_config.memory import available_memory
-from mmdet_centernet.new_config.settings import Settings, Wishes, choose
 from mmdet_centernet.new_config.shrinking import shrink
 from mmdet_centernet.new_config.skeleton import names_keypoints, read_skeleton
-from mmdet_centernet.new_config.split import Split
-from mmdet_centernet.new_config.splitting import complete
+from mmdet_centernet.new_config.split import Split, complete
+from mmdet_centernet.new_config.voc import find_voc, read_voc
+from mmdet_centernet.new_config.yolo import find_labels, read_yolo
+
+
+class Kind(NamedTuple):
+    """A format.
+
+    Attributes:
+        find: Looks for its files among those of a folder.
+        read: Reads them, from the files of the folder and what was found.
+    """
+
+    find: Callable[[Listing], Any]
+    read: Callable[[Listing, Any], dict[str, Split]]
+
+
+KINDS = dict(
+    COCO=Kind(find_coco, read_coco),
+    VOC=Kind(find_voc, read_voc),
+    YOLO=Kind(find_labels, read_yolo),
+)
+
+
+def read_folder(listing: Listing) -> tuple[str, dict[str, Split]]:
+    """Read what lies in a folder.
+
+    Args:
+        listing: Files of the folder.
+
+    Returns:
+        The name of the one format that is there, and ``train``, ``val``, ``test``,
+        ``trainval`` or ``all`` to its photos and boxes.
+
+    Raises:
+        ValueError: If there is no format or more than one, or a file cannot be
+            understood.
+    """
+    found = {name: kind.find(listing) for name, kind in KINDS.items()}
+    names = [name for name in KINDS if found[name]]
+    if len(names) != 1:
+        counts = {name: len(files) for name, files in found.items()}
+        raise ValueError(_not_one(names, counts, listing))
+    (name,) = names
+    return name, KINDS[name].read(listing, found[name])
+
+
+def _not_one(names: list[str], counts: dict[str, int], listing: Listing) -> str:
+    """What was looked for, where not exactly one format was found."""
+    problem = f'boxes in {" and ".join(names)}' if names else 'no boxes'
+    return (
+        f'{listing.root} has {problem}. Give a folder with the photos and with boxes '
+        'in one format. Looked for, in all folders inside:\n'
+        f'  {len(listing.photos)} photos\n'
+        f'  COCO: {counts["COCO"]} of {len(listing.jsons)} *.json files with images, '
+        'annotations and categories\n'
+        f'  VOC: {counts["VOC"]} of {len(listing.xmls)} *.xml files with <annotation>\n'
+        f'  YOLO: {counts["YOLO"]} of {len(listing.texts)} *.txt files named like a '
+        'photo, in labels/ or beside it'
+    )
 
 
 def make_config(folder: Path, out: Path, wishes: Wishes) -> Iterator[str]:
@@ -93,9 +157,12 @@ def _about_decoding(
     train: Split, measures: Measures, settings: Settings, config: Path
 ) -> Iterator[str]:
     """What decoding costs, where photos are far larger than the input."""
-    times = times_larger(measures.photo_sizes, settings)
+    times = times_larger(measures.photo_sizes, settings.image_scale)
     if times > FAR_LARGER:
-        decoding, step = decode_seconds(train.paths), step_seconds(config, settings)
+        decoding, step = (
+            decode_seconds(train.paths),
+            step_seconds(config, settings.crop_size),
+        )
         yield describe_decoding(times, decoding, step, len(train.paths))
 
 

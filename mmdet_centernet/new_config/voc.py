@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmdet_centernet.new_config.listing import Listing
-from mmdet_centernet.new_config.photos import size_of
+from mmdet_centernet.new_config.listing import Listing, size_of
 from mmdet_centernet.new_config.split import (
     NAMES,
     TRAINVAL,

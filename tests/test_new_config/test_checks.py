@@ -6,7 +6,7 @@ import pytest
 
 from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.new_config.checks import check, find_faults
-from mmdet_centernet.new_config.measures import measure
+from mmdet_centernet.new_config.settings import measure
 from mmdet_centernet.new_config.split import Split
 
 CLASSES = ('square', 'disc')

@@ -5,8 +5,8 @@ import pytest
 
 from helpers.pictures import draw_pictures, write_coco
 from mmdet_centernet.new_config.coco import find_coco, read_coco
-from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import list_files
+from mmdet_centernet.new_config.make import read_folder
 
 CLASSES = ('square', 'disc')
 

@@ -1,6 +1,6 @@
 import pytest
 
-from mmdet_centernet.new_config.sides import find_sides
+from mmdet_centernet.new_config.skeleton import find_sides
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from mmdet_centernet.files import write_picture
-from mmdet_centernet.new_config.categories import (
+from mmdet_centernet.new_config.checks import (
     check_equal,
     double_names,
     drop_doubles,
     used_classes,
 )
-from mmdet_centernet.new_config.split import Split, coco_content
-from mmdet_centernet.new_config.splitting import complete, divide
+from mmdet_centernet.new_config.split import Split, coco_content, complete, divide
 
 PHOTOS, TWINS = 40, 3
 
