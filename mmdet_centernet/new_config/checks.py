@@ -15,7 +15,7 @@ from mmdet_centernet.new_config.split import Split
 
 
 def check(splits: Mapping[str, Split]) -> None:
-    """Look at photos and boxes.
+    """Look at images and boxes.
 
     Args:
         splits: ``train``, ``val`` and perhaps ``test``.
@@ -41,7 +41,7 @@ def find_faults(split: Split) -> list[str]:
         Sentences, each with what to do.
     """
     return [
-        *double_names(split),
+        *duplicate_names(split),
         *_missing(split),
         *_broken(split),
         *_other_sizes(split),
@@ -54,7 +54,7 @@ def _missing(split: Split) -> list[str]:
     if not missing:
         return []
     return [
-        f'{len(missing)} of {len(split.paths)} photos are missing: {some(missing)}. '
+        f'{len(missing)} of {len(split.paths)} images are missing: {some(missing)}. '
         'Copy them there, or take them out of the file'
     ]
 
@@ -65,7 +65,7 @@ def _broken(split: Split) -> list[str]:
         return []
     path, why = next(iter(broken.items()))
     return [
-        f'{len(broken)} of {len(split.paths)} photos cannot be read: '
+        f'{len(broken)} of {len(split.paths)} images cannot be read: '
         f'{some(list(broken))} ({path}: {why}). Copy them once more, or take them away'
     ]
 
@@ -76,10 +76,10 @@ def _other_sizes(split: Split) -> list[str]:
         return []
     path, (width, height) = next(iter(others.items()))
     return [
-        f'{len(others)} photos are not as large as is written with their boxes, which '
+        f'{len(others)} images are not as large as is written with their boxes, which '
         f'may lie elsewhere then: {some(list(others))} ({path} has {width} x {height} '
-        'pixels). Write the true size; where width and height are exchanged the photo '
-        'is turned by its EXIF tag, and boxes have to be those of the upright photo'
+        'pixels). Write the true size; where width and height are exchanged the image '
+        'is turned by its EXIF tag, and boxes have to be those of the upright image'
     ]
 
 
@@ -91,11 +91,15 @@ def sizes(split: Split) -> np.ndarray:
 
 def corners_and_limits(split: Split) -> tuple[np.ndarray, np.ndarray]:
     """(N, 4) x1, y1, x2, y2 of all N boxes, and (N, 2) sizes of their images."""
-    notes = split.content['annotations']
-    boxes = np.array([note['bbox'] for note in notes], float).reshape(-1, 4)
+    annotations = split.content['annotations']
+    boxes = np.array([annotation['bbox'] for annotation in annotations], float).reshape(
+        -1, 4
+    )
     boxes[:, 2:] += boxes[:, :2]
     places = {one['id']: i for i, one in enumerate(split.content['images'])}
-    return boxes, sizes(split)[[places[note['image_id']] for note in notes]]
+    return boxes, sizes(split)[
+        [places[annotation['image_id']] for annotation in annotations]
+    ]
 
 
 def _boxes(split: Split) -> list[str]:
@@ -105,20 +109,20 @@ def _boxes(split: Split) -> list[str]:
     return doubt_fractions(boxes) or doubt_sizes(boxes, limits)
 
 
-def drop_doubles(splits: Mapping[str, Split]) -> dict[str, Split]:
+def drop_duplicate_categories(splits: Mapping[str, Split]) -> dict[str, Split]:
     """Leave out categories without boxes whose name another one has, too.
 
     Args:
         splits: Those with a ``source`` stay as they are: that file is not written here.
     """
-    used = boxes_of(splits.values())
+    used = count_boxes(splits.values())
     return {
-        name: split if split.source else _without_doubles(split, used)
+        name: split if split.source else _without_duplicates(split, used)
         for name, split in splits.items()
     }
 
 
-def _without_doubles(split: Split, used: Counter) -> Split:
+def _without_duplicates(split: Split, used: Counter) -> Split:
     kept = [
         one
         for same in _by_name(split).values()
@@ -128,10 +132,12 @@ def _without_doubles(split: Split, used: Counter) -> Split:
     return Split({**split.content, 'categories': order}, split.folder)
 
 
-def boxes_of(splits: Iterable[Split]) -> Counter:
+def count_boxes(splits: Iterable[Split]) -> Counter:
     """Category id to the number of its boxes."""
     return Counter(
-        note['category_id'] for split in splits for note in split.content['annotations']
+        annotation['category_id']
+        for split in splits
+        for annotation in split.content['annotations']
     )
 
 
@@ -142,9 +148,9 @@ def _by_name(split: Split) -> dict[str, list[dict]]:
     return found
 
 
-def double_names(split: Split) -> list[str]:
+def duplicate_names(split: Split) -> list[str]:
     """Names that two categories have, in sentences that say what to do."""
-    counts = boxes_of([split])
+    counts = count_boxes([split])
     return [
         f'the categories {_described(same, counts)} are all called {name!r}: give all '
         'their boxes one category_id, and take the other categories away'
@@ -196,7 +202,7 @@ def used_classes(splits: Mapping[str, Split]) -> list[str]:
     mmdet numbers classes in that order, whatever the order in ``metainfo`` is. Those
     without a box in any split, such as Roboflow's name of the project, are left out.
     """
-    used = boxes_of(splits.values())
+    used = count_boxes(splits.values())
     return [
         one['name'] for one in splits['train'].content['categories'] if used[one['id']]
     ]

@@ -17,7 +17,7 @@ from mmdet_centernet.new_config.split import ALL, TRAINVAL, Split, split_name
 
 PARTS = ('images', 'annotations', 'categories')
 SAMPLE = 50
-"""Photos that are looked for in each folder."""
+"""Images that are looked for in each folder."""
 
 
 def find_coco(listing: Listing) -> dict[Path, dict[str, Any]]:
@@ -64,8 +64,8 @@ def read_coco(
                 'take one away'
             )
         names = [image['file_name'] for image in content['images']]
-        split = Split(content, _photo_folder(path, names, listing), path)
-        splits[name] = gather(split, listing)
+        split = Split(content, _image_folder(path, names, listing), path)
+        splits[name] = locate_images(split, listing)
     if {'train', 'val'} <= splits.keys():
         splits.pop(TRAINVAL, None)
     return splits
@@ -75,8 +75,8 @@ def _words(split: str) -> str:
     return 'no split that their names say' if split == ALL else split
 
 
-def _photo_folder(path: Path, names: Sequence[str], listing: Listing) -> Path:
-    """The folder below which most of the photos lie; of equals the likeliest."""
+def _image_folder(path: Path, names: Sequence[str], listing: Listing) -> Path:
+    """The folder below which most of the images lie; of equals the likeliest."""
     some = names[:: max(len(names) // SAMPLE, 1)]
 
     def count(folder: Path) -> int:
@@ -86,23 +86,23 @@ def _photo_folder(path: Path, names: Sequence[str], listing: Listing) -> Path:
 
 
 def _likely_folders(path: Path, listing: Listing) -> list[Path]:
-    """Folders that photos of a file may lie below, the likeliest first."""
+    """Folders that images of a file may lie below, the likeliest first."""
     root, split = listing.root, split_name(path, listing.root)
-    folders = sorted({folder for photo in listing.photos for folder in _above(photo)})
+    folders = sorted({folder for image in listing.images for folder in _above(image)})
     inside = [folder for folder in folders if folder.is_relative_to(root)]
     of_split = [folder for folder in inside if split_name(folder, root) == split]
     near = [path.parent] if split in (ALL, split_name(path.parent, root)) else []
     return list(dict.fromkeys(chain(near, of_split, [path.parent], inside)))
 
 
-def _above(photo: Path) -> Iterator[Path]:
-    yield from photo.parents
+def _above(image: Path) -> Iterator[Path]:
+    yield from image.parents
 
 
-def gather(split: Split, listing: Listing) -> Split:
-    """Name photos from the root on, where they do not lie below one folder.
+def locate_images(split: Split, listing: Listing) -> Split:
+    """Name images from the root on, where they do not lie below one folder.
 
-    mmdet looks for all photos of a file below one folder. A photo that is not there is
+    mmdet looks for all images of a file below one folder. An image that is not there is
     looked for in the others: the one whose path ends like its ``file_name``. Where two
     do, it stays missing.
 
@@ -118,7 +118,7 @@ def gather(split: Split, listing: Listing) -> Split:
     names = [image['file_name'] for image in images]
     places = dict(zip(names, map(Path, split.paths), strict=True))
     missing = [name for name, path in places.items() if not path.is_file()]
-    found = _elsewhere(missing, listing.photos)
+    found = _elsewhere(missing, listing.images)
     if not found:
         return split
     paths = {**places, **found}
@@ -129,11 +129,11 @@ def gather(split: Split, listing: Listing) -> Split:
     return Split({**split.content, 'images': moved}, listing.root)
 
 
-def _elsewhere(names: Iterable[str], photos: Iterable[Path]) -> dict[str, Path]:
-    """Names to the only photos whose paths end so."""
+def _elsewhere(names: Iterable[str], images: Iterable[Path]) -> dict[str, Path]:
+    """Names to the only images whose paths end so."""
     known = defaultdict(list)
-    for photo in photos:
-        known[photo.name].append(photo)
+    for image in images:
+        known[image.name].append(image)
     found = {}
     for name in names:
         parts = Path(name).parts
@@ -170,10 +170,14 @@ def field_faults(content: Mapping[str, Any]) -> list[str]:
     ]
     if problems:
         return sum_up(problems)
-    return [*double_ids(content), *_strays(content), *_lacking(content['annotations'])]
+    return [
+        *double_ids(content),
+        *_unknown_ids(content),
+        *_missing_fields(content['annotations']),
+    ]
 
 
-def _strays(content: Mapping[str, Any]) -> list[str]:
+def _unknown_ids(content: Mapping[str, Any]) -> list[str]:
     """Boxes of images or categories that the file does not list."""
     found = []
     for part, field in (('images', 'image_id'), ('categories', 'category_id')):
@@ -187,7 +191,7 @@ def _strays(content: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _lacking(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
+def _missing_fields(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
     advice = dict(
         area='add "area", the width times the height of the bbox',
         iscrowd='add "iscrowd": 0',
@@ -195,5 +199,5 @@ def _lacking(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         f'{count} boxes have no {field}, which pycocotools asks for: {words} to them'
         for field, words in advice.items()
-        if (count := sum(note.get(field) is None for note in annotations))
+        if (count := sum(annotation.get(field) is None for annotation in annotations))
     ]

@@ -18,12 +18,12 @@ class Files:
 
     Attributes:
         annotations: The COCO file.
-        photos: Folder that its file names count from, with a slash at its end, or
+        images: Folder that its file names count from, with a slash at its end, or
             empty.
     """
 
     annotations: str
-    photos: str
+    images: str
 
 
 LINE = 80
@@ -35,7 +35,7 @@ NUMBERS = (
     'depth',
     'in_channels',
     'wh_unit',
-    'peaks',
+    'topk',
     'epochs',
     'iterations',
     'interval',
@@ -58,7 +58,7 @@ def config_text(root: str, files: Mapping[str, Files], settings: Settings) -> st
     names = {
         f'{split}_{what}': repr(path)
         for split, one in files.items()
-        for what, path in (('file', one.annotations), ('photos', one.photos))
+        for what, path in (('file', one.annotations), ('images', one.images))
     }
     test = template.OWN_TEST if 'test' in files else template.SAME_TEST
     parts = pieces(settings.skeleton)
@@ -82,7 +82,7 @@ def _weights(settings: Settings) -> str:
     if settings.pretrained:
         return f'{line}  # is downloaded'
     return (
-        f'# Helps with few photos; needs torchvision and a download:\n        # {line}'
+        f'# Helps with few images; needs torchvision and a download:\n        # {line}'
     )
 
 
@@ -105,7 +105,7 @@ def pieces(skeleton: Skeleton | None) -> dict[str, str]:
     """
     if skeleton is None:
         return template.DETECTION
-    doubt, count = skeleton.sides.doubt, len(skeleton.names)
+    problem, count = skeleton.flips.problem, len(skeleton.names)
     sigmas = '' if skeleton.is_coco else fill(template.SIGMAS, sigma=SIGMA, count=count)
     return dict(
         template.POSE,
@@ -113,12 +113,12 @@ def pieces(skeleton: Skeleton | None) -> dict[str, str]:
             template.PROPERTIES,
             names=_comment(', '.join(f'{i} {n}' for i, n in enumerate(skeleton.names))),
             count=count,
-            pairs=_pairs(skeleton.sides.pairs),
+            pairs=_pairs(skeleton.flips.pairs),
         ),
-        flip=f'0.0),\n{_comment(fill(template.NO_FLIP, why=doubt), 4)}'
-        if doubt
+        flip=f'0.0),\n{_comment(fill(template.NO_FLIP, why=problem), 4)}'
+        if problem
         else template.FLIP,
-        tta=f"dict(type='CTDetTTAModel', flip={not doubt})",
+        tta=f"dict(type='CTDetTTAModel', flip={not problem})",
         evaluator=template.POSE['evaluator'].replace('$sigmas\n', sigmas),
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mmdet_centernet.data_report.images import upright_size
 
-PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 OWN_FOLDER = 'new_config'
 """Folder in the data that the COCO files made here lie in; it is not looked into."""
 
@@ -20,7 +20,7 @@ class Listing:
 
     Attributes:
         root: The folder.
-        photos: Photos.
+        images: Images.
         jsons: JSON files.
         xmls: XML files.
         texts: Text files.
@@ -28,7 +28,7 @@ class Listing:
     """
 
     root: Path
-    photos: tuple[Path, ...]
+    images: tuple[Path, ...]
     jsons: tuple[Path, ...]
     xmls: tuple[Path, ...]
     texts: tuple[Path, ...]
@@ -50,7 +50,12 @@ def list_files(root: Path) -> Listing:
         return tuple(path for path in files if path.suffix.lower() in suffixes)
 
     return Listing(
-        root, of(*PHOTOS), of('.json'), of('.xml'), of('.txt'), of('.yaml', '.yml')
+        root,
+        of(*IMAGE_SUFFIXES),
+        of('.json'),
+        of('.xml'),
+        of('.txt'),
+        of('.yaml', '.yml'),
     )
 
 
@@ -64,10 +69,10 @@ UNREADABLE = (0, 0)
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of a photo as OpenCV reads it, upright.
+    """Width and height of an image as OpenCV reads it, upright.
 
     Returns:
-        ``UNREADABLE`` for a file that is no photo.
+        ``UNREADABLE`` for a file that is no image.
     """
     try:
         return upright_size(str(path))

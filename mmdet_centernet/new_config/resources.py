@@ -97,24 +97,24 @@ def _left(folder: Path, limit: str, used: str) -> int | None:
 
 
 FEW = 5
-"""Photos that are decoded for the measurement."""
+"""Images that are decoded for the measurement."""
 STEPS = 3
 """The first one is slower; of the others the faster counts."""
 FAR_LARGER = 8
 """Times the area of the input, from which on decoding is looked at."""
 
 
-def times_larger(photo_sizes: np.ndarray, image_scale: Sequence[int]) -> float:
-    """How many pixels the median photo has for each pixel of the input."""
+def times_larger(image_sizes: np.ndarray, image_scale: Sequence[int]) -> float:
+    """How many pixels the median image has for each pixel of the input."""
     width, height = image_scale
-    return float(np.median(photo_sizes.prod(axis=1))) / (width * height)
+    return float(np.median(image_sizes.prod(axis=1))) / (width * height)
 
 
 def decode_seconds(paths: Sequence[str]) -> float:
-    """Seconds for which one core decodes a photo, the mean of a few.
+    """Seconds for which one core decodes an image, the mean of a few.
 
     Args:
-        paths: Photos that can be read.
+        paths: Images that can be read.
     """
     some = paths[:: max(len(paths) // FEW, 1)][:FEW]
     start = time.perf_counter()
@@ -124,7 +124,7 @@ def decode_seconds(paths: Sequence[str]) -> float:
 
 
 def step_seconds(config: Path, crop_size: Sequence[int]) -> float:
-    """Seconds of a training step for each of its photos.
+    """Seconds of a training step for each of its images.
 
     Args:
         config: The config as it was written.
@@ -135,11 +135,11 @@ def step_seconds(config: Path, crop_size: Sequence[int]) -> float:
     model.backbone.init_cfg = None  # no download for the sake of a measurement
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     detector = MODELS.build(model).to(device).train()
-    photos = _two_photos(*crop_size)
+    images = _two_images(*crop_size)
     for prop in detector.bbox_head.properties.values():
-        for sample in photos['data_samples']:
+        for sample in images['data_samples']:
             sample.gt_instances[prop.key] = torch.ones(1, *prop.row_shape)
-    batch = detector.data_preprocessor(photos, training=True)
+    batch = detector.data_preprocessor(images, training=True)
     return min(_time_step(detector, batch) for _ in range(STEPS)) / 2
 
 
@@ -152,11 +152,11 @@ def _time_step(detector: Any, batch: dict) -> float:
     return time.perf_counter() - start
 
 
-def _two_photos(width: int, height: int) -> dict:
-    """A batch as a data loader gives it, with an object on each photo."""
-    photo = torch.randint(256, (3, height, width), dtype=torch.uint8)
+def _two_images(width: int, height: int) -> dict:
+    """A batch as a data loader gives it, with an object on each image."""
+    image = torch.randint(256, (3, height, width), dtype=torch.uint8)
     samples = [_one_object(width, height) for _ in range(2)]
-    return dict(inputs=[photo, photo], data_samples=samples)
+    return dict(inputs=[image, image], data_samples=samples)
 
 
 def _one_object(width: int, height: int) -> DetDataSample:

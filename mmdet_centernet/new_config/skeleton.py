@@ -16,7 +16,7 @@ import numpy as np
 
 from mmdet_centernet.codecs import KeypointsProperty
 from mmdet_centernet.data_report.findings import Problem, some, sum_up
-from mmdet_centernet.new_config.checks import boxes_of
+from mmdet_centernet.new_config.checks import count_boxes
 from mmdet_centernet.new_config.split import Split
 
 COCO_NAMES = (
@@ -42,9 +42,9 @@ class Skeleton:
     names: tuple[str, ...]
 
     @cached_property
-    def sides(self) -> Sides:
+    def flips(self) -> Flips:
         """What the names say of left and right."""
-        return find_sides(self.names)
+        return find_flips(self.names)
 
     @property
     def is_coco(self) -> bool:
@@ -90,7 +90,7 @@ def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
 
 def _used(splits: Mapping[str, Split]) -> list[Category]:
     """Categories with boxes, of all splits."""
-    used = boxes_of(splits.values())
+    used = count_boxes(splits.values())
     return [
         category
         for split in splits.values()
@@ -140,7 +140,7 @@ def read_points(split: Split, count: int) -> np.ndarray:
     """(N, J, 2) keypoints of all objects that are no crowds, nan where not labelled."""
     read = KeypointsProperty(num_points=count).read
     objects = [n for n in split.content['annotations'] if not n.get('iscrowd')]
-    points = [read(note.get('keypoints')) for note in objects]
+    points = [read(annotation.get('keypoints')) for annotation in objects]
     return np.array(points, np.float32).reshape(-1, count, 2)
 
 
@@ -168,13 +168,13 @@ def find_faults(split: Split, count: int) -> list[str]:
 
 def _unreadable(split: Split, count: int) -> Iterator[Problem]:
     read = KeypointsProperty(num_points=count).read
-    for note in split.content['annotations']:
+    for annotation in split.content['annotations']:
         try:
-            read(note.get('keypoints'))
+            read(annotation.get('keypoints'))
         except ValueError as error:
             yield Problem(
                 'keypoints',
-                f'annotation {note["id"]}',
+                f'annotation {annotation["id"]}',
                 f'has other keypoints than x, y, visibility of {count}: {error}',
             )
 
@@ -187,19 +187,19 @@ WORD = re.compile('[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+')
 Words = tuple[str, ...]
 
 
-class Sides(NamedTuple):
+class Flips(NamedTuple):
     """What names of keypoints say of left and right.
 
     Attributes:
         pairs: Numbers of keypoints that change names, each pair once.
-        doubt: Why images should not be flipped; empty where they may be.
+        problem: Why images should not be flipped; empty where they may be.
     """
 
     pairs: tuple[tuple[int, int], ...]
-    doubt: str
+    problem: str
 
 
-def find_sides(names: Sequence[str]) -> Sides:
+def find_flips(names: Sequence[str]) -> Flips:
     """Find left and right in names.
 
     Keypoints without a side stay what they are in a mirror image, unless they are
@@ -222,13 +222,13 @@ def find_sides(names: Sequence[str]) -> Sides:
         if turned[number] != words[number] and number not in partners
     ]
     if lonely:
-        return Sides(pairs, f'{some(lonely)} say a side, and the other has no keypoint')
+        return Flips(pairs, f'{some(lonely)} say a side, and the other has no keypoint')
     numbered = [name for name in names if len(name) == 1 or re.search('[0-9]', name)]
     if numbered and not pairs and len(names) > 1:
-        return Sides(
+        return Flips(
             (), f'names as {some(numbered, 2)} do not say what a mirror image exchanges'
         )
-    return Sides(pairs, '')
+    return Flips(pairs, '')
 
 
 def _words(name: str) -> Words:

@@ -29,7 +29,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Split:
-    """Photos with boxes, as a COCO file has them.
+    """Images with boxes, as a COCO file has them.
 
     Attributes:
         content: ``images``, ``annotations`` and ``categories`` of COCO.
@@ -44,7 +44,7 @@ class Split:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of the photos."""
+        """Paths of the images."""
         return [str(self.folder / i['file_name']) for i in self.content['images']]
 
 
@@ -81,15 +81,19 @@ def coco_content(
         images=list(images),
         annotations=[
             # pycocotools never counts a box with id 0 as found.
-            dict(note, id=number, area=note['bbox'][2] * note['bbox'][3])
-            for number, note in enumerate(annotations, 1)
+            dict(
+                annotation,
+                id=number,
+                area=annotation['bbox'][2] * annotation['bbox'][3],
+            )
+            for number, annotation in enumerate(annotations, 1)
         ],
         categories=[dict(id=id_, name=name) for id_, name in enumerate(classes, 1)],
     )
 
 
-def equal_photos(paths: Iterable[str]) -> list[list[str]]:
-    """Photos by content, whatever their names are.
+def group_equal_images(paths: Iterable[str]) -> list[list[str]]:
+    """Images by content, whatever their names are.
 
     A file is read only where another one has the same length.
 
@@ -114,7 +118,7 @@ def _content(path: str) -> bytes:
 
 
 VAL_SHARE = 0.15
-"""Of photos, where one set has to serve for training and validation."""
+"""Of images, where one set has to serve for training and validation."""
 
 
 def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
@@ -123,7 +127,7 @@ def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     Args:
         splits: ``train``, ``val``, ``test``, ``trainval`` or ``all``, as they were
             found.
-        seed: Which photos are for validation.
+        seed: Which images are for validation.
 
     Returns:
         ``train``, ``val`` and, where it was found, ``test``. Those that are new have no
@@ -149,29 +153,29 @@ def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
 
 
 def divide(split: Split, seed: int) -> tuple[Split, Split]:
-    """Divide a set in two by chance; equal photos stay together.
+    """Divide a set in two by chance; equal images stay together.
 
     Args:
-        split: Its photos are there.
+        split: Its images are there.
         seed: The same one gives the same halves, wherever the folder lies.
 
     Returns:
-        Photos for training and, about ``VAL_SHARE`` of them, for validation.
+        Images for training and, about ``VAL_SHARE`` of them, for validation.
 
     Raises:
-        ValueError: If there are no two different photos.
+        ValueError: If there are no two different images.
     """
-    groups = equal_photos(path for path in split.paths if osp.isfile(path))
+    groups = group_equal_images(path for path in split.paths if osp.isfile(path))
     if len(groups) < 2:
         raise ValueError(
-            f'{split.folder} has {len(groups)} different photos: one is needed for '
+            f'{split.folder} has {len(groups)} different images: one is needed for '
             'training and one for validation'
         )
     random.Random(seed).shuffle(groups)
-    wanted = VAL_SHARE * len(split.paths)
+    target = VAL_SHARE * len(split.paths)
     chosen: set[str] = set(groups[0])
     for group in groups[1:-1]:
-        if len(chosen) + len(group) / 2 <= wanted:
+        if len(chosen) + len(group) / 2 <= target:
             chosen.update(group)
     return _part(split, set(split.paths) - chosen), _part(split, chosen)
 
@@ -183,8 +187,10 @@ def _part(split: Split, paths: Collection[str]) -> Split:
         if path in paths
     ]
     ids = {image['id'] for image in images}
-    notes = [n for n in split.content['annotations'] if n['image_id'] in ids]
+    annotations = [n for n in split.content['annotations'] if n['image_id'] in ids]
     # pycocotools never counts a box with id 0 as found.
-    numbered = [dict(note, id=number) for number, note in enumerate(notes, 1)]
+    numbered = [
+        dict(annotation, id=number) for number, annotation in enumerate(annotations, 1)
+    ]
     parts: dict[str, Any] = dict(images=images, annotations=numbered)
     return Split({**split.content, **parts}, split.folder)

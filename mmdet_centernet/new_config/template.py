@@ -10,7 +10,7 @@ custom_hooks = [dict(type='NumClassCheckHook')]
 # data; the classes stand in the order of the categories of the json
 data_root = $root
 classes = $classes$properties
-# Photos are fitted into this width and height. Larger finds smaller objects, and takes
+# Images are fitted into this width and height. Larger finds smaller objects, and takes
 # more time and memory; change crop_size with it (width, height: multiples of 32).
 image_scale = $image_scale
 train_pipeline = [
@@ -52,7 +52,7 @@ train_dataloader = dict(
     dataset=dict(
         dataset,
         ann_file=$train_file,
-        data_prefix=dict(img=$train_photos),
+        data_prefix=dict(img=$train_images),
         pipeline=train_pipeline))
 val_dataloader = dict(
     train_dataloader,
@@ -60,7 +60,7 @@ val_dataloader = dict(
     dataset=dict(
         dataset,
         ann_file=$val_file,
-        data_prefix=dict(img=$val_photos),
+        data_prefix=dict(img=$val_images),
         test_mode=True,
         pipeline=test_pipeline))
 val_evaluator = $evaluator
@@ -95,8 +95,8 @@ model = dict(
         # All cells under a Gaussian learn the box of its object, not the centre alone.
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
         wh_unit=$wh_unit),  # in cells: about half of the largest objects
-    # Detections of a photo: more than there are objects on the fullest one.
-    test_cfg=dict(topk=$peaks, local_maximum_kernel=3, max_per_img=$peaks))
+    # Detections of an image: more than there are objects on the fullest one.
+    test_cfg=dict(topk=$topk, local_maximum_kernel=3, max_per_img=$topk))
 
 # schedule
 max_epochs = $epochs  # $iterations steps each; twice as many often bring a little more
@@ -112,7 +112,7 @@ param_scheduler = [
         type='CosineAnnealingLR',
         T_max=max_epochs, eta_min=1e-5, convert_to_iter_based=True),
 ]
-# The learning rate is meant for 8 photos a step and follows the batch that is run.
+# The learning rate is meant for 8 images a step and follows the batch that is run.
 auto_scale_lr = dict(enable=True, base_batch_size=8)
 
 default_hooks = dict(
@@ -127,7 +127,7 @@ test_dataloader = dict(
     dataset=dict(
         val_dataloader['dataset'],
         ann_file=$test_file,
-        data_prefix=dict(img=$test_photos)))
+        data_prefix=dict(img=$test_images)))
 test_evaluator = $own_test"""
 SAME_TEST = """\
 test_dataloader = val_dataloader  # there is no test set
