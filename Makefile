@@ -29,7 +29,7 @@ env-dev: env
 	@$(SETUP) --venv $(VENV) --dev
 
 quickstart: env  ## train on handwritten digits, test, draw pictures
-	@$(RUN) tools/quickstart.py
+	@$(RUN) dev/quickstart.py
 
 lint: env-dev  ## format, lint, types and dead code
 	@$(RUN) -m ruff format --check .

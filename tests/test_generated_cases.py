@@ -1,4 +1,4 @@
-"""The cases of `tools/soak.py`, a few of each kind, chosen by hypothesis."""
+"""Some cases of each kind in `tests/fuzz`; hypothesis chooses the seeds."""
 
 from random import Random
 
@@ -7,14 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mmengine.registry import init_default_scope
 
-from helpers.tool_modules import load_tool
-
-soak = load_tool('soak.py')
+from fuzz.kinds import KINDS
 
 
-@pytest.mark.parametrize('kind', soak.KINDS)
+@pytest.mark.parametrize('kind', KINDS)
 @settings(max_examples=40, derandomize=True, database=None)
 @given(seed=st.integers(0, 2**32))
 def test_right_or_refused(kind, seed):
     init_default_scope('mmdet')
-    assert soak.KINDS[kind](Random(seed)) in ('right', 'refused')
+    assert KINDS[kind](Random(seed)) in ('right', 'refused')

@@ -94,7 +94,14 @@ def jobs(folder, out):
             4_000,
         ),
         digits=Job(
-            [tools / 'make_digits.py', out / 'digits', '--train', '2', '--val', '2'],
+            [
+                REPO / 'dev/make_digits.py',
+                out / 'digits',
+                '--train',
+                '2',
+                '--val',
+                '2',
+            ],
             'digits/train.json',
             1_000,
         ),

@@ -9,9 +9,9 @@ import pytest
 import torch
 from mmengine.config import Config
 
+import make_digits
 from helpers.scripts import environment, run_python
 from helpers.tiny import REPO
-from helpers.tool_modules import load_tool
 from mmdet_centernet.checkpoint import NAMES_TYPES
 
 pytestmark = pytest.mark.slow
@@ -23,9 +23,7 @@ QUICK_START = REPO / 'configs/quickstart/ctdet_r18-half-fpn_1xb16-4e_digits.py'
 @pytest.fixture
 def config(tmp_path):
     """Two epochs of four steps of the quick start."""
-    load_tool('make_digits.py').write_dataset(
-        tmp_path / 'data/digits', dict(train=16, val=2), seed=0
-    )
+    make_digits.write_dataset(tmp_path / 'data/digits', dict(train=16, val=2), seed=0)
     cfg = Config.fromfile(QUICK_START)
     cfg.train_dataloader.batch_size = 4
     cfg.train_cfg.max_epochs = 2

@@ -1,6 +1,6 @@
 # The quick start's digits, turned by up to 60 degrees either way: beside the box, the
 # angle and the brightness of the stroke are learned (docs/properties.md). Data:
-# `python tools/make_digits.py data/digits_rotate60 --rotate 60`
+# `python dev/make_digits.py data/digits_rotate60 --rotate 60`
 _base_ = './ctdet_r18-half-fpn_1xb16-4e_digits.py'
 
 properties = dict(

@@ -1,4 +1,4 @@
-# The quick start: handwritten digits on small canvases (tools/make_digits.py), a
+# The quick start: handwritten digits on small canvases (dev/make_digits.py), a
 # ResNet-18 of half width, from scratch, in minutes on two CPU cores.
 _base_ = [
     'mmdet::_base_/default_runtime.py',

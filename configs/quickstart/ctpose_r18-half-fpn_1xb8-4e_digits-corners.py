@@ -1,6 +1,6 @@
 # The quick start's digits, turned by up to 30 degrees either way: the corners of the
 # upright digit's box are its joints (docs/properties.md). Data:
-# `python tools/make_digits.py data/digits_rotate30 --rotate 30`
+# `python dev/make_digits.py data/digits_rotate30 --rotate 30`
 _base_ = './ctdet_r18-half-fpn_1xb16-4e_digits.py'
 
 # Digits are not mirrored, so no corners change names.

@@ -17,10 +17,11 @@ from mmengine.model import ImgDataPreprocessor
 from torch import Tensor
 
 from mmdet_centernet.codecs import CenterTargets
-from mmdet_centernet.config_types import find_class, type_name
+from mmdet_centernet.config_types import type_name
 from mmdet_centernet.hooks.heatmap_view import recover_image
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.models.find_detectors import find_detector_cfg
 from mmdet_centernet.models.object_fields import read_fields
 from mmdet_centernet.reason import reason
 
@@ -141,17 +142,6 @@ class TrainingData:
             return str(self.dataset.get_data_info(index)['img_path'])
         except Exception:  # datasets of videos or of pairs have no single path
             return f'image {index} of the training set'
-
-
-def find_detector_cfg(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The config of the detector with our head in that of a model that may wrap it."""
-    head = model.get('bbox_head')
-    if isinstance(head, Mapping):
-        cls = find_class(MODELS, head)
-        if cls is not None and issubclass(cls, CTDetHead):
-            return model
-    inner = (find_detector_cfg(v) for v in model.values() if isinstance(v, Mapping))
-    return next((found for found in inner if found is not None), None)
 
 
 def _other_head(model: Mapping[str, Any]) -> str:

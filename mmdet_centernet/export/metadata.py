@@ -10,6 +10,7 @@ from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export.geometry import describe_geometry
 from mmdet_centernet.export.network import ExportNetwork
 from mmdet_centernet.export.view import View
+from mmdet_centernet.models.preprocessing import Preprocessing, read_preprocessing
 
 FORMAT_VERSION = 1
 """Raised when files need another `tools/predict_onnx.py`."""
@@ -58,7 +59,7 @@ def describe_network(
         ValueError: If the names do not fit the head, rounding would move boxes, or
             values of a property cannot be brought back to the image outside torch.
     """
-    head, preprocessor = network.head, network.preprocessor
+    head, preprocessing = network.head, read_preprocessing(network.preprocessor)
     if len(classes) != head.num_classes:
         raise ValueError(
             f'there are names of {len(classes)} classes, but the head has '
@@ -75,11 +76,11 @@ def describe_network(
         properties=_properties(network, skeleton),
         stride=head.stride,
         normalize=network.normalize,
-        **_colors(preprocessor),
+        **_colors(preprocessing),
         view=view.steps,
         image_dtype=view.dtype,
-        pad_size_divisor=preprocessor.pad_size_divisor,
-        pad_value=preprocessor.pad_value,
+        pad_size_divisor=preprocessing.pad_size_divisor,
+        pad_value=preprocessing.pad_value,
         flip=network.flip,
         score_thr=head.test_settings['score_thr'],
         clip_border=head.test_settings['clip_border'],
@@ -105,13 +106,13 @@ def _properties(
     return described
 
 
-def _colors(preprocessor: Any) -> dict[str, Any]:
+def _colors(preprocessing: Preprocessing) -> dict[str, Any]:
     """Order of the channels, and what is subtracted and divided by."""
     mean, std = [0.0] * 3, [1.0] * 3
-    if preprocessor._enable_normalize:
+    if preprocessing.mean is not None and preprocessing.std is not None:
         mean, std = (
             values.flatten().tolist()
-            for values in (preprocessor.mean, preprocessor.std)
+            for values in (preprocessing.mean, preprocessing.std)
         )
-    channels = 'rgb' if preprocessor._channel_conversion else 'bgr'
+    channels = 'rgb' if preprocessing.reverses_channels else 'bgr'
     return dict(channels=channels, mean=mean, std=std)

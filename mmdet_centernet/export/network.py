@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export.deform_conv import replace_deform_convs
 from mmdet_centernet.models.ctdet_head import CTDetHead
+from mmdet_centernet.models.preprocessing import read_preprocessing
 
 
 class ExportNetwork(nn.Module):
@@ -85,22 +86,23 @@ class ExportNetwork(nn.Module):
 
     def _normalize(self, images: Tensor) -> Tensor:
         """As mmengine's ``ImgDataPreprocessor`` does, for a whole batch."""
-        preprocessor = self.preprocessor
+        settings = read_preprocessing(self.preprocessor)
         pixels = images.permute(0, 3, 1, 2)
-        if preprocessor._channel_conversion:
+        if settings.reverses_channels:
             pixels = pixels.flip(1)
         pixels = pixels.float()
-        if not preprocessor._enable_normalize:
+        if settings.mean is None or settings.std is None:
             return pixels
-        return (pixels - preprocessor.mean) / preprocessor.std
+        return (pixels - settings.mean) / settings.std
 
     def _pad(self, images: Tensor) -> Tensor:
-        divisor = self.preprocessor.pad_size_divisor
+        settings = read_preprocessing(self.preprocessor)
+        divisor = settings.pad_size_divisor
         if divisor == 1:
             return images
         height, width = images.shape[-2:]
         below, right = -height % divisor, -width % divisor
-        return F.pad(images, (0, right, 0, below), value=self.preprocessor.pad_value)
+        return F.pad(images, (0, right, 0, below), value=settings.pad_value)
 
 
 def _check_head(head: nn.Module | None) -> None:

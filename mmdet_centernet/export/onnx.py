@@ -21,6 +21,7 @@ from mmdet_centernet.export.metadata import describe_network
 from mmdet_centernet.export.network import ExportNetwork
 from mmdet_centernet.export.view import View
 from mmdet_centernet.files import write_bytes
+from mmdet_centernet.models.preprocessing import read_preprocessing
 
 # The first that have GridSample and DeformConv. Older ones run in more places.
 OPSET = 16
@@ -97,7 +98,7 @@ def export_onnx(
         detector, normalize=normalize, flip=flip, grid_sample=grid_sample
     )
     metadata = describe_network(network, view, classes, skeleton)
-    divisor = network.preprocessor.pad_size_divisor
+    divisor = read_preprocessing(network.preprocessor).pad_size_divisor
     multiple = math.lcm(view.multiple, divisor)
     _check_static(static, multiple)
     multiple = multiple if multiple > 1 else DEFAULT_MULTIPLE

@@ -17,7 +17,6 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import draw_view
 from mmdet_centernet.hooks.heatmap_view import (
     View,
@@ -26,6 +25,7 @@ from mmdet_centernet.hooks.heatmap_view import (
 )
 from mmdet_centernet.hooks.picture_names import PictureNames
 from mmdet_centernet.label_names import label_names
+from mmdet_centernet.models.find_detectors import find_detectors
 from mmdet_centernet.reason import reason
 
 

@@ -23,6 +23,7 @@ from torch import Tensor
 from mmdet_centernet.codecs import CenterTargets, Property, paint_heatmap
 from mmdet_centernet.functional.affine import image_matrix, map_boxes
 from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.models.preprocessing import read_preprocessing
 
 HeadMaps = Mapping[str, Tensor]
 """(1, D, H, W) maps of the last stack of the head, by name."""
@@ -137,10 +138,11 @@ def recover_image(pixels: Tensor, preprocessor: ImgDataPreprocessor) -> np.ndarr
         (height, width, 3) uint8, RGB.
     """
     pixels = pixels.float()
-    if preprocessor._enable_normalize:
-        pixels = pixels * preprocessor.std + preprocessor.mean
+    settings = read_preprocessing(preprocessor)
+    if settings.mean is not None and settings.std is not None:
+        pixels = pixels * settings.std + settings.mean
     pixels = pixels[:3] if len(pixels) >= 3 else pixels[:1].expand(3, -1, -1)
-    if not preprocessor._channel_conversion:
+    if not settings.reverses_channels:
         pixels = pixels.flip(0)
     return pixels.round().clamp(0, 255).byte().permute(1, 2, 0).cpu().numpy()
 

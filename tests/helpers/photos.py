@@ -6,9 +6,9 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
+import make_digits
 from helpers.pictures import IMAGE_SIZE, Picture, Thing
 from helpers.shared_data import shared_path
-from helpers.tool_modules import load_tool
 
 NUM_PHOTOS = 4
 # Two with crowds, one of them upright; one of half the size; one without objects.
@@ -69,11 +69,10 @@ def _thing(annotation, categories, scale, classes):
 
 def _digits():
     """Canvases of the quick start."""
-    tool = load_tool('make_digits.py')
-    scans = tool.split_scans(seed=0)['train']
+    scans = make_digits.split_scans(seed=0)['train']
     pictures = []
     for seed in range(NUM_PHOTOS):
-        image, digits = tool.canvas(np.random.default_rng(seed), *scans)
+        image, digits = make_digits.canvas(np.random.default_rng(seed), *scans)
         things = [Thing(str(digit.label), digit.box) for digit in digits]
         pictures.append(Picture(image, things))
     return pictures

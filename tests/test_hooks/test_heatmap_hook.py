@@ -18,7 +18,6 @@ from torch import nn
 from helpers.heads import make_head
 from helpers.tiny import load_config, shrink
 from mmdet_centernet.hooks import HeatmapVisualizationHook
-from mmdet_centernet.hooks.detectors import find_detectors
 from mmdet_centernet.hooks.heatmap_picture import (
     CAPTION_HEIGHT,
     FOUND_COLOUR,
@@ -33,6 +32,7 @@ from mmdet_centernet.hooks.heatmap_view import (
     spread_heat,
 )
 from mmdet_centernet.models import CTDetHead
+from mmdet_centernet.models.find_detectors import find_detectors
 
 
 def bump(shape, cell):

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from random import Random
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from fuzz import draws
+from fuzz.oracles import Slow, is_usable, learn, splat
+from fuzz.outcome import RIGHT, refused
 from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     CenterTargets,
@@ -11,13 +18,6 @@ from mmdet_centernet.codecs import (
     surrounding_cells,
 )
 from mmdet_centernet.codecs.center_assigner import LARGEST_RADIUS
-from soaks import draws
-from soaks.oracles import Slow, is_usable, learn, splat
-from soaks.outcome import RIGHT, refused
-
-import numpy as np
-import torch
-from torch import Tensor
 
 ROUNDING = 1e-6
 RARE = 0.002

@@ -6,14 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from helpers.tool_modules import load_tool
+from plots import learning_curves
 
 METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
-
-
-@pytest.fixture(scope='module')
-def tool():
-    return load_tool('learning_curves.py')
 
 
 def write_run(folder, curve):
@@ -28,36 +23,36 @@ def write_run(folder, curve):
     return folder
 
 
-def test_all_seeds_are_read(tool, tmp_path):
+def test_all_seeds_are_read(tmp_path):
     folders = [
         write_run(tmp_path / str(seed), {4: 0.1 + seed, 8: 0.2 + seed})
         for seed in range(3)
     ]
-    epochs, values = tool.read_runs(folders)
+    epochs, values = learning_curves.read_runs(folders)
     assert epochs == [4, 8]
     assert values.shape == (3, 2, 4)
     np.testing.assert_allclose(values[:, 1, 0], [0.2, 1.2, 2.2])
     np.testing.assert_allclose(values[0, 0], [0.1, 0.2, 0.3, 0.4])
 
 
-def test_a_table_and_a_picture(tool, tmp_path, capsys, monkeypatch):
+def test_a_table_and_a_picture(tmp_path, capsys, monkeypatch):
     for seed, ap in enumerate((0.3, 0.4)):
         write_run(tmp_path / str(seed), {4: 0.1, 8: ap})
     runs = f'fast={tmp_path / "0"},{tmp_path / "1"}'
     out = tmp_path / 'pictures/curves.png'
     monkeypatch.setattr(sys, 'argv', ['learning_curves.py', str(out), runs])
-    tool.main()
+    learning_curves.main()
     (row,) = [line for line in capsys.readouterr().out.splitlines() if 'fast' in line]
     assert row.split()[1:5] == ['2', '8', '0.350', '(0.300-0.400)']
     assert out.read_bytes().startswith(b'\x89PNG')
 
 
-def test_runs_of_different_length(tool, tmp_path):
+def test_runs_of_different_length(tmp_path):
     folders = [write_run(tmp_path / 'a', {4: 0.1}), write_run(tmp_path / 'b', {8: 0.1})]
     with pytest.raises(SystemExit, match='same length'):
-        tool.read_runs(folders)
+        learning_curves.read_runs(folders)
 
 
-def test_a_folder_without_runs(tool, tmp_path):
+def test_a_folder_without_runs(tmp_path):
     with pytest.raises(SystemExit, match='no run that was validated'):
-        tool.read_runs([tmp_path])
+        learning_curves.read_runs([tmp_path])

@@ -8,11 +8,6 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-import predict_onnx
-from mmdet_centernet.export import describe_pipeline, export_onnx
-from soaks import draws
-from soaks.outcome import RIGHT, refused
-
 import cv2
 import numpy as np
 import onnx
@@ -22,6 +17,12 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import nn
 
+from fuzz import draws
+from fuzz.outcome import RIGHT, refused
+from helpers.tool_modules import load_tool
+from mmdet_centernet.export import describe_pipeline, export_onnx
+
+predict_onnx = load_tool('predict_onnx.py')
 PIXELS, SCORE = 0.05, 1e-4
 SIDES = (1, 90), (1, 90), (1, 90), (100, 400)
 CLASSES = ('one', 'two')

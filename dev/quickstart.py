@@ -1,6 +1,6 @@
 """Train on handwritten digits, test in a second process, draw what was seen.
 
-Usage: python tools/quickstart.py
+Usage: python dev/quickstart.py
 
 The second half of `make quickstart`: mmdet's own tools do the work, this script calls
 them one after the other. What a former call made is used again while nothing that it
@@ -37,7 +37,7 @@ def main() -> None:
     # In a file or a pipe, too, lines shall stand in the order in which they are said.
     sys.stdout.reconfigure(line_buffering=True)
     try:
-        _run('tools/make_digits.py', DATA)
+        _run('dev/make_digits.py', DATA)
         checkpoint = train()
         run_dir = test(checkpoint)
     except subprocess.CalledProcessError as error:

@@ -1,6 +1,6 @@
 """Draw how AP grows with the epochs, over several seeds.
 
-Usage: python tools/learning_curves.py OUT.png LABEL=WORK_DIR[,WORK_DIR ...] ...
+Usage: python dev/plots/learning_curves.py OUT.png LABEL=WORK_DIR[,WORK_DIR ...] ...
 
 The folders of a label are runs of the same config that differ in their seed. The line
 is their mean, the band reaches from the lowest to the highest. The table shows the last
@@ -14,10 +14,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet_centernet.files import write_figure
-
 import matplotlib.pyplot as plt
 import numpy as np
+
+from mmdet_centernet.files import write_figure
 
 METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
 HEADINGS = ('AP', 'AP50', 'AP75', 'AP small')

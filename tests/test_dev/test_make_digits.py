@@ -11,10 +11,9 @@ from mmdet.datasets import CocoDataset
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+import make_digits as digits
 from helpers.tiny import REPO
-from helpers.tool_modules import load_tool
 
-digits = load_tool('make_digits.py')
 COUNTS = dict(train=30, val=20)
 GREY = 128
 UPRIGHT = '2791ed0a1b3c4ebb67755c44c191acbe2c1524625e1de28b70a353cdd5382324'
@@ -251,7 +250,7 @@ def test_upright_digits_are_what_they_were(tmp_path):
 
 @pytest.mark.parametrize('degrees', ['-1', '181', 'nan'])
 def test_angles_out_of_range_are_refused(tmp_path, degrees):
-    tool = REPO / 'tools' / 'make_digits.py'
+    tool = REPO / 'dev/make_digits.py'
     command = [sys.executable, tool, tmp_path / 'digits', '--rotate', degrees]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2

@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 from random import Random
 
-from mmdet_centernet.data_report.images import broken_images, other_sizes
-from soaks import draws
-from soaks.outcome import REFUSED, RIGHT
-
 import cv2
 import numpy as np
 from mmdet.registry import TRANSFORMS
 from PIL import ExifTags, Image, ImageOps
+
+from fuzz import draws
+from fuzz.outcome import REFUSED, RIGHT
+from mmdet_centernet.data_report.images import broken_images, other_sizes
 
 SIDES = (1, 90), (1, 90), (1, 90), (1000, 4000)
 FORMATS = dict(

@@ -1,6 +1,6 @@
 """Trains for a long time and watches whether memory stays flat and the loss falls.
 
-    python tools/soak_training.py CONFIG --cfg-options train_dataloader.batch_size=4
+    python dev/long_training.py CONFIG --cfg-options train_dataloader.batch_size=4
 
 Prints the slope of the memory over the second half, the loss of the first and of the
 last hundred steps and how often each warning came, and draws memory and loss.
@@ -9,18 +9,18 @@ last hundred steps and how often each warning came, and draws memory and loss.
 from __future__ import annotations
 
 import argparse
+import resource
 import warnings
 from collections import Counter
 from pathlib import Path
-
-from benchmarks.clock import resident
-from mmdet_centernet.files import write_figure
 
 import numpy as np
 from matplotlib.figure import Figure
 from mmengine.config import Config, DictAction
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from mmdet_centernet.files import write_figure
 
 WINDOW = 100
 """Steps that a mean is taken over."""
@@ -37,7 +37,7 @@ class Watch(Hook):
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
         """Note one step."""
-        self.megabytes.append(resident('VmRSS') / 1e6)
+        self.megabytes.append(resident_bytes() / 1e6)
         self.losses.append(outputs['loss'].item())
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         runner.register_hook(watch)
         runner.train()
     report(watch, Counter(str(one.message)[:80] for one in caught))
-    path = args.out / 'soak.png'
+    path = args.out / 'long_training.png'
     write_figure(path, draw(watch))
     print(path)
 
@@ -63,7 +63,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('config')
     parser.add_argument('--steps', type=int, default=2000)
-    parser.add_argument('--out', type=Path, default=Path('work_dirs/soak'))
+    parser.add_argument('--out', type=Path, default=Path('work_dirs/long_training'))
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, default={})
     return parser.parse_args()
 
@@ -102,6 +102,12 @@ def report(watch: Watch, messages: Counter[str]) -> None:
     print(f'loss    {first:.3f} at first, {last:.3f} at last')
     for message, count in messages.most_common():
         print(f'warning {count} x {message}')
+
+
+def resident_bytes() -> int:
+    """Returns the resident memory of this process (Linux)."""
+    pages = int(Path('/proc/self/statm').read_text().split()[1])
+    return pages * resource.getpagesize()
 
 
 def draw(watch: Watch) -> Figure:

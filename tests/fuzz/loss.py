@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from mmdet_centernet.models import GaussianFocalLossWithLogits
-from soaks import draws
-from soaks.oracles import focal
-from soaks.outcome import RIGHT, refused
-
 import numpy as np
 import torch
 from torch import Tensor
+
+from fuzz import draws
+from fuzz.oracles import focal
+from fuzz.outcome import RIGHT, refused
+from mmdet_centernet.models import GaussianFocalLossWithLogits
 
 EPSILON = 1e-6
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 5e-2}

@@ -1,6 +1,6 @@
 """Draw the pictures of docs/loss.md from the loss itself.
 
-Usage: python tools/plot_loss.py
+Usage: python dev/plots/loss.py
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
-from mmdet_centernet.files import write_figure
-from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
-from mmdet_centernet.functional.gaussian import gaussian_cells
-
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+
+from mmdet_centernet.files import write_figure
+from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
+from mmdet_centernet.functional.gaussian import gaussian_cells
 
 PEAK, SLOPE, BACKGROUND, GREY = '#d55e00', '#e69f00', '#0072b2', '#666666'
 RADIUS = 9

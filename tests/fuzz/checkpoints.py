@@ -19,16 +19,17 @@ from random import Random
 from typing import Any
 from unittest.mock import patch
 
-import convert_official
-from mmdet_centernet.converters import to_official_state_dict
-from soaks import draws
-from soaks.outcome import REFUSED, RIGHT
-
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from torch import Tensor
 
+from fuzz import draws
+from fuzz.outcome import REFUSED, RIGHT
+from helpers.tool_modules import load_tool
+from mmdet_centernet.converters import to_official_state_dict
+
+convert_official = load_tool('convert_official.py')
 LENGTHS_AT, HEADER = 26, 30
 """Bytes before a zip file says how long name and extra field of an entry are, and
 before these themselves."""

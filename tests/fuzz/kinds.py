@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from soaks import (
+from fuzz import (
     annotations,
     assigner,
     checkpoints,
@@ -15,7 +15,7 @@ from soaks import (
     runtime,
     views,
 )
-from soaks.outcome import Case
+from fuzz.outcome import Case
 
 KINDS: dict[str, Case] = dict(
     annotation_file=annotations.annotation_file,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from mmdet_centernet.models import CTDetHead
-from soaks import draws
-from soaks.oracles import is_usable
-from soaks.outcome import RIGHT
-
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor
+
+from fuzz import draws
+from fuzz.oracles import is_usable
+from fuzz.outcome import RIGHT
+from mmdet_centernet.models import CTDetHead
 
 STRIDE = 4
 CHANNELS = 4

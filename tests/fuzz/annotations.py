@@ -10,13 +10,13 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import cv2
+import numpy as np
+
+from fuzz.outcome import REFUSED, RIGHT, refused
 from mmdet_centernet.data_report.annotations import Annotations, read_annotations
 from mmdet_centernet.data_report.dropped import count_classes
 from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
-from soaks.outcome import REFUSED, RIGHT, refused
-
-import cv2
-import numpy as np
 
 CLASSES = ('one', 'two', 'three')
 LEAST, MOST = 20, 60

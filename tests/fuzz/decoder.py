@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from random import Random
 
-from mmdet_centernet.codecs import Detections, decode_centers
-from soaks import draws
-from soaks.oracles import count_peaks, is_peak
-from soaks.outcome import RIGHT
-
 import numpy as np
 import torch
 from torch import Tensor
+
+from fuzz import draws
+from fuzz.oracles import count_peaks, is_peak
+from fuzz.outcome import RIGHT
+from mmdet_centernet.codecs import Detections, decode_centers
 
 
 def decode(draw: Random) -> str:

@@ -1,6 +1,6 @@
 """Write the quick start's dataset: real handwritten digits on textured canvases.
 
-Usage: python tools/make_digits.py data/digits
+Usage: python dev/make_digits.py data/digits
 
 The digits are the 1,797 scans of 8x8 pixels that scikit-learn carries (load_digits),
 enlarged. Each scan is used in training or in validation, never in both. Annotations are

@@ -3,10 +3,8 @@ import subprocess
 
 import pytest
 
+import quickstart
 from helpers.tiny import REPO
-from helpers.tool_modules import load_tool
-
-quickstart = load_tool('quickstart.py')
 
 
 @pytest.fixture

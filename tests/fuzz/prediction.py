@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from mmdet_centernet.models import CTDetHead
-from soaks import draws
-from soaks.decoder import box_at, spoil
-from soaks.oracles import count_peaks, is_peak
-from soaks.outcome import RIGHT
-
 import numpy as np
 from mmengine.structures import InstanceData
+
+from fuzz import draws
+from fuzz.decoder import box_at, spoil
+from fuzz.oracles import count_peaks, is_peak
+from fuzz.outcome import RIGHT
+from mmdet_centernet.models import CTDetHead
 
 STRIDE = 4
 IOU = 0.5

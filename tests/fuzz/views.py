@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from random import Random
 
-from soaks import draws
-from soaks.outcome import REFUSED, RIGHT
-
 import numpy as np
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
+
+from fuzz import draws
+from fuzz.outcome import REFUSED, RIGHT
 
 PIXEL = 0.05
 TINY, USUAL, LARGE = (1, 4), (5, 90), (1000, 4000)

@@ -10,15 +10,15 @@ import math
 from random import Random
 from typing import Any, NamedTuple
 
-from soaks import draws
-from soaks.outcome import RIGHT, refused
-from soaks.runtime import network
-
 import torch
 from mmdet.registry import MODELS, TASK_UTILS, TRANSFORMS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from torch import nn
+
+from fuzz import draws
+from fuzz.outcome import RIGHT, refused
+from fuzz.runtime import network
 
 SIDE = 64
 NO_COUNT = (0, -1, 1.5, '8', None, math.nan)

@@ -1,1 +1,0 @@
-"""Generated cases, good and bad, and what has to come of them."""
