@@ -1,37 +1,23 @@
-"""Why does a step fail, and which command mends that: the known troubles."""
+"""Known causes of failing steps and the commands that fix them."""
 
 from __future__ import annotations
 
 import re
 from typing import NamedTuple
 
-from mmdet_centernet.doctor.mmcv_commands import mmcv_lite
-from mmdet_centernet.environment import MINIMUM_VERSIONS
-
-GET_TORCH = 'https://pytorch.org/get-started/locally'
-DISTRIBUTIONS = dict(
-    opencv='opencv-python-headless', torch_numpy='torch', mim='openmim', dcn='mmcv'
-)
-"""What pip calls the library of a step, where that is not the step's name."""
+from mmdet_centernet_doctor.commands import GET_TORCH
 
 
 class Cause(NamedTuple):
-    """One known trouble.
+    """A known cause; braces in its texts are filled in by the diagnosis."""
 
-    Attributes:
-        step: Regular expression of the steps that may fail for it.
-        error: Regular expression that is found in the error.
-        what: The trouble in words. Names in braces are groups of ``error`` and what
-            the diagnosis knows: ``distribution``, ``version``, ``error`` and so on.
-        mend: The command that ends it.
-    """
-
-    step: str
-    error: str
+    steps: str  # regular expression of the steps that can fail for this reason
+    error: str  # regular expression to search for in the error message
     what: str
-    mend: str
+    fix: str
 
 
+OWN_OPERATORS = '{mmcv_lite} (mmdet_centernet has operators in plain torch)'
 CAUSES = (
     Cause(
         '.*',
@@ -64,30 +50,29 @@ CAUSES = (
     Cause(
         'opencv',
         r'(?P<library>lib\S+): cannot open shared object',
-        'opencv wants {library}, which a machine without a desktop lacks',
+        'opencv needs {library}, which machines without a desktop lack',
         'pip uninstall -y {distribution} && pip install opencv-python-headless',
     ),
     Cause(
         'opencv',
         'AttributeError',
-        'opencv is torn, as after installing two of its distributions',
+        'opencv is incomplete, as after installing two of its distributions',
         'pip uninstall -y opencv-python opencv-contrib-python opencv-python-headless '
         '&& pip install opencv-python-headless',
     ),
     Cause('mmcv', "No module named 'mmcv'", 'mmcv is not installed', '{mmcv_lite}'),
     Cause(
         'operators|models|dcn',
-        r'_ext|libtorch|libc10|libcud|undefined symbol|takes Python down',
+        r'_ext|libtorch|libc10|libcud|undefined symbol|Python crashed',
         'the compiled operators of mmcv {mmcv} do not fit torch {torch} ({error})',
-        '{mmcv_lite}, for mmdet_centernet brings its own; or compile them again: '
-        '{build_mmcv}',
+        f'{OWN_OPERATORS}; or compile them again: {{build_mmcv}}',
     ),
     Cause(
         'mmdet',
         r'(?P<found>MM\w+==\S+) is used but incompatible\. Please install '
-        r'(?P<name>mm\w+)>=(?P<least>\S+), <(?P<limit>\S+?)\.?$',
-        'mmdet {mmdet} refuses {found}: it takes {name}>={least},<{limit}',
-        '{bounded}; or take the maintained fork, which has no upper bound: '
+        r'(?P<name>mm\w+)(?P<versions>>=\S+, <\S+?)\.?$',
+        'mmdet {mmdet} refuses {found}: it needs {name}{versions}',
+        '{bounded}; or install the maintained fork, which has no upper bound: '
         'pip uninstall -y mmdet && pip install onedl-mmdetection',
     ),
     Cause(
@@ -114,8 +99,8 @@ CAUSES = (
         'torch sees none',
         'torch {torch}, built for CUDA {cuda}, sees no GPU though there is an NVIDIA '
         'driver',
-        'nvidia-smi has to name that CUDA version or a newer one, and '
-        'CUDA_VISIBLE_DEVICES may not hide the GPU; else choose another torch: '
+        'check that nvidia-smi prints that CUDA version or a newer one and that '
+        'CUDA_VISIBLE_DEVICES does not hide the GPU; else choose another torch: '
         f'{GET_TORCH}',
     ),
     Cause(
@@ -128,8 +113,8 @@ CAUSES = (
         'gpu',
         'implementation for device|[Nn]ot compiled with (GPU|CUDA)',
         'mmcv {mmcv} was built without CUDA: DCNv2 runs on the CPU only',
-        '{mmcv_lite}, for mmdet_centernet brings operators in plain torch; or compile '
-        'faster ones, with FORCE_CUDA=1 set and nvcc in the PATH: {build_mmcv}',
+        f'{OWN_OPERATORS}; or compile faster ones, with FORCE_CUDA=1 set and nvcc in '
+        'the PATH: {build_mmcv}',
     ),
     Cause(
         '.*',
@@ -144,42 +129,13 @@ CAUSES = (
         'pip install --force-reinstall --no-deps --no-cache-dir {distribution}',
     ),
 )
-"""The first that fits counts."""
+"""The first one that matches counts."""
 
 
 def find_cause(step: str, error: str) -> tuple[Cause, dict[str, str]]:
-    """The cause of an error.
-
-    Args:
-        step: Name of the step that failed.
-        error: What it said.
-
-    Returns:
-        The first of ``CAUSES`` that fits, and what stands in the groups of its error.
-    """
+    """Returns the cause of a step's error, and the groups of its expression."""
     for cause in CAUSES:
         found = re.search(cause.error, error)
-        if found and re.fullmatch(cause.step, step):
+        if found and re.fullmatch(cause.steps, step):
             return cause, found.groupdict()
-    raise AssertionError('the last cause fits everything')
-
-
-def requirement(module: str) -> str:
-    """What to tell pip when a module is missing."""
-    name = dict(cv2='opencv-python-headless', mim='openmim').get(module, module)
-    return f'{name}>={MINIMUM_VERSIONS[name]}' if name in MINIMUM_VERSIONS else name
-
-
-def bounded(limits: dict[str, str], mmcv: str) -> str:
-    """The command that installs a library within the limits that mmdet sets.
-
-    Args:
-        limits: ``name``, ``least`` and ``limit``, or none of them.
-        mmcv: The distribution of mmcv that is there; empty if none is.
-    """
-    if not limits.keys() >= {'name', 'least', 'limit'}:
-        return ''
-    specifier = '>={least},<{limit}'.format(**limits)
-    if limits['name'] == 'mmcv':
-        return mmcv_lite(mmcv, specifier)
-    return f'pip install "{limits["name"]}{specifier}"'
+    raise AssertionError('the last cause matches everything')

@@ -1,4 +1,4 @@
-"""Each known trouble is faked, as near to the real one as this environment allows."""
+"""Each known problem is faked, as near to the real one as this environment allows."""
 
 import sys
 from inspect import getsource
@@ -15,14 +15,14 @@ from mmengine.utils import package_utils
 
 from helpers.tiny import CONFIGS
 from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS, allow_mmengine_checkpoints
-from mmdet_centernet.doctor import diagnosis, probe, surroundings
-from mmdet_centernet.doctor.causes import GET_TORCH
-from mmdet_centernet.doctor.diagnosis import find_troubles, is_possible
-from mmdet_centernet.doctor.findings import Findings, read_steps
-from mmdet_centernet.doctor.probe import run_steps
-from mmdet_centernet.doctor.report import is_healthy, write_report
-from mmdet_centernet.doctor.surroundings import look_around
 from mmdet_centernet.environment import check_versions
+from mmdet_centernet_doctor import diagnosis, environment, probe
+from mmdet_centernet_doctor.commands import GET_TORCH
+from mmdet_centernet_doctor.diagnosis import find_problems, is_possible
+from mmdet_centernet_doctor.environment import inspect_environment
+from mmdet_centernet_doctor.findings import Findings, read_steps
+from mmdet_centernet_doctor.probe import run_steps
+from mmdet_centernet_doctor.report import is_healthy, write_report
 from mmdet_centernet_operators import stand_in
 
 EVERYTHING = ('train', 'test', 'DCN')
@@ -30,33 +30,33 @@ EVERYTHING = ('train', 'test', 'DCN')
 
 @pytest.fixture(autouse=True)
 def one_copy(monkeypatch):
-    """Which copies this machine has is looked at by a test of its own."""
-    monkeypatch.setattr('mmdet_centernet.doctor.surroundings.editable_folders', list)
+    """Which copies this env has is looked at by a test of its own."""
+    monkeypatch.setattr('mmdet_centernet_doctor.environment.editable_folders', list)
 
 
-def examine(configs=(), **around):
-    """What the probe finds in this process, and what is around it."""
+def examine(configs=(), **changes):
+    """What the probe finds in this process, and the environment."""
     steps = {name: step for name, step in run_steps(list(configs)) if step}
-    machine = look_around()
-    machine = machine._replace(has_driver=False, copies=machine.copies[:1])
-    return Findings(steps, machine._replace(**around))
+    env = inspect_environment()
+    env = env._replace(has_driver=False, copies=env.copies[:1])
+    return Findings(steps, env._replace(**changes))
 
 
 def installed(**distributions):
     """Which distributions brought modules, some of them replaced."""
-    return look_around().installed | distributions
+    return inspect_environment().installed | distributions
 
 
-def only_trouble(**kwargs):
+def only_problem(**kwargs):
     findings = examine(**kwargs)
-    (trouble,) = find_troubles(findings)
+    (problem,) = find_problems(findings)
     assert not is_healthy(findings)
     report = write_report(findings)
-    assert trouble.mend in report
-    for task in trouble.hinders:
-        assert not is_possible(findings, task) or 'config' in trouble.what
+    assert problem.fix in report
+    for task in problem.prevents:
+        assert not is_possible(findings, task) or 'config' in problem.what
         assert f'{task:6}  no, see 1' in report
-    return trouble
+    return problem
 
 
 def hide(monkeypatch, *names):
@@ -83,23 +83,23 @@ def raising(error):
 
 def test_nothing_is_wrong_here():
     findings = examine()
-    assert find_troubles(findings) == []
+    assert find_problems(findings) == []
     assert is_healthy(findings)
     assert all(is_possible(findings, task) for task in EVERYTHING)
-    assert write_report(findings).endswith('No trouble found.')
+    assert write_report(findings).endswith('No problem found.')
 
 
-FOR_ALL = '\n   mmdet_centernet operators install\n'
+INSTALL = '\n   mmdet_centernet operators install\n'
 COMPILE = 'MMCV_WITH_OPS=1 pip install'
 
 
-def test_operators_in_plain_torch_are_no_trouble():
+def test_operators_in_plain_torch_are_no_problem():
     distribution = installed(mmcv=('mmcv-lite', '2.1.0'))
-    findings = examine(compiled=False, for_all=False, installed=distribution)
+    findings = examine(compiled=False, stand_in=False, installed=distribution)
     assert is_healthy(findings)
     report = write_report(findings)
     assert 'in plain torch, for programs that import it first\n' in report
-    assert FOR_ALL in report
+    assert INSTALL in report
     assert f'\n   pip uninstall -y mmcv-lite && {pip_build("mmcv==2.1.0")}\n' in report
     assert 'slower' not in report
 
@@ -114,27 +114,27 @@ def pip_build(requirement):
 
 
 def test_who_has_the_file_beside_mmcv_is_not_told_to_write_it():
-    report = write_report(examine(compiled=False, for_all=True))
-    assert 'in plain torch, for every program\n' in report
-    assert FOR_ALL not in report
+    report = write_report(examine(compiled=False, stand_in=True))
+    assert 'in plain torch, for all programs\n' in report
+    assert INSTALL not in report
 
 
 def test_of_compiled_operators_there_is_nothing_to_say():
-    report = write_report(examine(compiled=True, for_all=False))
+    report = write_report(examine(compiled=True, stand_in=False))
     assert "Operators: mmcv's, compiled\n" in report
-    assert FOR_ALL not in report
+    assert INSTALL not in report
     assert COMPILE not in report
 
 
 def test_which_operators_there_are_is_seen_in_the_folder_of_mmcv(monkeypatch, tmp_path):
-    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: tmp_path)
-    kinds = [look_around()[2:4]]
+    monkeypatch.setattr(environment, 'mmcv_folder', lambda: tmp_path)
+    kinds = [inspect_environment()[2:4]]
     (tmp_path / '_ext.py').write_text(stand_in.TEXT)
-    kinds.append(look_around()[2:4])
+    kinds.append(inspect_environment()[2:4])
     (tmp_path / '_ext.cpython-311-x86_64-linux-gnu.so').touch()
-    kinds.append(look_around()[2:4])
-    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: None)
-    kinds.append(look_around()[2:4])
+    kinds.append(inspect_environment()[2:4])
+    monkeypatch.setattr(environment, 'mmcv_folder', lambda: None)
+    kinds.append(inspect_environment()[2:4])
     assert kinds == [(False, False), (False, True), (True, True), (False, False)]
 
 
@@ -161,40 +161,40 @@ def test_plain_torch_is_slower_on_a_gpu(monkeypatch):
 def test_compiled_operators_of_another_torch(distribution, build, monkeypatch):
     error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
-    trouble = only_trouble(compiled=True, installed=installed(mmcv=distribution))
-    assert 'do not fit torch 2' in trouble.what
-    assert 'undefined symbol: _ZN3c104cuda9SetDeviceEi' in trouble.what
+    problem = only_problem(compiled=True, installed=installed(mmcv=distribution))
+    assert 'do not fit torch 2' in problem.what
+    assert 'undefined symbol: _ZN3c104cuda9SetDeviceEi' in problem.what
     without = f'pip uninstall -y {distribution[0]} && pip install "mmcv-lite>=2.0.0'
-    assert trouble.mend.startswith(without)
-    assert trouble.mend.endswith(build)
-    assert trouble.hinders == (*EVERYTHING, 'export')
+    assert problem.fix.startswith(without)
+    assert problem.fix.endswith(build)
+    assert problem.prevents == (*EVERYTHING, 'export')
 
 
 def test_mmcv_and_mmcv_lite_in_one_folder_both_go(monkeypatch):
     error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
     distribution = installed(mmcv=('mmcv-lite', '2.1.0'))
-    trouble = only_trouble(compiled=True, installed=distribution)
+    problem = only_problem(compiled=True, installed=distribution)
     command = 'pip uninstall -y mmcv mmcv-lite && pip install "mmcv-lite>=2.0.0,<2.2.0"'
-    assert trouble.mend.startswith(command)
+    assert problem.fix.startswith(command)
 
 
 def test_operators_that_take_python_down():
     lines = ['["mmcv", [{"version": "2.1.0"}, null, null]]', '["operators", null]']
-    steps = read_steps(lines, 'it takes Python down, exit status -11')
-    around = look_around()._replace(installed=installed(mmcv=('mmcv', '2.1.0')))
-    trouble, *_ = find_troubles(Findings(steps, around))
-    assert 'operators of mmcv 2.1.0 do not fit' in trouble.what
-    assert 'pip uninstall -y mmcv && ' in trouble.mend
+    steps = read_steps(lines, 'Python crashed, exit status -11')
+    env = inspect_environment()._replace(installed=installed(mmcv=('mmcv', '2.1.0')))
+    problem, *_ = find_problems(Findings(steps, env))
+    assert 'operators of mmcv 2.1.0 do not fit' in problem.what
+    assert 'pip uninstall -y mmcv && ' in problem.fix
 
 
 def test_mmcv_is_missing(monkeypatch):
     known = {module: one for module, one in installed().items() if module != 'mmcv'}
-    monkeypatch.setattr(surroundings, 'mmcv_folder', lambda: None)
+    monkeypatch.setattr(environment, 'mmcv_folder', lambda: None)
     hide(monkeypatch, 'mmcv')
-    trouble = only_trouble(installed=known)
-    assert trouble.what == 'mmcv is not installed'
-    assert trouble.mend == 'pip install "mmcv-lite>=2.0.0,<2.2.0"'
+    problem = only_problem(installed=known)
+    assert problem.what == 'mmcv is not installed'
+    assert problem.fix == 'pip install "mmcv-lite>=2.0.0,<2.2.0"'
 
 
 @pytest.mark.skipif(
@@ -203,11 +203,11 @@ def test_mmcv_is_missing(monkeypatch):
 def test_mmcv_outside_the_bounds_of_mmdet(monkeypatch):
     monkeypatch.delitem(sys.modules, 'mmdet')  # its assertion is run again
     monkeypatch.setattr(mmcv, '__version__', '2.2.0')
-    trouble = only_trouble(installed=installed(mmcv=('mmcv', '2.2.0')))
-    assert 'refuses MMCV==2.2.0: it takes mmcv>=2.0.0rc4,<2.2.0' in trouble.what
+    problem = only_problem(installed=installed(mmcv=('mmcv', '2.2.0')))
+    assert 'refuses MMCV==2.2.0: it needs mmcv>=2.0.0rc4, <2.2.0' in problem.what
     command = 'pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0rc4,<2.2.0"'
-    assert trouble.mend.startswith(command)
-    assert 'onedl-mmdetection' in trouble.mend
+    assert problem.fix.startswith(command)
+    assert 'onedl-mmdetection' in problem.fix
 
 
 uses_pkg_resources = pytest.mark.skipif(
@@ -219,10 +219,10 @@ uses_pkg_resources = pytest.mark.skipif(
 @uses_pkg_resources
 def test_pkg_resources_is_gone(monkeypatch):
     hide(monkeypatch, 'pkg_resources')
-    trouble = only_trouble()
-    assert 'has no pkg_resources' in trouble.what
-    assert trouble.mend == 'pip install "setuptools<81"'
-    assert set(trouble.hinders) >= set(EVERYTHING)
+    problem = only_problem()
+    assert 'has no pkg_resources' in problem.what
+    assert problem.fix == 'pip install "setuptools<81"'
+    assert set(problem.prevents) >= set(EVERYTHING)
 
 
 @uses_pkg_resources
@@ -232,7 +232,7 @@ def test_mim_that_misses_pkg_resources_says_nothing_new(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'mim', raising=False)
     hide(monkeypatch, 'pkg_resources')
-    assert 'mim' in only_trouble().hinders
+    assert 'mim' in only_problem().prevents
 
 
 def openxlab(folder, monkeypatch):
@@ -247,31 +247,31 @@ def openxlab(folder, monkeypatch):
 
 def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
     openxlab(tmp_path, monkeypatch)
-    # From 3.12 on it is a trouble, see the next test.
+    # From 3.12 on it is a problem, see the next test.
     findings = examine()
-    findings = findings._replace(around=findings.around._replace(python=(3, 11)))
+    findings = findings._replace(env=findings.env._replace(python=(3, 11)))
     assert is_healthy(findings)
-    (pin,) = findings.around.broken_pins
+    (pin,) = findings.env.broken_pins
     assert pin.startswith('openxlab 0.1.3 asks for setuptools~=60.2.0, ')
     assert 'give it one of its own' in ' '.join(write_report(findings).split())
 
 
 def test_openmim_on_python_312(tmp_path, monkeypatch):
     openxlab(tmp_path, monkeypatch)
-    trouble = only_trouble(python=(3, 12))
-    assert 'does not run on Python 3.12' in trouble.what
-    assert trouble.hinders == ('mim',)
+    problem = only_problem(python=(3, 12))
+    assert 'does not run on Python 3.12' in problem.what
+    assert problem.prevents == ('mim',)
 
 
 @pytest.mark.skipif(not HAS_SAFE_GLOBALS, reason='this torch refuses no checkpoint')
 def test_checkpoints_are_refused():
     torch.serialization.clear_safe_globals()
     try:
-        trouble = only_trouble()
+        problem = only_problem()
     finally:
         allow_mmengine_checkpoints()
-    assert 'refuses to read checkpoints of mmengine (weights_only)' in trouble.what
-    assert trouble.hinders == ('test',)
+    assert 'refuses to read checkpoints of mmengine (weights_only)' in problem.what
+    assert problem.prevents == ('test',)
 
 
 SIZE_CHANGED = ValueError(
@@ -295,10 +295,10 @@ SIZE_CHANGED = ValueError(
 )
 def test_compiled_against_another_numpy(module, function, error, named, monkeypatch):
     monkeypatch.setattr(module, function, raising(error))
-    trouble = only_trouble()
-    assert trouble.what.startswith(named)
-    assert f'compiled against another numpy than {np.__version__}' in trouble.what
-    assert 'pip install "numpy<2"' in trouble.mend
+    problem = only_problem()
+    assert problem.what.startswith(named)
+    assert f'compiled against another numpy than {np.__version__}' in problem.what
+    assert 'pip install "numpy<2"' in problem.fix
 
 
 @pytest.mark.parametrize(
@@ -306,24 +306,27 @@ def test_compiled_against_another_numpy(module, function, error, named, monkeypa
     [
         (
             ImportError('libGL.so.1: cannot open shared object file: No such file'),
-            'opencv wants libGL.so.1',
+            'opencv needs libGL.so.1',
         ),
-        (AttributeError("module 'cv2' has no attribute 'resize'"), 'opencv is torn'),
+        (
+            AttributeError("module 'cv2' has no attribute 'resize'"),
+            'opencv is incomplete',
+        ),
     ],
 )
 def test_opencv_that_does_not_load(error, words, monkeypatch):
     monkeypatch.setattr(cv2, 'resize', raising(error))
-    trouble = only_trouble()
-    assert words in trouble.what
-    assert trouble.mend.endswith('pip install opencv-python-headless')
+    problem = only_problem()
+    assert words in problem.what
+    assert problem.fix.endswith('pip install opencv-python-headless')
 
 
 def test_weights_of_torchvision_without_torchvision(monkeypatch):
     hide(monkeypatch, 'torchvision')
     (path,) = CONFIGS.rglob('ctdet_r18_8xb16-crop512-140e_coco.py')
-    trouble = only_trouble(configs=[str(path)])
-    assert 'torchvision://resnet18' in trouble.what
-    assert trouble.mend.startswith('pip install torchvision "torch==2.')
+    problem = only_problem(configs=[str(path)])
+    assert 'torchvision://resnet18' in problem.what
+    assert problem.fix.startswith('pip install torchvision "torch==2.')
     (path,) = CONFIGS.rglob('ctdet_r18-fpn_1xb8-24e_bccd.py')
     assert is_healthy(examine(configs=[str(path)]))
 
@@ -335,9 +338,9 @@ def test_torchvision_for_another_torch(monkeypatch, tmp_path):
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, 'torchvision', raising=False)
-    trouble = only_trouble()
-    assert 'was built for another torch' in trouble.what
-    assert '--force-reinstall torchvision "torch==2.' in trouble.mend
+    problem = only_problem()
+    assert 'was built for another torch' in problem.what
+    assert '--force-reinstall torchvision "torch==2.' in problem.fix
 
 
 def test_another_copy_is_hidden(monkeypatch, tmp_path):
@@ -345,10 +348,10 @@ def test_another_copy_is_hidden(monkeypatch, tmp_path):
     package.mkdir()
     (package / '__init__.py').touch()
     monkeypatch.syspath_prepend(tmp_path)
-    copies = look_around().copies
-    trouble = only_trouble(copies=copies)
-    assert trouble.what.startswith(f'{package} is imported and hides another copy')
-    assert str(CONFIGS.parent / 'mmdet_centernet') in trouble.what
+    copies = inspect_environment().copies
+    problem = only_problem(copies=copies)
+    assert problem.what.startswith(f'{package} is imported and hides another copy')
+    assert str(CONFIGS.parent / 'mmdet_centernet') in problem.what
 
 
 def test_an_editable_install_is_a_copy(monkeypatch, tmp_path):
@@ -362,7 +365,7 @@ def test_an_editable_install_is_a_copy(monkeypatch, tmp_path):
     (tmp_path / 'a b/mmdet_centernet').mkdir(parents=True)
     (tmp_path / 'a b/mmdet_centernet/__init__.py').touch()
     monkeypatch.syspath_prepend(tmp_path)
-    assert (tmp_path / 'a b/mmdet_centernet').resolve() in look_around().copies
+    assert (tmp_path / 'a b/mmdet_centernet').resolve() in inspect_environment().copies
 
 
 def test_torch_without_cuda_beside_a_driver(monkeypatch, tmp_path):
@@ -371,26 +374,26 @@ def test_torch_without_cuda_beside_a_driver(monkeypatch, tmp_path):
     command.touch()
     command.chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path))
-    has_driver = look_around().has_driver
+    has_driver = inspect_environment().has_driver
     assert has_driver
-    trouble = only_trouble(has_driver=has_driver, compiled=False)
-    assert 'is a build without CUDA' in trouble.what
-    assert trouble.mend == f'a CUDA build of torch: {GET_TORCH}'
-    assert trouble.hinders == ('GPU',)
-    trouble = only_trouble(has_driver=has_driver, compiled=True)
-    assert '; then pip' in trouble.mend
-    assert COMPILE in trouble.mend
+    problem = only_problem(has_driver=has_driver, compiled=False)
+    assert 'is a build without CUDA' in problem.what
+    assert problem.fix == f'a CUDA build of torch: {GET_TORCH}'
+    assert problem.prevents == ('GPU',)
+    problem = only_problem(has_driver=has_driver, compiled=True)
+    assert '; then pip' in problem.fix
+    assert COMPILE in problem.fix
 
 
 def test_a_gpu_that_torch_does_not_see(monkeypatch):
     monkeypatch.setattr(torch.version, 'cuda', '12.6')
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: False)
-    trouble = only_trouble(has_driver=True)
-    assert 'built for CUDA 12.6, sees no GPU' in trouble.what
+    problem = only_problem(has_driver=True)
+    assert 'built for CUDA 12.6, sees no GPU' in problem.what
 
 
 @pytest.mark.parametrize(
-    ('error', 'words', 'mend'),
+    ('error', 'words', 'fix'),
     [
         (
             'CUDA error: no kernel image is available for execution on the device',
@@ -405,23 +408,23 @@ def test_a_gpu_that_torch_does_not_see(monkeypatch):
         ),
     ],
 )
-def test_a_gpu_that_does_not_compute(error, words, mend, monkeypatch):
+def test_a_gpu_that_does_not_compute(error, words, fix, monkeypatch):
     monkeypatch.setattr(torch.version, 'cuda', '12.6')
     monkeypatch.setattr(torch.cuda, 'is_available', raising(RuntimeError(error)))
     distribution = installed(mmcv=('mmcv', '2.1.0'))
-    trouble = only_trouble(has_driver=True, compiled=True, installed=distribution)
-    assert words in trouble.what
-    assert trouble.mend.startswith(mend)
-    assert trouble.mend.endswith(pip_build('mmcv==2.1.0'))
+    problem = only_problem(has_driver=True, compiled=True, installed=distribution)
+    assert words in problem.what
+    assert problem.fix.startswith(fix)
+    assert problem.fix.endswith(pip_build('mmcv==2.1.0'))
 
 
 def test_operators_for_another_cuda(monkeypatch):
     monkeypatch.setattr(torch.version, 'cuda', '12.6')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '11.8')
-    trouble = only_trouble(installed=installed(mmcv=('mmcv', '2.1.0')))
-    assert trouble.what == 'mmcv was built for CUDA 11.8, torch for CUDA 12.6'
-    assert trouble.mend.startswith('pip uninstall -y mmcv && pip install "mmcv-lite>=')
-    assert trouble.mend.endswith(pip_build('mmcv==2.1.0'))
+    problem = only_problem(installed=installed(mmcv=('mmcv', '2.1.0')))
+    assert problem.what == 'mmcv was built for CUDA 11.8, torch for CUDA 12.6'
+    assert problem.fix.startswith('pip uninstall -y mmcv && pip install "mmcv-lite>=')
+    assert problem.fix.endswith(pip_build('mmcv==2.1.0'))
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', lambda: '12.1')
     assert is_healthy(examine())
 
@@ -431,37 +434,37 @@ def test_an_old_library(monkeypatch):
     monkeypatch.setattr(sys.modules['mmdet'], '__version__', '3.0.0')
     with pytest.raises(ImportError):
         check_versions()
-    trouble = only_trouble()
-    assert trouble.what == 'mmdet_centernet needs mmdet>=3.3.0, 3.0.0 is installed'
-    assert trouble.mend == 'pip install -U "mmdet>=3.3.0"'
+    problem = only_problem()
+    assert problem.what == 'mmdet_centernet needs mmdet>=3.3.0, 3.0.0 is installed'
+    assert problem.fix == 'pip install -U "mmdet>=3.3.0"'
 
 
 def test_a_missing_library(monkeypatch):
     hide(monkeypatch, 'pycocotools')
-    trouble = only_trouble()
-    assert trouble.what == 'pycocotools is not installed'
-    assert trouble.mend == 'pip install "pycocotools"'
+    problem = only_problem()
+    assert problem.what == 'pycocotools is not installed'
+    assert problem.fix == 'pip install "pycocotools"'
 
 
-def test_an_unknown_trouble_is_said_in_its_own_words(monkeypatch):
+def test_an_unknown_problem_is_said_in_its_own_words(monkeypatch):
     error = OSError('libgomp.so: no memory')
     monkeypatch.setattr(pycocotools.mask, 'encode', raising(error))
-    trouble = only_trouble()
-    assert 'OSError: libgomp.so: no memory' in trouble.what
-    assert 'pip install --force-reinstall' in trouble.mend
+    problem = only_problem()
+    assert 'OSError: libgomp.so: no memory' in problem.what
+    assert 'pip install --force-reinstall' in problem.fix
 
 
 def test_a_crash_ends_the_probe():
     lines = ['["numpy", null]', '["numpy", [{"version": "2"}, null, null]]']
     lines.append('["opencv", null]')
-    findings = Findings(read_steps(lines, 'it takes Python down'), look_around())
-    trouble, *_ = find_troubles(findings)
-    assert trouble.what == 'opencv does not work (it takes Python down)'
+    findings = Findings(read_steps(lines, 'Python crashed'), inspect_environment())
+    problem, *_ = find_problems(findings)
+    assert problem.what == 'opencv does not work (Python crashed)'
     assert not is_possible(findings, 'train')
     assert 'no, see 1' in write_report(findings)
 
 
-def test_optional_libraries_are_no_trouble(monkeypatch):
+def test_optional_libraries_are_no_problem(monkeypatch):
     hide(monkeypatch, 'onnx', 'onnxruntime', 'mim')
     findings = examine()
     assert is_healthy(findings)
@@ -473,5 +476,5 @@ def test_optional_libraries_are_no_trouble(monkeypatch):
 def test_the_probe_is_asked_by_name():
     """Every cause speaks of steps that exist, every task needs some."""
     needed = {step for steps in diagnosis.TASKS.values() for step in steps}
-    built = {step for steps in diagnosis.BUILT_UPON.values() for step in steps}
+    built = {step for steps in diagnosis.DEPENDENCIES.values() for step in steps}
     assert needed | built | set(diagnosis.OPTIONAL) <= set(probe.STEPS)
