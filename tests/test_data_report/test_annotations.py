@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mmdet.datasets import CocoDataset, VOCDataset
 from PIL import ExifTags, Image
 
-from helpers.pictures import draw_pictures, write_coco, write_voc
+from helpers.images import draw_images, write_coco, write_voc
 from helpers.shared_data import shared_path
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.annotations import KEPT, count_classes, drop_reasons
@@ -36,7 +36,7 @@ def read(folder, classes=CLASSES):
 @pytest.fixture
 def dataset(tmp_path):
     """A faultless dataset, and a function that changes its json."""
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
 
     def change(function):
         path = tmp_path / 'annotations.json'
@@ -204,7 +204,7 @@ def test_the_order_of_classes_is_that_of_mmdet(dataset):
 
 def test_splits_that_number_classes_differently(dataset, tmp_path_factory):
     other = tmp_path_factory.mktemp('other')
-    write_coco(other, draw_pictures(CLASSES[::-1]), CLASSES[::-1])
+    write_coco(other, draw_images(CLASSES[::-1]), CLASSES[::-1])
     splits = dict(train=[read(dataset[0])], val=[read(other)])
     (text,) = check_splits(splits, num_classes=2)
     assert 'number the classes differently' in text
@@ -286,7 +286,7 @@ def test_classes_that_are_one_text(dataset):
 
 
 def test_voc(tmp_path):
-    write_voc(tmp_path, draw_pictures(VOCDataset.METAINFO['classes']))
+    write_voc(tmp_path, draw_images(VOCDataset.METAINFO['classes']))
     options = dict(
         data_root=str(tmp_path),
         ann_file='VOC2007/ImageSets/Main/trainval.txt',

@@ -5,7 +5,7 @@ import json
 import pytest
 from mmdet.datasets import CocoDataset
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.annotations import count_categories, count_classes
 from mmdet_centernet.data_report.findings import Fault
@@ -17,7 +17,7 @@ ADVICE = 'remove the entry with the id 0 from "categories", in all files'
 @pytest.fixture
 def content(tmp_path):
     """Boxes of one class, in the form in which Roboflow exports them."""
-    write_coco(tmp_path, draw_pictures(('cells',)), ('cells',))
+    write_coco(tmp_path, draw_images(('cells',)), ('cells',))
     content = json.loads((tmp_path / 'annotations.json').read_text())
     content['categories'].insert(0, dict(id=0, name='cells', supercategory='none'))
     return content

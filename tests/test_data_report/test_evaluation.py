@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.readers import read_annotations
@@ -17,7 +17,7 @@ CLASSES = ('square', 'disc')
 
 @pytest.fixture
 def content(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return json.loads((tmp_path / 'annotations.json').read_text())
 
 

@@ -6,7 +6,7 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from PIL import Image
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.image_findings import check_images
 from mmdet_centernet.data_report.images import (
     broken_images,
@@ -43,7 +43,7 @@ def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
 @pytest.mark.parametrize('decoder', ['cv2', 'pillow'])
 def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder):
     path = tmp_path / 'images/000000.jpg'  # named so, whatever it holds
-    write_coco(tmp_path, draw_pictures(('square',)), ('square',))
+    write_coco(tmp_path, draw_images(('square',)), ('square',))
     Image.new('RGB', (64, 64), 'red').save(path, format='PCX')
     load = dict(type='LoadImageFromFile', imdecode_backend=decoder)
     assert mmdet_reads(path, **load) == (decoder == 'pillow')

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.annotations import count_classes
 from mmdet_centernet.data_report.findings import Fault
@@ -16,8 +16,8 @@ CLASSES = ('square', 'disc')
 @pytest.fixture
 def content(tmp_path):
     """A faultless file."""
-    pictures = draw_pictures(CLASSES)
-    write_coco(tmp_path, pictures, CLASSES)
+    images = draw_images(CLASSES)
+    write_coco(tmp_path, images, CLASSES)
     return dict(
         metainfo=dict(classes=CLASSES),
         data_list=[
@@ -27,10 +27,10 @@ def content(tmp_path):
                 width=64,
                 instances=[
                     dict(bbox=box, bbox_label=CLASSES.index(name), ignore_flag=0)
-                    for name, box, _ in things
+                    for name, box, _ in objects
                 ],
             )
-            for number, (_, things) in enumerate(pictures)
+            for number, (_, objects) in enumerate(images)
         ],
     )
 

@@ -5,7 +5,7 @@ import json
 import pytest
 from mmdet.datasets import CocoDataset, VOCDataset
 
-from helpers.pictures import draw_pictures, write_coco, write_voc
+from helpers.images import draw_images, write_coco, write_voc
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.readers import read_annotations, read_splits
 from mmdet_centernet.data_report.report import describe_files
@@ -24,7 +24,7 @@ def options(folder, **more):
 
 
 def change_coco(folder, function):
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    write_coco(folder, draw_images(CLASSES), CLASSES)
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     function(content)
@@ -94,7 +94,7 @@ def test_images_on_a_server_are_not_looked_for(tmp_path):
 
 
 def test_xml_of_another_encoding(tmp_path):
-    write_voc(tmp_path, draw_pictures(VOCDataset.METAINFO['classes']))
+    write_voc(tmp_path, draw_images(VOCDataset.METAINFO['classes']))
     path = tmp_path / 'VOC2007/Annotations/000000.xml'
     head = '<?xml version="1.0" encoding="iso-8859-1"?><!-- Bär -->'
     path.write_bytes((head + path.read_text()).encode('latin-1'))

@@ -3,7 +3,7 @@
 import pytest
 from mmdet.datasets import VOCDataset
 
-from helpers.pictures import draw_pictures, write_voc
+from helpers.images import draw_images, write_voc
 from mmdet_centernet.data_report.annotation_findings import check_file
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.readers import read_annotations
@@ -14,7 +14,7 @@ LIST = 'VOC2007/ImageSets/Main/trainval.txt'
 
 @pytest.fixture
 def folder(tmp_path):
-    write_voc(tmp_path, draw_pictures(CLASSES))
+    write_voc(tmp_path, draw_images(CLASSES))
     return tmp_path
 
 

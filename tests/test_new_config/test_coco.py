@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.new_config.coco import find_coco, read_coco
 from mmdet_centernet.new_config.listing import list_files
 from mmdet_centernet.new_config.make import read_folder
@@ -18,7 +18,7 @@ def read(folder):
 
 @pytest.fixture
 def data(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return tmp_path
 
 

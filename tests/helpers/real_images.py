@@ -1,4 +1,4 @@
-"""Small real pictures: photos that lie beside the checkout, and handwritten digits."""
+"""Small real images: photos from beside the checkout, and handwritten digits."""
 
 import json
 from collections import defaultdict
@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 import make_digits
-from helpers.pictures import IMAGE_SIZE, Picture, Thing
+from helpers.images import IMAGE_SIZE, LabeledImage, Object
 from helpers.shared_data import shared_path
 
 NUM_PHOTOS = 4
@@ -24,10 +24,10 @@ VOC_NAMES = {
 }
 
 
-def photograph(classes):
-    """A few real pictures with what they show of some classes.
+def real_images(classes):
+    """Reads a few real images with their objects of some classes.
 
-    Skips the test where the folder of photos is absent.
+    Skips the test if the folder of photos is absent.
     """
     if 'RBC' in classes:
         return _photos('bccd/val.json', 'bccd/images', BCCD_PHOTOS, classes)
@@ -38,41 +38,43 @@ def photograph(classes):
 
 
 def _photos(annotations, images, names, classes):
-    """Photos by name, made small, with their objects of some classes."""
+    """Reads photos by name, downscaled, with their objects of some classes."""
     coco = json.loads(shared_path(f'data/{annotations}').read_text())
     categories = {one['id']: one['name'] for one in coco['categories']}
     per_image = defaultdict(list)
     for annotation in coco['annotations']:
         per_image[annotation['image_id']].append(annotation)
     ids = {info['file_name']: info['id'] for info in coco['images']}
-    pictures = []
+    labeled = []
     for name in names:
         image = cv2.imread(str(shared_path(f'data/{images}/{name}')))
         scale = IMAGE_SIZE / max(image.shape[:2])
         small = cv2.resize(
             image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
         )
-        things = (
-            _thing(one, categories, scale, classes) for one in per_image[ids[name]]
+        objects = (
+            _object(one, categories, scale, classes) for one in per_image[ids[name]]
         )
-        pictures.append(Picture(small, [one for one in things if one.name in classes]))
-    return pictures
+        labeled.append(
+            LabeledImage(small, [one for one in objects if one.name in classes])
+        )
+    return labeled
 
 
-def _thing(annotation, categories, scale, classes):
+def _object(annotation, categories, scale, classes):
     name = categories[annotation['category_id']]
     if name not in classes:
         name = VOC_NAMES.get(name, name)
     x, y, width, height = np.array(annotation['bbox']) * scale
-    return Thing(name, (x, y, x + width, y + height), bool(annotation['iscrowd']))
+    return Object(name, (x, y, x + width, y + height), bool(annotation['iscrowd']))
 
 
 def _digits():
-    """Canvases of the quick start."""
+    """Draws images of the quick start."""
     scans = make_digits.split_scans(seed=0)['train']
-    pictures = []
+    labeled = []
     for seed in range(NUM_PHOTOS):
         image, digits = make_digits.canvas(np.random.default_rng(seed), *scans)
-        things = [Thing(str(digit.label), digit.box) for digit in digits]
-        pictures.append(Picture(image, things))
-    return pictures
+        objects = [Object(str(digit.label), digit.box) for digit in digits]
+        labeled.append(LabeledImage(image, objects))
+    return labeled
