@@ -119,7 +119,7 @@ class CTDetTTAModel(BaseTTAModel):
         return self.module.bbox_head.name_maps(outs)
 
     def _check_width(self, cells: int, pixels: int) -> None:
-        """Checks that cells cover the input exactly; else flipping shifts the maps."""
+        """Checks that the cells cover the input, else flipped cells are shifted."""
         stride = self.module.bbox_head.stride
         if cells * stride != pixels:
             raise ValueError(

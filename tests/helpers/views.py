@@ -31,7 +31,7 @@ class Canned(SingleStageDetector):
 
 
 def view(*numbers, size, metas=None):
-    """One scale of some images, for `Canned`: numbers of their maps, then flipped."""
+    """A view of some images for `Canned`: numbers of their maps, plain and flipped."""
     inputs, samples = [], []
     for number, flipped in numbers:
         image = torch.zeros(3, *size)

@@ -8,7 +8,7 @@ import torch
 from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 
 from helpers.properties import CONFIGS, assert_moved, load
-from mmdet_centernet.codecs.property_configs import (
+from mmdet_centernet.codecs.properties import (
     build_properties,
     properties_by_key,
 )
