@@ -14,7 +14,7 @@ import torch
 from mmengine.utils import package_utils
 
 from helpers.tiny import CONFIGS
-from mmdet_centernet.checkpoint import NAMES_TYPES, allow_mmengine_checkpoints
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS, allow_mmengine_checkpoints
 from mmdet_centernet.environment import check_versions
 from mmdet_centernet_doctor import diagnosis, environment, probe
 from mmdet_centernet_doctor.commands import GET_TORCH
@@ -263,7 +263,7 @@ def test_openmim_on_python_312(tmp_path, monkeypatch):
     assert problem.prevents == ('mim',)
 
 
-@pytest.mark.skipif(not NAMES_TYPES, reason='this torch refuses no checkpoint')
+@pytest.mark.skipif(not HAS_SAFE_GLOBALS, reason='this torch refuses no checkpoint')
 def test_checkpoints_are_refused():
     torch.serialization.clear_safe_globals()
     try:
