@@ -133,6 +133,30 @@ def test_other_resnets_take_two_words(depth, channels):
     ]
 
 
+@pytest.mark.parametrize(
+    ('name', 'official'),
+    [
+        (
+            'ctdet_dla34-dcnv2_8xb16-crop512-140e_coco',
+            'ctdet_dla34-dcnv2_8xb16-official-140e_coco',
+        ),
+        (
+            'ctdet_hourglass104_8xb6-crop512-140e_coco',
+            'ctdet_hourglass104_4xb6-official-50e_coco',
+        ),
+    ],
+)
+def test_weights_of_the_official_network_fit_mmdets_recipe(name, official):
+    init_default_scope('mmdet')
+    with torch.device('meta'):
+        models = [MODELS.build(load_config(one).model) for one in (name, official)]
+    shapes, official_shapes = (
+        {key: value.shape for key, value in model.state_dict().items()}
+        for model in models
+    )
+    assert shapes == official_shapes
+
+
 @pytest.mark.parametrize('with_dcn', [False, True])
 def test_coco_configs_differ_from_stock_in_the_head_alone(with_dcn):
     suffix = f'r18{"-dcnv2" * with_dcn}_8xb16-crop512-140e_coco'

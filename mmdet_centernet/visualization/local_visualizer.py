@@ -17,7 +17,7 @@ from mmdet.visualization.palette import get_palette
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.visualization.draw_properties import Skeleton, draw_properties
 
 

@@ -8,7 +8,7 @@ from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
 
 from helpers.images import IMAGE_SIZE, draw_images, write_coco, write_voc
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.codecs.properties import properties_by_key
 
 REPO = Path(__file__).parents[2]
 CONFIGS = REPO / 'configs'

@@ -4,7 +4,7 @@ import pytest
 
 from helpers.images import draw_images, write_coco
 from mmdet_centernet.evaluation.coco_keypoint_metric import COCO_SIGMAS
-from mmdet_centernet.new_config.explain_pose import describe_keypoints
+from mmdet_centernet.new_config.explain import describe_keypoints
 from mmdet_centernet.new_config.skeleton import (
     COCO_NAMES,
     SIGMA,

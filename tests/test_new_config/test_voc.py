@@ -76,15 +76,15 @@ def test_without_lists_folders_say_the_split(data):
         assert image['file_name'] == f'{folder}/000001.jpg'
 
 
-def test_a_missing_photo_is_named(data):
+def test_a_missing_image_is_named(data):
     (data / 'VOC2007/JPEGImages/000002.jpg').unlink()
-    with pytest.raises(ValueError, match=r'000002\.xml: no photo is called'):
+    with pytest.raises(ValueError, match=r'000002\.xml: no image is called'):
         read(data / 'VOC2007')
 
 
 def test_a_missing_xml_is_named(data):
     (data / 'VOC2007/Annotations/000002.xml').unlink()
-    with pytest.raises(ValueError, match=r'lists 1 photos .*000002\.xml'):
+    with pytest.raises(ValueError, match=r'lists 1 images .*000002\.xml'):
         read(data / 'VOC2007')
 
 

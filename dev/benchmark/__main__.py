@@ -1,6 +1,6 @@
 """Compare speed and memory with mmdet's own CenterNet, in one process.
 
-Usage: python tools/benchmark.py [--out work_dirs/benchmark]
+Usage: python dev/benchmark [--out work_dirs/benchmark]
 
 Prints a table and writes it as benchmark.json, with a picture for each quantity that
 was varied. Both sides run in turns on the same inputs with the same weights; a figure
@@ -17,9 +17,9 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from benchmarks.measures import GROUPS, Options
-from benchmarks.report import draw_sweeps, format_row, print_header
+from measures import GROUPS, Options
 from mmdet_centernet.files import write_bytes
+from table import draw_sweeps, format_row, print_header
 
 import cv2
 import torch
@@ -27,6 +27,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
 
+DEFAULT_GROUPS = [name for name in GROUPS if name not in ('exported', 'dcn')]
 PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 
 
@@ -39,8 +40,8 @@ def parse_args() -> argparse.Namespace:
         'groups',
         nargs='*',
         metavar='GROUP',
-        help=f'of {", ".join(GROUPS)}; else all but dcn, which asks for an mmcv with '
-        'compiled operators',
+        help=f'of {", ".join(GROUPS)}; default: all but exported, which needs '
+        'onnxruntime, and dcn, which needs an mmcv with compiled operators',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument('--device', default='cpu', help='cpu or cuda')
@@ -80,7 +81,7 @@ def main() -> None:
     rows, sweeps = [], []
     with tempfile.TemporaryDirectory() as scratch:
         options = Options(**about_run(args), scratch=Path(scratch))
-        for group in args.groups or [name for name in GROUPS if name != 'dcn']:
+        for group in args.groups or DEFAULT_GROUPS:
             for result in GROUPS[group](options):
                 if 'points' in result:
                     sweeps.append(result)

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.clock import elapsed
-from benchmarks.heads import Workload, draw_batch
+from clock import elapsed
+from heads import Workload, draw_batch
 
 import mmdet
 import numpy as np

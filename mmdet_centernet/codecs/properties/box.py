@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.properties.base import Property
 
 
 class SizeProperty(Property):

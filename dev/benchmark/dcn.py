@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.networks import TrainingStep, draw_data, prediction
 from mmdet_centernet_operators.stand_in import compiled_module, mmcv_folder
+from networks import TrainingStep, draw_data, prediction
 
 from mmdet.models import BaseDetector
 from mmdet.registry import MODELS

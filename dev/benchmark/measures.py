@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.clock import Run, alternate, cpu_seconds, peak_bytes
-from benchmarks.dcn import NETWORKS as DCN_NETWORKS
-from benchmarks.dcn import dcn_runs, mmcv_is_compiled
-from benchmarks.heads import Workload, decode_runs, loss_runs
-from benchmarks.networks import NETWORKS, predict_runs, train_runs
-from benchmarks.pipelines import pipeline_runs
+from clock import Run, alternate, cpu_seconds, peak_bytes
+from dcn import NETWORKS as DCN_NETWORKS
+from dcn import dcn_runs, mmcv_is_compiled
+from heads import Workload, decode_runs, loss_runs
+from networks import NETWORKS, predict_runs, train_runs
+from pipelines import pipeline_runs
 
 import torch
 
@@ -103,6 +103,17 @@ def measure_prediction(options: Options) -> Iterator[dict]:
             yield _time_row(name, runs, options.repeats)
 
 
+def measure_exported(options: Options) -> Iterator[dict]:
+    """Whole predictions of one image, exported (ours) against stock mmdet, on a CPU."""
+    # onnxruntime is optional, so only this group imports it.
+    from exported import NETWORKS as EXPORTED_NETWORKS
+    from exported import exported_runs
+
+    for network in EXPORTED_NETWORKS:
+        runs = exported_runs(network, options.scratch)
+        yield _time_row(f'{network}, exported', runs, options.repeats)
+
+
 def measure_dcn(options: Options) -> Iterator[dict]:
     """Networks with DCNv2 in torch (ours) against mmcv's compiled operator (stock)."""
     if not mmcv_is_compiled():
@@ -152,6 +163,7 @@ GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
     'pipeline': measure_pipeline,
     'training': measure_training,
     'prediction': measure_prediction,
+    'exported': measure_exported,
     'dcn': measure_dcn,
     'sweeps': measure_sweeps,
 }

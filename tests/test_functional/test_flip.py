@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmdet_centernet.codecs import CenterCoder
-from mmdet_centernet.functional.mirror import mean_logit
+from mmdet_centernet.functional.flip import mean_logit
 
 NAMES = 'heatmap', 'wh', 'offset'
 LOGITS = st.floats(-60, 60)
@@ -39,21 +39,21 @@ def test_half_precision_is_averaged_in_float32():
     assert mean_logit(logits, logits).dtype == torch.float32
 
 
-def average_mirrored(straight, mirrored):
+def average_flipped(maps, flipped):
     coder = CenterCoder(stride=4, topk=100, kernel=3)
-    maps = [dict(zip(NAMES, one, strict=True)) for one in (straight, mirrored)]
-    merged = coder.merge_flipped(*maps)
+    named = [dict(zip(NAMES, one, strict=True)) for one in (maps, flipped)]
+    merged = coder.merge_flipped(*named)
     return [merged[name] for name in NAMES]
 
 
-def test_a_map_and_its_mirror_image_give_the_map_back():
+def test_a_map_averaged_with_its_flip_is_unchanged():
     maps = [torch.randn(2, channels, 5, 7) for channels in (3, 2, 2)]
-    averages = average_mirrored(maps, [one.flip(-1) for one in maps])
+    averages = average_flipped(maps, [one.flip(-1) for one in maps])
     for average, one in zip(averages, maps, strict=True):
         torch.testing.assert_close(average, one, rtol=1e-5, atol=1e-6)
 
 
-def test_the_offset_of_the_mirror_image_does_not_count():
+def test_the_offset_of_the_flipped_image_does_not_count():
     maps = [torch.randn(1, channels, 5, 7) for channels in (3, 2, 2)]
     noise = [*(one.flip(-1) for one in maps[:2]), torch.randn(1, 2, 5, 7)]
-    assert torch.equal(average_mirrored(maps, noise)[2], maps[2])
+    assert torch.equal(average_flipped(maps, noise)[2], maps[2])

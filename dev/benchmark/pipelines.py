@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.networks import NETWORKS, STOCK_CONFIGS
+from networks import NETWORKS, STOCK_CONFIGS
 
 import cv2
 import numpy as np

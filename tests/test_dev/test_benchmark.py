@@ -11,7 +11,7 @@ from helpers.scripts import run_python
 from helpers.tiny import REPO
 from helpers.tool_modules import load_tool
 
-TOOL = REPO / 'tools/benchmark.py'
+TOOL = REPO / 'dev/benchmark'
 SMALL = [
     *('--images', '2', '--classes', '3', '--cells', '16'),
     *('--objects', '6', '--repeats', '1'),
@@ -20,12 +20,12 @@ SMALL = [
 
 @pytest.fixture(scope='module')
 def tool():
-    return load_tool('benchmark.py')
+    return load_tool('benchmark/__main__.py', folder='dev')
 
 
 def part(name):
     """A module of the benchmark, once it was loaded."""
-    return sys.modules[f'benchmarks.{name}']
+    return sys.modules[name]
 
 
 def test_both_heads_find_the_same_losses_and_boxes(tool):
@@ -72,7 +72,7 @@ def test_time_is_that_of_the_middle_run(tool):
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='memory is read as Linux counts it')
 def test_memory_is_that_of_the_run():
-    load_tool('benchmark.py')
+    load_tool('benchmark/__main__.py', folder='dev')
     megabytes = 2**20
 
     def run():

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from mmdet.registry import TASK_UTILS
 from mmdet.utils import ConfigType
 
-from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.properties.base import Property
 
 BOX_FIELDS = ('bboxes', 'labels', 'scores', 'masks')
 """Fields that objects have without properties."""
