@@ -273,11 +273,6 @@ def test_counts_restart_in_validation_but_not_in_training():
     ]
 
 
-def test_find_detectors_names_a_model_without_the_head():
-    with pytest.raises(ValueError, match='Linear has no bbox_head of type CTDetHead'):
-        find_detectors(nn.Linear(1, 1))
-
-
 @pytest.fixture
 def logged(monkeypatch):
     """Messages that the hook logs."""
