@@ -80,9 +80,9 @@ def measure(name: str, threads: int, runs: int) -> tuple[list[float], list[float
     image = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / 'model.onnx'
-        view = describe_pipeline(get_test_pipeline_cfg(ours.cfg))
+        pipeline = describe_pipeline(get_test_pipeline_cfg(ours.cfg))
         classes = [str(label) for label in range(ours.bbox_head.num_classes)]
-        export_onnx(ours, path, view=view, classes=classes, normalize=True)
+        export_onnx(ours, path, pipeline=pipeline, classes=classes, normalize=True)
         detector = Detector(path, threads)
     return in_turns(
         lambda: inference_detector(stock, image), lambda: detector([image]), runs
