@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 import mmdet_centernet  # noqa: F401
-from helpers.photos import photograph
+from helpers.real_images import real_images
 from helpers.stock import stock_config
 from helpers.tiny import CONFIGS, REPO, config_paths, load_config, shrink
 
@@ -201,7 +201,7 @@ def what_runs(name, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN)
 def test_trains_validates_and_predicts(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path, photograph)
+    cfg = shrink(load_config(name), tmp_path, real_images)
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     weight = next(runner.model.bbox_head.heatmap_head.parameters())
@@ -239,7 +239,7 @@ def watch_gradients(model):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN_WITH_TTA)
 def test_runs_its_test_time_augmentation(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path, photograph)
+    cfg = shrink(load_config(name), tmp_path, real_images)
     # As mmdet's test tool puts it together.
     cfg.model = dict(cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline

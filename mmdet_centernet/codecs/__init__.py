@@ -1,7 +1,6 @@
 """From objects to what the network learns, and from its outputs back to objects."""
 
 from .box_cells import BoxCells, center_cells, surrounding_cells
-from .box_properties import OffsetProperty, SizeProperty
 from .center_assigner import CenterNetTargetAssigner
 from .center_coder import CenterCoder, Detections, decode_centers, scale_matrix
 from .joints import JointPoints
@@ -9,8 +8,10 @@ from .map_targets import MapTarget, object_map_targets, point_map_target
 from .properties import (
     AngleProperty,
     KeypointsProperty,
+    OffsetProperty,
     Property,
     ScalarProperty,
+    SizeProperty,
     VectorProperty,
 )
 from .supervision import Supervision, supervise

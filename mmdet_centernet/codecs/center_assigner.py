@@ -12,7 +12,6 @@ from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
 from mmdet_centernet.arguments import is_number
-from mmdet_centernet.codecs.annotation_watch import check_annotations
 from mmdet_centernet.codecs.targets import CenterTargets
 from mmdet_centernet.functional.gaussian import gaussian_radius
 
@@ -193,6 +192,39 @@ class CenterNetTargetAssigner:
         return torch.stack(
             [_covered(boxes.float() / stride, feat_shape) for boxes in ignored_boxes]
         )
+
+
+def check_annotations(
+    boxes: Sequence[Tensor], labels: Sequence[Tensor], num_images: int
+) -> None:
+    """Checks number, shapes and types of the annotations of a batch.
+
+    Values are not read, since that would need a device sync.
+
+    Args:
+        boxes: For each image (n, 4) boxes.
+        labels: For each image (n,) classes.
+        num_images: Images of the batch, B.
+
+    Raises:
+        ValueError: If a batch is empty, or shapes or types do not fit.
+    """
+    if not num_images or not len(boxes) == len(labels) == num_images:
+        raise ValueError(
+            f'{len(boxes)} lists of boxes and {len(labels)} of labels for '
+            f'{num_images} images: give one of each an image, and at least one image'
+        )
+    for number, (one, classes) in enumerate(zip(boxes, labels, strict=True)):
+        if one.shape != (len(classes), 4) or classes.ndim != 1:
+            raise ValueError(
+                f'image {number} of the batch has boxes of shape {tuple(one.shape)} '
+                f'and labels of shape {tuple(classes.shape)}; give (n, 4) and (n,)'
+            )
+        if len(classes) and (classes.is_floating_point() or classes.is_complex()):
+            raise ValueError(
+                f'labels of image {number} of the batch are {classes.dtype}; give '
+                'integers, such as torch.long'
+            )
 
 
 def _limits(feat_shape: Sequence[int], device: torch.device) -> Tensor:

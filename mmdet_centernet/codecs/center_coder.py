@@ -12,10 +12,14 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from mmdet_centernet.codecs.box_properties import OffsetProperty, SizeProperty
 from mmdet_centernet.codecs.joints import JointPoints
-from mmdet_centernet.codecs.properties import KeypointsProperty, Property
-from mmdet_centernet.functional.mirror import mean_logit
+from mmdet_centernet.codecs.properties import (
+    KeypointsProperty,
+    OffsetProperty,
+    Property,
+    SizeProperty,
+)
+from mmdet_centernet.functional.flip import mean_logit
 from mmdet_centernet.functional.peaks import cell_positions, gather_cells, top_peaks
 
 Maps = Mapping[str, Tensor]

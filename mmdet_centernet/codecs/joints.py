@@ -18,9 +18,10 @@ from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor
 
 from mmdet_centernet.arguments import check_positive, check_whole, is_number
-from mmdet_centernet.codecs.properties import KeypointsProperty, points_on_map
+from mmdet_centernet.codecs.properties import KeypointsProperty
 from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
 from mmdet_centernet.functional.peaks import gather_cells, top_peaks
+from mmdet_centernet.functional.points import points_on_map
 
 CELL_MIDDLE = 0.5
 """Where a peak lies in its cell if no offset says so."""

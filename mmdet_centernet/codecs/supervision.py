@@ -12,14 +12,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mmdet_centernet.codecs.box_properties import OffsetProperty
 from mmdet_centernet.codecs.joints import JointPoints
 from mmdet_centernet.codecs.map_targets import (
     MapTarget,
     object_map_targets,
     point_map_target,
 )
-from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.properties import OffsetProperty, Property
 from mmdet_centernet.codecs.targets import (
     CenterTargets,
     Heat,

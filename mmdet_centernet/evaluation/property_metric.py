@@ -17,8 +17,11 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmdet_centernet.arguments import is_number
-from mmdet_centernet.codecs.properties import Property, ScalarProperty
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.codecs.properties import (
+    Property,
+    ScalarProperty,
+    properties_by_key,
+)
 from mmdet_centernet.functional.matching import NEVER, match_greedily
 
 Errors = dict[str, np.ndarray]

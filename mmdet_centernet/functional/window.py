@@ -51,8 +51,8 @@ def _rotation(angle: float) -> np.ndarray:
     return np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
 
 
-def mirror_matrix(width: int) -> np.ndarray:
-    """Mirror an image left to right: the first column becomes the last.
+def flip_matrix(width: int) -> np.ndarray:
+    """Returns the matrix of a horizontal flip: the first column becomes the last.
 
     Boxes sent through it lie one pixel further left than with mmdet's flip, which
     takes integer coordinates as edges of pixels (``width - x``).

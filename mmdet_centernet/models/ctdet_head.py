@@ -36,8 +36,8 @@ from mmdet_centernet.codecs import (
     scale_matrix,
     supervise,
 )
-from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
 from mmdet_centernet.codecs.joints import CELL_MIDDLE
+from mmdet_centernet.models.annotation_watch import AnnotationWatch
 from mmdet_centernet.models.branch_init import (
     BRANCH_INITS,
     init_heatmap,
@@ -380,7 +380,7 @@ class CTDetHead(BaseDenseHead):
         check_classes(training_classes(), self.num_classes)
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
-        self.annotation_watch.look(targets, _image_names(batch_img_metas))
+        self.annotation_watch.check(targets, _image_names(batch_img_metas))
         supervision = self._supervise(targets, batch_gt_instances, batch_img_metas)
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [

@@ -20,7 +20,7 @@ from mmdet_centernet.codecs import (
     KeypointsProperty,
     Property,
 )
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
 TEST_DEFAULTS: dict[str, Any] = dict(

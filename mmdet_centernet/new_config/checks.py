@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from mmdet_centernet.data_report.box_form import doubt_fractions, doubt_sizes
+from mmdet_centernet.data_report.annotation_findings import (
+    check_corners,
+    check_fractions,
+)
 from mmdet_centernet.data_report.findings import some
 from mmdet_centernet.data_report.images import broken_images, other_sizes
 from mmdet_centernet.new_config.split import Split
@@ -106,7 +109,7 @@ def _boxes(split: Split) -> list[str]:
     boxes, limits = corners_and_limits(split)
     if not len(boxes):
         return ['there are no boxes: nothing can be learned or tested']
-    return doubt_fractions(boxes) or doubt_sizes(boxes, limits)
+    return check_fractions(boxes) or check_corners(boxes, limits)
 
 
 def drop_duplicate_categories(splits: Mapping[str, Split]) -> dict[str, Split]:

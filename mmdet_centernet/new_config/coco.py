@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mmdet_centernet.data_report.coco_entries import FIELDS, double_ids, wrong_field
+from mmdet_centernet.data_report.coco import FIELDS, check_entry, duplicate_ids
 from mmdet_centernet.data_report.findings import Problem, sum_up
 from mmdet_centernet.new_config.listing import Listing
 from mmdet_centernet.new_config.split import ALL, TRAINVAL, Split, split_name
@@ -166,12 +166,12 @@ def field_faults(content: Mapping[str, Any]) -> list[str]:
         Problem(part + wrong[0], f'{part}[{number}]', wrong[1])
         for part, fields in FIELDS.items()
         for number, entry in enumerate(content[part])
-        if (wrong := wrong_field(entry, [f for f in fields if f not in COUNTED]))
+        if (wrong := check_entry(entry, [f for f in fields if f not in COUNTED]))
     ]
     if problems:
         return sum_up(problems)
     return [
-        *double_ids(content),
+        *duplicate_ids(content),
         *_unknown_ids(content),
         *_missing_fields(content['annotations']),
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_centernet.data_report.findings import some
-from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.data_report.images import find_duplicates
 from mmdet_centernet.new_config import choices
 from mmdet_centernet.new_config.checks import count_boxes
 from mmdet_centernet.new_config.listing import OWN_FOLDER
@@ -80,7 +80,7 @@ def _describe_split(split: Split) -> str:
 
 
 def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
-    for twins in find_twins({name: split.paths for name, split in splits.items()}):
+    for twins in find_duplicates({name: split.paths for name, split in splits.items()}):
         yield line(
             'WARNING',
             f'{len(twins.paths)} images are in {" and ".join(twins.splits)} alike, '

@@ -15,7 +15,7 @@ from mmdet_centernet.codecs import (
     supervise,
     surrounding_cells,
 )
-from mmdet_centernet.codecs.center_assigner import RADIUS_RULES
+from mmdet_centernet.codecs.center_assigner import RADIUS_RULES, check_annotations
 from mmdet_centernet.functional.gaussian import gaussian_radius
 
 STRIDE = 4
@@ -273,3 +273,39 @@ def test_only_the_first_so_many_boxes_are_looked_at():
 def test_bad_arguments_say_what_to_do(kwargs, advice):
     with pytest.raises(ValueError, match=advice):
         CenterNetTargetAssigner(**kwargs)
+
+
+BOXES, LABELS = torch.zeros((2, 4)), torch.zeros(2, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'labels', 'num_images', 'message'),
+    [
+        ([], [], 0, 'at least one image'),
+        ([BOXES], [LABELS], 2, '1 lists of boxes and 1 of labels for 2 images'),
+        ([BOXES] * 2, [LABELS], 2, '2 lists of boxes and 1 of labels for 2'),
+        ([BOXES], [LABELS] * 2, 2, '1 lists of boxes and 2 of labels for 2'),
+        (
+            [BOXES, BOXES[:1]],
+            [LABELS, LABELS],
+            2,
+            r'image 1 .* boxes of shape \(1, 4\) and labels of shape \(2,\)',
+        ),
+        ([BOXES[:, :3]], [LABELS], 1, r'\(2, 3\).*; give \(n, 4\) and \(n,\)'),
+        ([BOXES], [LABELS[:, None]], 1, r'labels of shape \(2, 1\)'),
+        ([BOXES], [LABELS.float()], 1, 'image 0 .* are torch.float32; .* torch.long'),
+        (
+            [BOXES],
+            [LABELS.cfloat()],
+            1,
+            'image 0 .* are torch.complex64; .* torch.long',
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(boxes, labels, num_images, message):
+    with pytest.raises(ValueError, match=message):
+        check_annotations(boxes, labels, num_images)
+
+
+def test_lists_that_fit_are_taken():
+    check_annotations([BOXES, BOXES[:0]], [LABELS, torch.zeros(0)], 2)

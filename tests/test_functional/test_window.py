@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from helpers.shared_data import load_golden
 from mmdet_centernet.functional.window import (
     crop_margin,
-    mirror_matrix,
+    flip_matrix,
     padded_length,
     window_matrix,
 )
@@ -72,10 +72,10 @@ def test_a_window_turned_clockwise_shows_its_content_turned_back():
     np.testing.assert_allclose(matrix @ [60, 40, 1], [50, 40, 1], atol=1e-4)
 
 
-def test_mirror_exchanges_first_and_last_column_and_undoes_itself():
-    mirror = mirror_matrix(10)
-    assert (mirror @ [0, 3, 1]).tolist() == [9, 3, 1]
-    assert np.array_equal(mirror @ mirror, np.eye(3))
+def test_a_flip_exchanges_first_and_last_column_and_undoes_itself():
+    flip = flip_matrix(10)
+    assert (flip @ [0, 3, 1]).tolist() == [9, 3, 1]
+    assert np.array_equal(flip @ flip, np.eye(3))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.new_config.checks import check, find_faults
 from mmdet_centernet.new_config.settings import measure
 from mmdet_centernet.new_config.split import Split
@@ -14,7 +14,7 @@ CLASSES = ('square', 'disc')
 
 @pytest.fixture
 def split(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     content = json.loads((tmp_path / 'annotations.json').read_text())
     return Split(content, tmp_path / 'images', tmp_path / 'annotations.json')
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.new_config.coco import find_coco, read_coco
 from mmdet_centernet.new_config.listing import list_files
 from mmdet_centernet.new_config.make import read_folder
@@ -18,7 +18,7 @@ def read(folder):
 
 @pytest.fixture
 def data(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return tmp_path
 
 
@@ -128,7 +128,7 @@ def test_two_files_of_one_split(data, names, said):
     ('part', 'change', 'said'),
     [
         ('images', dict(width=None), r'images\[0\] has the width None'),
-        ('images', dict(id=1), 'ids of images are there more than once'),
+        ('images', dict(id=1), 'ids of images occur more than once'),
         ('annotations', dict(image_id=99), 'image_id that the list of images lacks'),
         ('annotations', dict(category_id=2), 'category_id that the list of categories'),
         ('annotations', dict(bbox=[1, 2, 3]), r'x, y, width, height'),

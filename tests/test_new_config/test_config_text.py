@@ -8,7 +8,7 @@ from mmdet.registry import MODELS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.settings import Settings
 from mmdet_centernet.new_config.skeleton import COCO_NAMES, Skeleton

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.pictures import Picture, Thing, write_coco
+from helpers.images import LabeledImage, Object, write_coco
 from mmdet_centernet.new_config.shrinking import shrink, smaller_size
 from mmdet_centernet.new_config.split import Split
 
@@ -16,7 +16,7 @@ def split(tmp_path):
     """An image with a white square on black."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[100:300, 40:80] = 255
-    picture = Picture(image, [Thing('square', (40, 100, 80, 300))])
+    picture = LabeledImage(image, [Object('square', (40, 100, 80, 300))])
     write_coco(tmp_path, [picture], ['square'])
     content = json.loads((tmp_path / 'annotations.json').read_text())
     return Split(content, tmp_path / 'images', tmp_path / 'annotations.json')

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from mmdet_centernet.files import write_picture
+from mmdet_centernet.files import write_image
 from mmdet_centernet.new_config.checks import (
     check_equal,
     drop_duplicate_categories,
@@ -21,7 +21,7 @@ def split(tmp_path):
     random = np.random.default_rng(0)
     for number in range(COUNT):
         picture = random.integers(0, 255, (8, 8, 3), np.uint8)
-        write_picture(tmp_path / f'{number:02}.png', picture)
+        write_image(tmp_path / f'{number:02}.png', picture)
     for number in range(1, TWINS + 1):
         shutil.copy(tmp_path / '00.png', tmp_path / f'{number:02}.png')
     images = [

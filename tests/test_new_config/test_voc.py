@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmdet.datasets import XMLDataset
 
-from helpers.pictures import Picture, Thing, draw_pictures, write_voc
+from helpers.images import LabeledImage, Object, draw_images, write_voc
 from mmdet_centernet.new_config.listing import list_files
 from mmdet_centernet.new_config.voc import find_voc, read_voc
 
@@ -19,8 +19,8 @@ def read(folder):
 @pytest.fixture
 def data(tmp_path):
     """Two years of four pictures; the first one has a difficult object."""
-    (image, (first, *others)), *rest = draw_pictures(CLASSES)
-    hard = Picture(image, [Thing(first.name, first.box, crowd=True), *others])
+    (image, (first, *others)), *rest = draw_images(CLASSES)
+    hard = LabeledImage(image, [Object(first.name, first.box, crowd=True), *others])
     write_voc(tmp_path, [hard, *rest])
     return tmp_path
 

@@ -11,7 +11,7 @@ import pytest
 from mmengine.config import Config
 from onnxruntime import InferenceSession
 
-from helpers.pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
+from helpers.images import IMAGE_SIZE, draw_images, write_coco, write_voc
 from helpers.scripts import run_python
 from helpers.tiny import REPO
 from helpers.tool_modules import load_tool
@@ -22,8 +22,8 @@ CLASSES = ('square', 'disc')
 
 def write_yolo(folder):
     """The same pictures with YOLO's labels, in folders inside `images/`."""
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
-    for number, picture in enumerate(draw_pictures(CLASSES)):
+    write_coco(folder, draw_images(CLASSES), CLASSES)
+    for number, picture in enumerate(draw_images(CLASSES)):
         inner = f'day{number % 2}'
         (folder / 'labels' / inner).mkdir(parents=True, exist_ok=True)
         (folder / 'images' / inner).mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def write_yolo(folder):
             f'{CLASSES.index(thing.name)} '
             f'{(x1 + x2) / 2 / IMAGE_SIZE} {(y1 + y2) / 2 / IMAGE_SIZE} '
             f'{(x2 - x1) / IMAGE_SIZE} {(y2 - y1) / IMAGE_SIZE}'
-            for thing in picture.things
+            for thing in picture.objects
             for x1, y1, x2, y2 in [thing.box]
         ]
         (folder / f'labels/{inner}/{name}.txt').write_text('\n'.join(lines))
@@ -43,8 +43,8 @@ def write_yolo(folder):
 
 
 WRITERS = dict(
-    COCO=lambda folder: write_coco(folder, draw_pictures(CLASSES), CLASSES),
-    VOC=lambda folder: write_voc(folder, draw_pictures(CLASSES)),
+    COCO=lambda folder: write_coco(folder, draw_images(CLASSES), CLASSES),
+    VOC=lambda folder: write_voc(folder, draw_images(CLASSES)),
     YOLO=write_yolo,
 )
 
@@ -168,7 +168,7 @@ def test_keypoints_of_large_images(new_config, tmp_path):
 
 
 def test_choices_are_said_with_their_numbers(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     out = tmp_path / 'mine.py'
     printed = new_config(tmp_path / 'data', '--out', out, '--seed', 3)
     assert 'train: 3 images, 6 boxes' in printed
@@ -188,7 +188,7 @@ def test_choices_are_said_with_their_numbers(new_config, tmp_path):
 
 def test_classes_with_small_objects_are_named(new_config, tmp_path):
     folder = tmp_path / 'data'
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    write_coco(folder, draw_images(CLASSES), CLASSES)
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     discs = [note for note in content['annotations'] if note['category_id'] == 3]
@@ -203,7 +203,7 @@ def test_classes_with_small_objects_are_named(new_config, tmp_path):
 
 
 def test_wishes_override_choices(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     options = '--image-scale 96 80 --epochs 7 --batch-size 3 --backbone resnet50'
     out = tmp_path / 'mine.py'
     printed = new_config(
@@ -219,8 +219,8 @@ def test_wishes_override_choices(new_config, tmp_path):
     assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet50'
 
 
-def test_large_images_are_named_and_shrunk(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+def test_large_photos_are_named_and_shrunk(new_config, tmp_path):
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     folder = tmp_path / 'data'
     options = ('--image-scale', 32, 32, '--batch-size', 2)
     assert 'decoding' not in new_config(folder, '--out', tmp_path / 'a.py', *options)
@@ -261,7 +261,7 @@ def enlarge(folder, times):
     ],
 )
 def test_impossible_wishes(new_config, tmp_path, options, said):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     with pytest.raises(SystemExit, match=said):
         new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py', *options)
     assert not (tmp_path / 'mine.py').exists()
@@ -277,7 +277,7 @@ def test_an_edited_config_is_not_overwritten(new_config, tmp_path):
 def test_nothing_is_written_where_something_would_spoil_the_training(
     new_config, tmp_path
 ):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     (tmp_path / 'data/images/000001.jpg').unlink()
     before = sorted(tmp_path.rglob('*'))
     with pytest.raises(SystemExit, match='1 of 3 images are missing'):
@@ -287,7 +287,7 @@ def test_nothing_is_written_where_something_would_spoil_the_training(
 
 def test_an_image_in_two_splits_is_named(new_config, tmp_path):
     data = tmp_path / 'data'
-    write_coco(data, draw_pictures(CLASSES), CLASSES)
+    write_coco(data, draw_images(CLASSES), CLASSES)
     shutil.copy(data / 'annotations.json', data / 'train.json')
     (data / 'annotations.json').rename(data / 'val.json')
     printed = new_config(data, '--out', tmp_path / 'mine.py')
