@@ -29,12 +29,12 @@ from mmdet_centernet.arguments import check_positive, check_whole
 from mmdet_centernet.codecs import (
     CenterCoder,
     CenterTargets,
+    HeadTargets,
     OffsetProperty,
     SizeProperty,
-    Supervision,
+    make_head_targets,
     paint_targets,
     scale_matrix,
-    supervise,
 )
 from mmdet_centernet.codecs.joints import CELL_MIDDLE
 from mmdet_centernet.models.annotation_watch import AnnotationWatch
@@ -381,10 +381,12 @@ class CTDetHead(BaseDenseHead):
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
         self.annotation_watch.check(targets, _image_names(batch_img_metas))
-        supervision = self._supervise(targets, batch_gt_instances, batch_img_metas)
+        head_targets = self._make_head_targets(
+            targets, batch_gt_instances, batch_img_metas
+        )
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [
-            self._stack_losses(self.name_maps(outs, stack), supervision)
+            self._stack_losses(self.name_maps(outs, stack), head_targets)
             for stack in range(self.num_stacks)
         ]
         return {
@@ -412,13 +414,13 @@ class CTDetHead(BaseDenseHead):
             ],
         )
 
-    def _supervise(
+    def _make_head_targets(
         self,
         targets: CenterTargets,
         batch_gt_instances: InstanceList,
         batch_img_metas: Sequence[Mapping[str, Any]] = (),
-    ) -> Supervision:
-        """What all maps are taught."""
+    ) -> HeadTargets:
+        """Makes the targets of all maps."""
         fields = read_fields(
             batch_gt_instances, self.properties, self.assigner.max_objects
         )
@@ -427,13 +429,13 @@ class CTDetHead(BaseDenseHead):
             name: prop.transform(fields[name], to_cells)
             for name, prop in self.properties.items()
         }
-        return supervise(
-            replace(targets, only_heat=without_labels(self.properties, fields)),
+        return make_head_targets(
+            replace(targets, heatmap_only=without_labels(self.properties, fields)),
             dict(wh=targets.sizes, offset=targets.points, **values),
             {**self.box_properties, **self.properties},
             self.point_sets,
             whole_gaussian=self.loss_bbox is not None,
-            hidden=self._rotated(batch_img_metas, targets.valid),
+            ignored_images=self._rotated(batch_img_metas, targets.valid),
         )
 
     def _rotated(
@@ -453,25 +455,25 @@ class CTDetHead(BaseDenseHead):
         return torch.cat([like.new_full((1,), one) for one in rotated])
 
     def _stack_losses(
-        self, maps: Mapping[str, Tensor], supervision: Supervision
+        self, maps: Mapping[str, Tensor], head_targets: HeadTargets
     ) -> dict[str, Tensor]:
         """The losses of one stack."""
         losses = {}
-        for name, (targets, heat) in supervision.heatmaps.items():
+        for name, heatmap in head_targets.heatmaps.items():
             log_name = 'center_heatmap' if name == 'heatmap' else name
             loss = getattr(self, f'loss_{log_name}')
-            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], targets, heat)
-        for name, taught in supervision.cells.items():
+            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], heatmap)
+        for name, target in head_targets.regressions.items():
             loss = getattr(self, f'loss_{name}', None)
             if loss is not None:
-                losses[f'loss_{name}'] = map_loss(loss, maps[name], taught)
+                losses[f'loss_{name}'] = map_loss(loss, maps[name], target)
         if self.loss_bbox is not None:
             losses['loss_bbox'] = bbox_loss(
                 self.loss_bbox,
                 maps['wh'],
                 maps['offset'],
-                supervision.cells['wh'],
-                supervision.cells['offset'],
+                head_targets.regressions['wh'],
+                head_targets.regressions['offset'],
             )
         return losses
 

@@ -10,10 +10,10 @@ from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     JointPoints,
     KeypointsProperty,
-    list_heat,
+    assign_covered_cells,
+    make_head_targets,
     paint_heatmap,
-    supervise,
-    surrounding_cells,
+    sparse_heatmap,
 )
 from mmdet_centernet.codecs.center_assigner import RADIUS_RULES, check_annotations
 from mmdet_centernet.functional.gaussian import gaussian_radius
@@ -215,7 +215,7 @@ def test_peaks_are_the_cells_that_hold_a_centre(objects):
         centres |= {(image, label, y, x)} if reach else set()
     labels = [torch.tensor(some, dtype=torch.long) for some in labels]
     targets = assign(boxes, labels, shape=(2, 3, 3, 4), radius_rule='mmdet')
-    assert list_heat(targets).num_peaks == len(centres)
+    assert sparse_heatmap(targets).num_peaks == len(centres)
     assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centres
 
 
@@ -230,9 +230,9 @@ def test_no_more_cells_are_listed_than_gaussians_cover(rule, count):
     targets = assign([corners], shape=(1, 3, 32, 32), radius_rule=rule)
     radii = targets.radii[targets.valid]
     most = int((2 * radii + 1).square().sum())
-    heat = list_heat(targets)
-    assert most / 4 <= len(heat.cells) <= most  # the rest lies outside the map
-    assert len(surrounding_cells(targets).objects) == len(heat.cells)
+    heat = sparse_heatmap(targets)
+    assert most / 4 <= len(heat.positions) <= most  # the rest lies outside the map
+    assert len(assign_covered_cells(targets).objects) == len(heat.positions)
 
 
 def test_lengths_of_lists_are_read_once(monkeypatch):
@@ -246,7 +246,7 @@ def test_lengths_of_lists_are_read_once(monkeypatch):
     points = torch.tensor([[[4.0, 5.0], [3.0, 3.0]]])
     joints = dict(joint=JointPoints(), other=JointPoints())
     prop = KeypointsProperty(num_points=2, whole_gaussian=True)
-    supervise(
+    make_head_targets(
         targets,
         dict(keypoints=points),
         dict(keypoints=prop),

@@ -69,22 +69,22 @@ def test_every_branch_learns(options, num_stacks):
 
 
 def perfect_maps(head, one):
-    """Maps of a network that puts out what it is taught, each where it is taught."""
+    """Maps that equal their targets in the supervised cells."""
     shape = (1, head.num_classes, 32, 32)
     truth = one.gt_instances
     targets = head.assigner.assign([truth.bboxes], [truth.labels], shape, stride=4)
-    supervision = head._supervise(targets, [truth])
+    head_targets = head._make_head_targets(targets, [truth])
     maps = {
         name: paint_heatmap(points).logit(eps=1e-6)
-        for name, (points, _) in supervision.heatmaps.items()
+        for name, (points, _) in head_targets.heatmaps.items()
     }
-    for name, taught in supervision.cells.items():
-        maps[name] = torch.zeros(1, taught.values.shape[1], 32, 32)
-        maps[name][taught.images, :, taught.ys, taught.xs] = taught.values
+    for name, target in head_targets.regressions.items():
+        maps[name] = torch.zeros(1, target.values.shape[1], 32, 32)
+        maps[name][target.images, :, target.ys, target.xs] = target.values
     return maps
 
 
-def test_what_is_taught_is_predicted():
+def test_maps_that_equal_their_targets_decode_to_the_ground_truth():
     head = make_head(num_classes=1, properties=PROPERTIES, point_sets=JOINTS)
     one = sample()
     (found,) = head.predict_maps(perfect_maps(head, one), [META])
