@@ -27,7 +27,7 @@ SCRIPTS = {
 }
 """Command to script and description."""
 MODULES = {
-    'doctor': ('mmdet_centernet.doctor', 'say what this environment can do'),
+    'doctor': ('mmdet_centernet_doctor', 'check what this environment can run'),
     'operators': (
         'mmdet_centernet_operators',
         "mmcv's operators for mmdet's own tools",
@@ -48,7 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command, *rest = _parse(sys.argv[1:] if arguments is None else arguments)
     if command in MODULES:
         module, _ = MODULES[command]
-        # `import mmdet_centernet` skips its checks for `python -m ...doctor` alone.
         sys.exit(subprocess.call([sys.executable, '-m', module, *rest]))
     script = scripts_folder() / SCRIPTS[command][0]
     sys.argv = [str(script), *rest]

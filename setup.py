@@ -9,7 +9,8 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 PACKAGE = 'mmdet_centernet'
-OPERATORS = 'mmdet_centernet_operators'
+# Importable where the package is not.
+BESIDE = ('mmdet_centernet_doctor', 'mmdet_centernet_operators')
 CLI = 'mmdet_centernet_cli'
 ROOT = Path(__file__).parent
 # What openmim reads from an installed package, in the folder where it looks for it.
@@ -66,7 +67,7 @@ setup(
         'Typing :: Typed',
     ],
     python_requires='>=3.10',
-    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*', OPERATORS]),
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*', *BESIDE]),
     py_modules=[CLI],
     entry_points={'console_scripts': [f'{PACKAGE} = {CLI}:main']},
     package_data={PACKAGE: ['py.typed']},

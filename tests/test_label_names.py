@@ -117,7 +117,7 @@ def test_wrappers(coco):
 def test_two_files_that_disagree(coco):
     one = coco(CATEGORIES)
     other = coco(CATEGORIES, ('white', 'red', 'plates'), name='more.json')
-    with pytest.raises(ValueError, match=r'more\.json numbers .* one order'):
+    with pytest.raises(ValueError, match=r'more\.json numbers .* same order'):
         label_names(dict(type='ConcatDataset', datasets=[one, other]))
 
 
@@ -139,7 +139,7 @@ def test_a_file_without_the_last_classes_agrees(coco):
         ('{"categories": [{"id": [], "name": "red"}]}', 'no list of categories'),
         (
             '{"categories": [{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]}',
-            'two categories one id',
+            'two categories with the same id',
         ),
     ],
 )

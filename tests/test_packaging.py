@@ -14,7 +14,7 @@ from helpers.tiny import REPO
 pytestmark = pytest.mark.slow
 
 PACKAGE = 'mmdet_centernet'
-OPERATORS = 'mmdet_centernet_operators'
+BESIDE = ('mmdet_centernet_doctor', 'mmdet_centernet_operators')
 CLI = 'mmdet_centernet_cli.py'
 # Calls setuptools as pip does, without the isolated environment that pip would make.
 HOOK = (
@@ -52,7 +52,7 @@ def files_under(folder):
 
 
 def expected_contents():
-    package = files_under(PACKAGE) | files_under(OPERATORS) | {CLI}
+    package = {CLI}.union(*map(files_under, (PACKAGE, *BESIDE)))
     for_mim = files_under('configs') | files_under('tools') | {'model-index.yml'}
     return package | {f'{PACKAGE}/.mim/{name}' for name in for_mim}
 

@@ -1,23 +1,11 @@
 # Hourglass-104 with mmdet's recipe: SGD, warm-up, clipped gradients, mmdet's
 # augmentations and targets. For a start from scratch it runs as long as the others do.
-_base_ = './ctdet_r18-dcnv2_8xb16-crop512-140e_coco.py'
+_base_ = [
+    './ctdet_r18-dcnv2_8xb16-crop512-140e_coco.py',
+    '../_base_/models/ctdet_hourglass104_network.py',
+]
 
-model = dict(
-    data_preprocessor=dict(pad_size_divisor=128),
-    backbone=dict(
-        _delete_=True,
-        type='HourglassNet',
-        downsample_times=5,
-        num_stacks=2,
-        stage_channels=(256, 256, 384, 384, 384, 512),
-        stage_blocks=(2, 2, 2, 2, 2, 4),
-        feat_channel=256),
-    neck=None,
-    bbox_head=dict(
-        in_channels=256,
-        feat_channels=256,
-        num_stacks=2,
-        branch_init='hourglass'))
+model = _base_.pop('hourglass104')
 
 # The network halves its input seven times.
 test_pipeline = _base_.test_pipeline

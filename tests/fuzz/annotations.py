@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from fuzz.outcome import REFUSED, RIGHT, refused
-from mmdet_centernet.data_report.annotations import Annotations, read_annotations
-from mmdet_centernet.data_report.dropped import count_classes
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
+from mmdet_centernet.data_report.annotations import Annotations, count_classes
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = ('one', 'two', 'three')
 LEAST, MOST = 20, 60
@@ -95,7 +95,7 @@ def read(folder: Path, text: str | bytes) -> Annotations:
 
 def suspicions(file: Annotations) -> str:
     """All that is said against a file that is used for validation."""
-    return '\n'.join(suspect_file(file) + suspect_splits(dict(val=[file]), 3))
+    return '\n'.join(check_file(file) + check_splits(dict(val=[file]), 3))
 
 
 def check_counts(file: Annotations, content: Content) -> None:
@@ -263,17 +263,17 @@ NAMED_FAULTS: dict[Fault, str] = {
     wrong_box: 'it has to be [x, y, width, height]',
     wrong_number: 'it has to be a number',
     wrong_id: 'it has to be a whole number',
-    wrong_name: 'it has to be a text',
-    same_id: 'are there more than once',
+    wrong_name: 'it has to be a string',
+    same_id: 'occur more than once',
     stray_image: 'that the file does not list',
     stray_category: 'have a category_id that the list of categories lacks',
-    no_image: 'images are not where data_prefix says: ',
+    no_image: 'images do not exist; check data_prefix: ',
     fractions: 'boxes seem to be fractions',
     not_finite: 'not a finite number',
     without_area: 'no width or height',
     outside: 'outside the image',
-    other_size: 'images are not as large as the file says',
-    misspelt: 'Spell them as there',
+    other_size: 'images have another size than the file gives',
+    misspelt: 'Spell them as in the file',
     no_example: 'classes have no example',
     other_order: 'List metainfo.classes in the order of the file',
     no_iscrowd: 'have no iscrowd',

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 from mmdet.datasets import CocoDataset, VOCDataset
 from PIL import ExifTags, Image
 
-from helpers.pictures import draw_pictures, write_coco, write_voc
+from helpers.images import draw_images, write_coco, write_voc
 from helpers.shared_data import shared_path
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.dropped import KEPT, count_classes, why_dropped
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
+from mmdet_centernet.data_report.annotations import KEPT, count_classes, drop_reasons
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = ('square', 'disc')
 
@@ -36,7 +36,7 @@ def read(folder, classes=CLASSES):
 @pytest.fixture
 def dataset(tmp_path):
     """A faultless dataset, and a function that changes its json."""
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
 
     def change(function):
         path = tmp_path / 'annotations.json'
@@ -49,13 +49,13 @@ def dataset(tmp_path):
 
 def test_a_faultless_file_is_not_suspected(dataset):
     annotations = read(dataset[0])
-    assert suspect_file(annotations) == []
-    assert suspect_splits(dict(train=[annotations]), num_classes=2) == []
+    assert check_file(annotations) == []
+    assert check_splits(dict(train=[annotations]), num_classes=2) == []
     assert count_classes(annotations) == dict(square=4, disc=4)
 
 
 def only_suspicion(folder, classes=CLASSES):
-    (text,) = suspect_file(read(folder, classes))
+    (text,) = check_file(read(folder, classes))
     return text
 
 
@@ -86,7 +86,7 @@ def test_mmdet_leaves_out_the_same_boxes(tmp_path_factory, notes):
     options = config(folder)
     del options['type']
     (info,) = CocoDataset(**options, test_mode=True, lazy_init=True).load_data_list()
-    kept = annotations.boxes[why_dropped(annotations) == KEPT]
+    kept = annotations.boxes[drop_reasons(annotations) == KEPT]
     np.testing.assert_array_equal(
         kept, np.reshape([box['bbox'] for box in info['instances']], (-1, 4))
     )
@@ -112,11 +112,11 @@ def test_real_photos_lose_no_box_that_mmdet_keeps(split):
     (annotations,) = read_annotations(cfg)
     del cfg['type']
     infos = CocoDataset(**cfg, test_mode=True).load_data_list()
-    kept = why_dropped(annotations) == KEPT
+    kept = drop_reasons(annotations) == KEPT
     assert kept.sum() == sum(len(info['instances']) for info in infos)
     crowds = sum(box['ignore_flag'] for info in infos for box in info['instances'])
     assert (annotations.crowds & kept).sum() == crowds > 0
-    assert not any('are not where' in text for text in suspect_file(annotations))
+    assert not any('do not exist' in text for text in check_file(annotations))
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_fractions_are_recognised(dataset):
             note['bbox'] = [number / 64 for number in note['bbox']]
 
     change(divide)
-    suspicions = suspect_file(read(folder))
+    suspicions = check_file(read(folder))
     assert any('seem to be fractions of the image' in text for text in suspicions)
     assert any('8 boxes are left out: thinner than a pixel' in t for t in suspicions)
 
@@ -167,30 +167,35 @@ def test_corners_in_place_of_sizes_are_recognised(dataset):
 
 
 def test_categories_that_metainfo_lacks(dataset):
-    suspicions = suspect_file(read(dataset[0], classes=('square',)))
-    assert any('metainfo lacks categories of the file' in text for text in suspicions)
+    suspicions = check_file(read(dataset[0], classes=('square',)))
+    assert any(
+        'metainfo.classes lacks categories of the file' in text for text in suspicions
+    )
     assert any('4 boxes are left out: a category outside' in t for t in suspicions)
 
 
 def test_a_misspelt_class(dataset):
     annotations = read(dataset[0], classes=('Square', 'disc'))
-    suspicions = suspect_file(annotations)
-    assert any('does not have: Square. Spell them as there' in t for t in suspicions)
-    (text,) = suspect_splits(dict(train=[annotations]), num_classes=2)
+    suspicions = check_file(annotations)
+    assert any(
+        'the file lacks classes of metainfo: Square. Spell them as in the file' in t
+        for t in suspicions
+    )
+    (text,) = check_splits(dict(train=[annotations]), num_classes=2)
     assert text == 'train: 1 of 2 classes have no example: Square'
 
 
 def test_a_category_id_without_a_category(dataset):
     folder, change = dataset
     change(lambda content: content['annotations'][0].update(category_id=99))
-    suspicions = suspect_file(read(folder))
+    suspicions = check_file(read(folder))
     assert any('1 boxes have a category_id that the list' in t for t in suspicions)
 
 
 def test_the_order_of_classes_is_that_of_mmdet(dataset):
     folder, _ = dataset
     classes = CLASSES[::-1]
-    assert 'pictures would have wrong names' in only_suspicion(folder, classes)
+    assert 'visualizations show wrong names' in only_suspicion(folder, classes)
     options = config(folder, classes)
     del options['type']
     labels = [box['bbox_label'] for box in CocoDataset(**options)[0]['instances']]
@@ -199,14 +204,14 @@ def test_the_order_of_classes_is_that_of_mmdet(dataset):
 
 def test_splits_that_number_classes_differently(dataset, tmp_path_factory):
     other = tmp_path_factory.mktemp('other')
-    write_coco(other, draw_pictures(CLASSES[::-1]), CLASSES[::-1])
+    write_coco(other, draw_images(CLASSES[::-1]), CLASSES[::-1])
     splits = dict(train=[read(dataset[0])], val=[read(other)])
-    (text,) = suspect_splits(splits, num_classes=2)
+    (text,) = check_splits(splits, num_classes=2)
     assert 'number the classes differently' in text
 
 
 def test_the_head_has_another_number_of_classes(dataset):
-    (text,) = suspect_splits(dict(train=[read(dataset[0])]), num_classes=3)
+    (text,) = check_splits(dict(train=[read(dataset[0])]), num_classes=3)
     assert 'metainfo has 2 classes, the head 3' in text
 
 
@@ -221,7 +226,7 @@ def test_missing_images(dataset):
 
 def test_folders_parted_as_on_windows(dataset):
     dataset[1](lambda c: c['images'][0].update(file_name='a\\000000.jpg'))
-    assert 'Folders have to be parted by /' in only_suspicion(dataset[0])
+    assert 'Separate folders by /' in only_suspicion(dataset[0])
 
 
 def test_a_file_of_another_format_is_refused(dataset):
@@ -238,7 +243,7 @@ def test_a_file_of_another_format_is_refused(dataset):
         (lambda c: c['images'][0].update(width='9'), 'it has to be a number'),
         (lambda c: c['annotations'][0].update(bbox=[1, 2]), '[x, y, width, height]'),
         (lambda c: c['annotations'][0].update(area=None), 'has to be a number'),
-        (lambda c: c['annotations'][1].update(id=1), '1 ids of annotations are there'),
+        (lambda c: c['annotations'][1].update(id=1), '1 ids of annotations occur'),
     ],
 )
 def test_entries_that_mmdet_cannot_read_are_named(dataset, change, words):
@@ -281,7 +286,7 @@ def test_classes_that_are_one_text(dataset):
 
 
 def test_voc(tmp_path):
-    write_voc(tmp_path, draw_pictures(VOCDataset.METAINFO['classes']))
+    write_voc(tmp_path, draw_images(VOCDataset.METAINFO['classes']))
     options = dict(
         data_root=str(tmp_path),
         ann_file='VOC2007/ImageSets/Main/trainval.txt',
@@ -291,7 +296,7 @@ def test_voc(tmp_path):
     infos = VOCDataset(**options)
     expected = [box['bbox'] for info in infos for box in info['instances']]
     np.testing.assert_array_equal(annotations.boxes, expected)
-    assert suspect_file(annotations)[0].startswith(annotations.source)
+    assert check_file(annotations)[0].startswith(annotations.source)
     assert count_classes(annotations)['aeroplane'] == 1
     path = tmp_path / 'VOC2007/Annotations/000000.xml'
     path.write_text(path.read_text().replace('<difficult>0', '<difficult>1'))
@@ -329,12 +334,12 @@ def test_photos_that_their_exif_tag_turns(dataset):
     photo = Image.open(path)
     photo = photo.resize((photo.width + 20, photo.height))
     photo.save(path)
-    assert suspect_file(read(folder)) == []
+    assert check_file(read(folder)) == []
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
     photo.save(path, exif=exif)
     text = only_suspicion(folder)
-    assert '1 images are not as large as the file says' in text
+    assert '1 images have another size than the file gives' in text
     assert f'has {photo.height} x {photo.width} pixels' in text
     assert cv2.imread(str(path)).shape[:2] == (photo.width, photo.height)
 
@@ -343,8 +348,8 @@ def test_no_iscrowd_is_said_of_what_is_evaluated(dataset):
     folder, change = dataset
     change(lambda c: c['annotations'][0].pop('iscrowd', None))
     annotations = read(folder)
-    assert suspect_splits(dict(train=[annotations]), num_classes=2) == []
-    (text,) = suspect_splits(dict(val=[annotations]), num_classes=2)
+    assert check_splits(dict(train=[annotations]), num_classes=2) == []
+    (text,) = check_splits(dict(val=[annotations]), num_classes=2)
     assert 'add "iscrowd": 0' in text
 
 
@@ -358,5 +363,5 @@ def test_classes_without_examples(dataset):
         ]
 
     change(drop_discs)
-    (text,) = suspect_splits(dict(train=[read(folder)]), num_classes=2)
+    (text,) = check_splits(dict(train=[read(folder)]), num_classes=2)
     assert text == 'train: 1 of 2 classes have no example: disc'

@@ -5,19 +5,19 @@ import json
 import pytest
 from mmdet.datasets import CocoDataset
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.dropped import count_categories, count_classes
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
+from mmdet_centernet.data_report.annotations import count_categories, count_classes
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.readers import read_annotations
 
-ADVICE = 'take the entry with the id 0 out of "categories", in all files alike'
+ADVICE = 'remove the entry with the id 0 from "categories", in all files'
 
 
 @pytest.fixture
 def content(tmp_path):
     """Boxes of one class, in the form in which Roboflow exports them."""
-    write_coco(tmp_path, draw_pictures(('cells',)), ('cells',))
+    write_coco(tmp_path, draw_images(('cells',)), ('cells',))
     content = json.loads((tmp_path / 'annotations.json').read_text())
     content['categories'].insert(0, dict(id=0, name='cells', supercategory='none'))
     return content
@@ -39,7 +39,7 @@ def read(folder, content, classes=('cells',)):
 
 
 def said_of(file):
-    return suspect_file(file) + suspect_splits(dict(train=[file]), num_classes=1)
+    return check_file(file) + check_splits(dict(train=[file]), num_classes=1)
 
 
 def labels(folder):
@@ -68,8 +68,8 @@ def test_two_categories_with_boxes_become_one(tmp_path, content):
         note['category_id'] = 0
     (text,) = said_of(read(tmp_path, content))
     assert '3 boxes have id 0, 5 boxes have id 1' in text
-    assert 'give the annotations of 1 the category_id 0 and take the entry' in text
-    assert 'with the id 1 out' in text
+    assert 'give the annotations of 1 the category_id 0 and remove the entry' in text
+    assert 'with the id 1 from' in text
     for note in content['annotations']:
         note['category_id'] = 0
     del content['categories'][1]
@@ -78,20 +78,20 @@ def test_two_categories_with_boxes_become_one(tmp_path, content):
 
 def test_a_file_without_boxes_follows_the_others(tmp_path, content):
     content['annotations'] = []
-    texts = suspect_file(read(tmp_path, content))
+    texts = check_file(read(tmp_path, content))
     assert 'the same ones as in the other files' in texts[0]
 
 
 def test_a_class_that_metainfo_names_twice(tmp_path, content):
     del content['categories'][0]
     file = read(tmp_path, content, ('cells', 'cells'))
-    (text,) = suspect_file(file)
+    (text,) = check_file(file)
     assert 'metainfo.classes names cells more than once: name each class once' in text
-    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+    assert check_splits(dict(train=[file]), num_classes=2) == []
 
 
 def test_a_double_name_that_is_no_class_is_of_no_account(tmp_path, content):
     content['categories'] += [dict(id=i, name='root') for i in (8, 9)]
     del content['categories'][0]
     (text,) = said_of(read(tmp_path, content))
-    assert 'metainfo lacks categories of the file' in text
+    assert 'metainfo.classes lacks categories of the file' in text

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = ('square', 'disc')
 
 
 @pytest.fixture
 def content(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return json.loads((tmp_path / 'annotations.json').read_text())
 
 
@@ -35,7 +35,7 @@ def read(folder, content):
 
 
 def said_of(folder, content):
-    return suspect_splits(dict(val=[read(folder, content)]), num_classes=2)
+    return check_splits(dict(val=[read(folder, content)]), num_classes=2)
 
 
 def average_precision(folder, content):
@@ -85,7 +85,7 @@ def test_what_pycocotools_cannot_evaluate_is_named(tmp_path, content, spoil, wor
     assert words in text
     assert isinstance(text, Fault)
     file = read(tmp_path, content)
-    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+    assert check_splits(dict(train=[file]), num_classes=2) == []
 
 
 def test_many_crowds(tmp_path, content):
@@ -93,9 +93,9 @@ def test_many_crowds(tmp_path, content):
     many = copy.deepcopy(content)
     for note in many['annotations'][::2]:
         note['iscrowd'] = 1
-    (text,) = suspect_file(read(tmp_path, many))
+    (text,) = check_file(read(tmp_path, many))
     assert '50% of the boxes are crowds (iscrowd)' in text
     few = np.tile(content['annotations'], 2).tolist()  # one of eight, then of sixteen
     few = [dict(note, id=i + 1) for i, note in enumerate(few)]
     few[8]['iscrowd'] = 0
-    assert suspect_file(read(tmp_path, dict(content, annotations=few))) == []
+    assert check_file(read(tmp_path, dict(content, annotations=few))) == []

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.registry import init_default_scope
 
-from mmdet_centernet.data_report.evaluators import suspect_evaluators
+from mmdet_centernet.data_report.evaluation import check_evaluators
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def said(tmp_path):
             dict(type='CocoMetric', ann_file=str(tmp_path / name)) for name in names
         ]
         cfg = dict(val_dataloader=dict(dataset=dataset), val_evaluator=metrics)
-        return suspect_evaluators(dict(cfg, **changes))
+        return check_evaluators(dict(cfg, **changes))
 
     return say
 
 
 def test_another_file(said):
     (text,) = said('test.json')
-    assert text.startswith('val: val_evaluator measures on ')
+    assert text.startswith('val: val_evaluator reads ')
     assert 'test.json, but' in text
     assert 'val.json' in text
     (text,) = said('val.json', 'gone.json')

@@ -6,12 +6,14 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from PIL import Image
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.image_suspicions import suspect_images
-from mmdet_centernet.data_report.images import broken_images, other_sizes
-from mmdet_centernet.data_report.overlap import find_twins
-from mmdet_centernet.data_report.splits import read_splits
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.image_findings import check_images
+from mmdet_centernet.data_report.images import (
+    broken_images,
+    find_duplicates,
+    other_sizes,
+)
+from mmdet_centernet.data_report.readers import read_annotations, read_splits
 
 
 def mmdet_reads(path, **cfg):
@@ -41,7 +43,7 @@ def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
 @pytest.mark.parametrize('decoder', ['cv2', 'pillow'])
 def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder):
     path = tmp_path / 'images/000000.jpg'  # named so, whatever it holds
-    write_coco(tmp_path, draw_pictures(('square',)), ('square',))
+    write_coco(tmp_path, draw_images(('square',)), ('square',))
     Image.new('RGB', (64, 64), 'red').save(path, format='PCX')
     load = dict(type='LoadImageFromFile', imdecode_backend=decoder)
     assert mmdet_reads(path, **load) == (decoder == 'pillow')
@@ -55,7 +57,7 @@ def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder)
     (file,) = read_annotations(cfg)
     splits = read_splits(dict(train_dataloader=dict(dataset=cfg)))
     for one in (file, *splits.files['train']):
-        found = suspect_images(one)
+        found = check_images(one)
         assert [str(path) in text for text in found] == [True] * (decoder == 'cv2')
 
 
@@ -82,10 +84,10 @@ def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
 def test_names_that_no_file_can_have(name):
     assert broken_images([name]) == {}
     assert other_sizes([name], np.array([[3, 3]])) == {}
-    assert find_twins(dict(train=[name], val=[name])) == []
+    assert find_duplicates(dict(train=[name], val=[name])) == []
 
 
-def test_empty_files_are_no_twins(tmp_path):
+def test_empty_files_are_no_duplicates(tmp_path):
     for name in 'ab':
         (tmp_path / name).touch()
-    assert find_twins(dict(a=[str(tmp_path / 'a')], b=[str(tmp_path / 'b')])) == []
+    assert find_duplicates(dict(a=[str(tmp_path / 'a')], b=[str(tmp_path / 'b')])) == []

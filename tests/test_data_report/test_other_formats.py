@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.dropped import count_classes
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
+from mmdet_centernet.data_report.annotations import count_classes
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = ('square', 'disc')
 
@@ -16,8 +16,8 @@ CLASSES = ('square', 'disc')
 @pytest.fixture
 def content(tmp_path):
     """A faultless file."""
-    pictures = draw_pictures(CLASSES)
-    write_coco(tmp_path, pictures, CLASSES)
+    images = draw_images(CLASSES)
+    write_coco(tmp_path, images, CLASSES)
     return dict(
         metainfo=dict(classes=CLASSES),
         data_list=[
@@ -27,10 +27,10 @@ def content(tmp_path):
                 width=64,
                 instances=[
                     dict(bbox=box, bbox_label=CLASSES.index(name), ignore_flag=0)
-                    for name, box, _ in things
+                    for name, box, _ in objects
                 ],
             )
-            for number, (_, things) in enumerate(pictures)
+            for number, (_, objects) in enumerate(images)
         ],
     )
 
@@ -54,15 +54,15 @@ def boxes(content):
 
 def test_a_faultless_file(tmp_path, content):
     file = read(tmp_path, content)
-    assert suspect_file(file) == []
-    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+    assert check_file(file) == []
+    assert check_splits(dict(train=[file]), num_classes=2) == []
     assert count_classes(file) == dict(square=4, disc=4)
 
 
 def test_fractions(tmp_path, content):
     for one in boxes(content):
         one['bbox'] = [number / 64 for number in one['bbox']]
-    (text,) = suspect_file(read(tmp_path, content))
+    (text,) = check_file(read(tmp_path, content))
     assert 'boxes seem to be fractions of the image' in text
 
 
@@ -70,7 +70,7 @@ def test_sizes_in_place_of_corners(tmp_path, content):
     for one in boxes(content):
         x1, y1, x2, y2 = one['bbox']
         one['bbox'] = [x1, y1, x2 - x1, y2 - y1]
-    texts = suspect_file(read(tmp_path, content))
+    texts = check_file(read(tmp_path, content))
     assert any('are these x, y, width, height?' in text for text in texts)
 
 
@@ -84,7 +84,7 @@ def test_instances_that_are_none(tmp_path, content):
     assert isinstance(box, Fault)
     assert 'data_list[1].instances[0] has no bbox of four numbers' in box
     assert "data_list[2].instances[1] has the bbox_label 'disc'" in label
-    assert any('1 boxes have no class, or a label' in t for t in suspect_file(file))
+    assert any('1 boxes have no class, or a label' in t for t in check_file(file))
 
 
 def test_a_file_that_cannot_be_loaded_is_named(tmp_path):

@@ -5,11 +5,10 @@ import json
 import pytest
 from mmdet.datasets import CocoDataset, VOCDataset
 
-from helpers.pictures import draw_pictures, write_coco, write_voc
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.report import describe
-from mmdet_centernet.data_report.splits import read_splits
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from helpers.images import draw_images, write_coco, write_voc
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
+from mmdet_centernet.data_report.readers import read_annotations, read_splits
+from mmdet_centernet.data_report.report import describe_files
 
 CLASSES = ('square', 'disc')
 
@@ -25,7 +24,7 @@ def options(folder, **more):
 
 
 def change_coco(folder, function):
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    write_coco(folder, draw_images(CLASSES), CLASSES)
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     function(content)
@@ -34,7 +33,7 @@ def change_coco(folder, function):
 
 def said_of(folder, kind='CocoDataset'):
     (file,) = read_annotations(dict(type=kind, **options(folder)))
-    return suspect_file(file) + suspect_splits(dict(test=[file]), num_classes=2)
+    return check_file(file) + check_splits(dict(test=[file]), num_classes=2)
 
 
 def test_images_alone(tmp_path):
@@ -42,8 +41,8 @@ def test_images_alone(tmp_path):
     assert len(CocoDataset(**options(tmp_path, test_mode=True))) == 4  # says mmdet
     assert said_of(tmp_path) == []
     (file,) = read_annotations(dict(type='CocoDataset', **options(tmp_path)))
-    assert '4 images, no annotations' in describe(dict(test=[file]))
-    (text,) = suspect_splits(dict(train=[file]), num_classes=2)
+    assert '4 images, no annotations' in describe_files(dict(test=[file]))
+    (text,) = check_splits(dict(train=[file]), num_classes=2)
     assert text.startswith('train: 2 of 2 classes have no example')
 
 
@@ -91,11 +90,11 @@ def test_images_on_a_server_are_not_looked_for(tmp_path):
     cfg = options(tmp_path) | dict(data_prefix=dict(img='s3://bucket/images/'))
     (file,) = read_annotations(dict(type='CocoDataset', **cfg))
     assert file.image_paths[0].startswith('s3://bucket/')
-    assert suspect_file(file) == []
+    assert check_file(file) == []
 
 
 def test_xml_of_another_encoding(tmp_path):
-    write_voc(tmp_path, draw_pictures(VOCDataset.METAINFO['classes']))
+    write_voc(tmp_path, draw_images(VOCDataset.METAINFO['classes']))
     path = tmp_path / 'VOC2007/Annotations/000000.xml'
     head = '<?xml version="1.0" encoding="iso-8859-1"?><!-- Bär -->'
     path.write_bytes((head + path.read_text()).encode('latin-1'))
@@ -107,7 +106,7 @@ def test_xml_of_another_encoding(tmp_path):
     assert len(VOCDataset(**cfg)[0]['instances']) == 2
     (file,) = read_annotations(dict(type='VOCDataset', **cfg))
     assert file.findings == ()
-    assert (file.images == 0).sum() == 2
+    assert (file.image_index == 0).sum() == 2
 
 
 def test_a_file_that_serves_training_and_validation_is_read_once(tmp_path):
@@ -119,17 +118,17 @@ def test_a_file_that_serves_training_and_validation_is_read_once(tmp_path):
     loader = dict(dataset=dict(type='CocoDataset', **options(tmp_path)))
     splits = read_splits(dict(train_dataloader=loader, val_dataloader=loader))
     assert [len(files) for files in splits.files.values()] == [1, 0, 0]
-    (text,) = suspect_splits(splits.files, num_classes=2)
+    (text,) = check_splits(splits.files, num_classes=2)
     assert '8 annotations have an iscrowd that is no number, the first None' in text
     alone = read_splits(dict(train_dataloader=loader))
-    assert suspect_splits(alone.files, num_classes=2) == []
+    assert check_splits(alone.files, num_classes=2) == []
 
 
 def test_the_format_of_a_video_dataset_is_not_known(tmp_path):
     loader = dict(dataset=dict(type='YouTubeVISDataset', dataset_version='2019'))
     splits = read_splits(dict(val_dataloader=loader))
     (text,) = splits.findings
-    assert 'the format of a YouTubeVISDataset is not known here' in text
+    assert 'the format of a YouTubeVISDataset is unknown to browse-targets' in text
 
 
 @pytest.mark.parametrize('content', ['[', '[]', '\ufeff{}', '{"images": []}', ''])

@@ -3,10 +3,10 @@
 import pytest
 from mmdet.datasets import VOCDataset
 
-from helpers.pictures import draw_pictures, write_voc
-from mmdet_centernet.data_report.annotations import read_annotations
+from helpers.images import draw_images, write_voc
+from mmdet_centernet.data_report.annotation_findings import check_file
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = VOCDataset.METAINFO['classes']
 LIST = 'VOC2007/ImageSets/Main/trainval.txt'
@@ -14,7 +14,7 @@ LIST = 'VOC2007/ImageSets/Main/trainval.txt'
 
 @pytest.fixture
 def folder(tmp_path):
-    write_voc(tmp_path, draw_pictures(CLASSES))
+    write_voc(tmp_path, draw_images(CLASSES))
     return tmp_path
 
 
@@ -76,7 +76,7 @@ def test_other_shapes_than_boxes(folder, shape):
     text = path.read_text().replace('bndbox>', f'{shape}>')
     path.write_text(text)
     (found,) = read(folder).findings
-    assert f'has a bird without bndbox but a {shape}: mmdet wants the bndbox' in found
+    assert f'has a bird without bndbox but a {shape}: mmdet needs the bndbox' in found
 
 
 def test_missing_xml_and_missing_image(folder):
@@ -84,9 +84,9 @@ def test_missing_xml_and_missing_image(folder):
     (folder / 'VOC2007/JPEGImages/000003.jpg').rename(
         folder / 'VOC2007/JPEGImages/000003.JPG'
     )
-    texts = [text for text in suspect_file(read(folder)) if isinstance(text, Fault)]
+    texts = [text for text in check_file(read(folder)) if isinstance(text, Fault)]
     assert '000002.xml (line 3) is missing' in texts[0]
-    assert '000003.jpg. There is 000003.JPG' in texts[1]
+    assert '000003.jpg. The folder has 000003.JPG' in texts[1]
 
 
 def test_a_file_without_size_and_without_image(folder):
@@ -96,20 +96,20 @@ def test_a_file_without_size_and_without_image(folder):
     assert read(folder).image_sizes.tolist() == [[64, 64]] * 4
     image = folder / 'VOC2007/JPEGImages/000001.jpg'
     image.write_bytes(b'no image')
-    faults = [text for text in suspect_file(read(folder)) if isinstance(text, Fault)]
+    faults = [text for text in check_file(read(folder)) if isinstance(text, Fault)]
     assert '000001.xml (line 2) cannot be read by mmdet' in faults[0]
     image.unlink()
-    faults = [text for text in suspect_file(read(folder)) if isinstance(text, Fault)]
-    assert '1 of 4 images are not where' in faults[0]
+    faults = [text for text in check_file(read(folder)) if isinstance(text, Fault)]
+    assert '1 of 4 images do not exist' in faults[0]
 
 
 def test_a_size_of_0(folder):
     path = spoil(folder, '<width>64<', '<width>0<')
     (text,) = read(folder).findings
-    assert f'{path} (line 2) gives the image 0 x 64 pixels' in text
+    assert f'{path} (line 2) gives the image a size of 0 x 64 pixels' in text
     assert text.endswith('write the true width and height (64 x 64)')
     assert not isinstance(text, Fault)
-    assert not any('outside the image' in t for t in suspect_file(read(folder)))
+    assert not any('outside the image' in t for t in check_file(read(folder)))
     filtered = VOCDataset(**options(folder), filter_cfg=dict(min_size=32))
     assert len(filtered) == 3  # says mmdet
 
@@ -121,7 +121,7 @@ def test_blank_lines(folder, blank):
     with pytest.raises(FileNotFoundError):
         VOCDataset(**options(folder))
     (text,) = read(folder).findings
-    assert 'nothing stands in line 5' in text
+    assert 'line 5 is empty' in text
     assert len(read(folder).image_paths) == 4
 
 
@@ -129,14 +129,14 @@ def test_names_with_their_suffix_and_names_twice(folder):
     (folder / LIST).write_text('000000.jpg\n000001\n000001\n')
     twice, suffix = read(folder).findings
     assert '1 images are listed more than once: 000001' in twice
-    assert "the list of images has '000000.jpg', a name without its suffix" in suffix
+    assert "the image list has '000000.jpg' and needs names without suffix" in suffix
 
 
 def test_an_empty_list(folder):
     (folder / LIST).write_text('')
     (text,) = read(folder).findings
     assert f'{LIST} is empty' in text
-    assert all(map(str, suspect_file(read(folder))))
+    assert all(map(str, check_file(read(folder))))
 
 
 def test_a_class_that_metainfo_does_not_know_is_read_no_further(folder):
@@ -146,7 +146,7 @@ def test_a_class_that_metainfo_does_not_know_is_read_no_further(folder):
     assert len(VOCDataset(**options(folder))) == 4  # says mmdet
     file = read(folder)
     assert file.findings == ()
-    assert any('metainfo lacks categories' in text for text in suspect_file(file))
+    assert any('metainfo.classes lacks categories' in text for text in check_file(file))
 
 
 def test_fractions(folder):
@@ -156,4 +156,4 @@ def test_fractions(folder):
         for side in ('xmin', 'ymin', 'xmax', 'ymax'):
             text = text.replace(f'<{side}>', f'<{side}>0.')
         path.write_text(text)
-    assert any('seem to be fractions' in text for text in suspect_file(read(folder)))
+    assert any('seem to be fractions' in text for text in check_file(read(folder)))

@@ -8,8 +8,8 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 
 from helpers.exported import detector_of_properties, lively_detector, with_properties
-from helpers.photos import photograph
 from helpers.properties import CONFIGS
+from helpers.real_images import real_images
 from helpers.scripts import run_python
 from helpers.tiny import REPO, tiny_config
 from helpers.tool_modules import load_tool
@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     """Handwritten digits, and a model with and one without `normalize`."""
     folder = tmp_path_factory.mktemp('quantize')
     (folder / 'photos').mkdir()
-    for number, picture in enumerate(photograph('0123456789')):
+    for number, picture in enumerate(real_images('0123456789')):
         cv2.imwrite(str(folder / f'photos/{number}.png'), picture.image)
     cfg = Config.fromfile(tiny_config(folder))
     detector = lively_detector(cfg)

@@ -14,7 +14,7 @@ from mmdet_centernet.codecs import (
 from mmdet_centernet.visualization import draw_properties
 from mmdet_centernet.visualization.draw_properties import describe
 
-COLOUR = (250, 60, 20)
+COLOR = (250, 60, 20)
 BOX = [40.0, 20, 120, 100]  # its middle is 80, 60
 SHAPE = (140, 200)
 
@@ -31,7 +31,7 @@ def draw(properties, values, boxes=(BOX,), **options):
     with warnings.catch_warnings():
         warnings.simplefilter('error', UserWarning)
         draw_properties(
-            visualizer, np.array(boxes), values, properties, COLOUR, **options
+            visualizer, np.array(boxes), values, properties, COLOR, **options
         )
     image = visualizer.get_image().astype(int)
     assert image.shape == (*SHAPE, 3)
@@ -122,7 +122,7 @@ def test_dots_on_the_border_leave_the_image_where_it_is():
     joints = dict(joints=KeypointsProperty(num_points=3))
     boxes = np.array([[0.0, 0, 200, 140]])
     values = dict(keypoints=points)
-    draw_properties(visualizer, boxes, values, joints, COLOUR)
+    draw_properties(visualizer, boxes, values, joints, COLOR)
     middle = np.s_[20:60, 20:180]
     np.testing.assert_array_equal(visualizer.get_image()[middle], image[middle])
 
@@ -138,12 +138,12 @@ def test_texts_of_small_boxes_are_small():
     assert heights[1] == pytest.approx(heights[2], abs=2)
 
 
-def test_texts_may_have_a_colour_of_their_own():
+def test_texts_may_have_a_color_of_their_own():
     visualizer = Visualizer()
     visualizer.set_image(np.zeros((*SHAPE, 3), np.uint8))
     odd, values = dict(odd=Odd('odds')), dict(odds=np.array([7.0]))
     boxes = np.array([BOX])
-    draw_properties(visualizer, boxes, values, odd, COLOUR, text_colour=(10, 250, 10))
+    draw_properties(visualizer, boxes, values, odd, COLOR, text_color=(10, 250, 10))
     red, green, _ = visualizer.get_image().reshape(-1, 3).max(axis=0)
     assert red < 60 < 150 < green
 

@@ -52,10 +52,10 @@ def draw(built, truth=None, found=None, **options):
     return np.hsplit(picture, picture.shape[1] // SHAPE[1])
 
 
-def ink(panel, x, y, colour=RED):
-    """Whether something of a colour was drawn around a point."""
+def ink(panel, x, y, color=RED):
+    """Whether something of a color was drawn around a point."""
     near = panel[y - 2 : y + 3, x - 2 : x + 3]
-    return bool((np.abs(near - colour).max(axis=2) < 90).any())
+    return bool((np.abs(near - color).max(axis=2) < 90).any())
 
 
 def test_truth_and_detections_have_their_own():
@@ -89,7 +89,7 @@ def test_the_threshold_of_the_tools():
     assert ink(both, 57, 47)
 
 
-def test_colours_are_those_of_classes():
+def test_colors_are_those_of_classes():
     far = np.add(SQUARE, (90, 40)).tolist()
     truth = objects(2, labels=[1, 0], keypoints=[SQUARE, far])
     (panel,) = draw(visualizer(), truth, draw_pred=False)
@@ -116,7 +116,7 @@ def test_whose_skeleton(own, of_data, limb):
     assert ink(panel, 75, 40) == limb
 
 
-def test_texts_are_not_in_the_colour_of_a_class():
+def test_texts_are_not_in_the_color_of_a_class():
     (panel,) = draw(visualizer(AGE), objects(ages=[7.5]), draw_pred=False)
     region = panel[95:108, 33:80]
     assert (region.min(axis=2) > 120).any()
@@ -168,9 +168,9 @@ def calls(monkeypatch):
 
     seen, original = [], local_visualizer.draw_properties
 
-    def draw_properties(visualizer, boxes, values, properties, colour, skeleton, **how):
+    def draw_properties(visualizer, boxes, values, properties, color, skeleton, **how):
         seen.append((len(boxes), sorted(values), skeleton))
-        original(visualizer, boxes, values, properties, colour, skeleton, **how)
+        original(visualizer, boxes, values, properties, color, skeleton, **how)
 
     monkeypatch.setattr(local_visualizer, 'draw_properties', draw_properties)
     return seen

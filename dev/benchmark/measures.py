@@ -1,0 +1,169 @@
+"""The measures, in groups; each yields rows of the table or a sweep.
+
+A row holds what was measured, its unit and figures for ours, stock and, where there is
+one, a floor that nobody gets below. A sweep holds the same at several points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clock import Run, alternate, cpu_seconds, peak_bytes
+from dcn import NETWORKS as DCN_NETWORKS
+from dcn import dcn_runs, mmcv_is_compiled
+from heads import Workload, decode_runs, loss_runs
+from networks import NETWORKS, predict_runs, train_runs
+from pipelines import pipeline_runs
+
+import torch
+
+LVIS = dict(images=8, classes=1203)
+SWEEP_REPEATS = 3  # at many points
+SWEEPS: dict[str, dict] = {
+    'objects': dict(objects=(10, 100, 1000, 10_000)),
+    'classes': dict(classes=(1, 20, 80, 320)),
+    'cells': dict(cells=(32, 64, 128, 256)),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command line; see there."""
+
+    device: str
+    dtype: torch.dtype
+    images: int
+    classes: int
+    cells: int
+    objects: int
+    repeats: int
+    photos: Path | None
+    scratch: Path
+
+    @property
+    def workload(self) -> Workload:
+        """What the heads are asked."""
+        names = ('images', 'classes', 'cells', 'objects', 'device', 'dtype')
+        return Workload(**{name: getattr(self, name) for name in names})
+
+
+def measure_losses(options: Options) -> Iterator[dict]:
+    """Targets and losses, forward and backward, for COCO's classes and LVIS's."""
+    lvis = replace(options.workload, **LVIS)
+    for name, load in (
+        ('targets + losses', options.workload),
+        ('the same, LVIS', lvis),
+    ):
+        runs = loss_runs(load)
+        yield _time_row(name, runs, options.repeats)
+        yield _memory_row(f'{name}: memory / logits', runs, load)
+
+
+def measure_decoding(options: Options) -> Iterator[dict]:
+    """100 detections an image out of the maps."""
+    yield _time_row('decode', decode_runs(options.workload), options.repeats)
+
+
+def measure_pipeline(options: Options) -> Iterator[dict]:
+    """Loading and augmenting, in CPU seconds an image."""
+    runs = pipeline_runs(options.scratch, options.photos)
+    count = runs['floor'].count  # type: ignore[attr-defined]
+    totals = alternate_cpu(runs, options.repeats)
+    figures = {name: 1000 * seconds / count for name, seconds in totals.items()}
+    yield dict(what='pipeline, an image (CPU)', unit='ms', **figures)
+
+
+def alternate_cpu(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
+    """Median CPU seconds of each run, taken in turns."""
+    taken = {name: [cpu_seconds(run)] for name, run in runs.items()}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            taken[name].append(cpu_seconds(run))
+    return {name: sorted(seconds)[len(seconds) // 2] for name, seconds in taken.items()}
+
+
+def measure_training(options: Options) -> Iterator[dict]:
+    """A step of ResNet-18 at 512 x 512, batch 8, and its stages."""
+    runs = train_runs('ResNet-18', 8, options.device)
+    yield _time_row('training step, ResNet-18', runs, options.repeats)
+    shares = {name: step.shares() for name, step in runs.items()}
+    for stage in shares['ours']:
+        times = {name: 1000 * share[stage] for name, share in shares.items()}
+        yield dict(what=f'  {stage}', unit='ms', **times)
+
+
+def measure_prediction(options: Options) -> Iterator[dict]:
+    """From images of 512 x 512 to boxes."""
+    for network in NETWORKS:
+        for images in (1, 8):
+            name = f'predict, {network}, batch {images}'
+            runs = predict_runs(network, images, options.device)
+            yield _time_row(name, runs, options.repeats)
+
+
+def measure_exported(options: Options) -> Iterator[dict]:
+    """Whole predictions of one image, exported (ours) against stock mmdet, on a CPU."""
+    # onnxruntime is optional, so only this group imports it.
+    from exported import NETWORKS as EXPORTED_NETWORKS
+    from exported import exported_runs
+
+    for network in EXPORTED_NETWORKS:
+        runs = exported_runs(network, options.scratch)
+        yield _time_row(f'{network}, exported', runs, options.repeats)
+
+
+def measure_dcn(options: Options) -> Iterator[dict]:
+    """Networks with DCNv2 in torch (ours) against mmcv's compiled operator (stock)."""
+    if not mmcv_is_compiled():
+        raise SystemExit('dcn: this mmcv has no compiled operators to compare with')
+    for network in DCN_NETWORKS:
+        for what, images, train in (('step', 2, True), ('predict', 1, False)):
+            runs = dcn_runs(network, images, options.device, train=train)
+            name = f'{what}, {network}, batch {images}'
+            yield _time_row(name, runs, options.repeats)
+        runs = dcn_runs(network, 8, options.device, train=True)
+        peaks = {name: peak_bytes(run, options.device) for name, run in runs.items()}
+        mebibytes = {name: peak and peak / 2**20 for name, peak in peaks.items()}
+        yield dict(what=f'step, {network}, batch 8: memory', unit='MiB', **mebibytes)
+
+
+def measure_sweeps(options: Options) -> Iterator[dict]:
+    """Time and memory of the losses against objects, classes and map size."""
+    for axis, changes in SWEEPS.items():
+        points = []
+        for value in changes[axis]:
+            load = replace(options.workload, **{axis: value})
+            runs = loss_runs(load)
+            row = _time_row(f'losses, {value} {axis}', runs, SWEEP_REPEATS)
+            memory = _memory_row('', runs, load)
+            points.append(dict(at=value, time=row, memory=memory))
+            yield row
+        yield dict(axis=axis, points=points)
+
+
+def _time_row(name: str, runs: Mapping[str, Run], repeats: int) -> dict:
+    seconds = alternate(runs, repeats)
+    return dict(what=name, unit='ms', **{n: 1000 * s for n, s in seconds.items()})
+
+
+def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
+    """Memory beyond the inputs in units of the logits' bytes."""
+    figures = {}
+    for side in ('ours', 'stock'):
+        peak = peak_bytes(runs[side], load.device)
+        figures[side] = None if peak is None else peak / load.logit_bytes
+    return dict(what=name, unit='x', floor=1.0, **figures)
+
+
+GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
+    'losses': measure_losses,
+    'decoding': measure_decoding,
+    'pipeline': measure_pipeline,
+    'training': measure_training,
+    'prediction': measure_prediction,
+    'exported': measure_exported,
+    'dcn': measure_dcn,
+    'sweeps': measure_sweeps,
+}

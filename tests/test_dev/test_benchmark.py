@@ -1,0 +1,100 @@
+"""What the benchmark compares is the same work; what it says is what it measured."""
+
+import json
+import sys
+import time
+
+import pytest
+import torch
+
+from helpers.scripts import run_python
+from helpers.tiny import REPO
+from helpers.tool_modules import load_tool
+
+TOOL = REPO / 'dev/benchmark'
+SMALL = [
+    *('--images', '2', '--classes', '3', '--cells', '16'),
+    *('--objects', '6', '--repeats', '1'),
+]
+
+
+@pytest.fixture(scope='module')
+def tool():
+    return load_tool('benchmark/__main__.py', folder='dev')
+
+
+def part(name):
+    """A module of the benchmark, once it was loaded."""
+    return sys.modules[name]
+
+
+def test_both_heads_find_the_same_losses_and_boxes(tool):
+    heads = part('heads')
+    load = heads.Workload(images=2, classes=3, cells=32, objects=9)
+    batch = heads.draw_batch(load)
+    ours, stock = heads.build_heads(load)
+    maps = [batch.wh], [batch.offset], batch.truth, batch.metas
+    with torch.no_grad():
+        losses = ours.loss_by_feat([batch.logits], *maps)
+        expected = stock.loss_by_feat([batch.logits.sigmoid()], *maps)
+    assert sum(map(len, batch.truth)) == 9
+    for name, loss in expected.items():
+        torch.testing.assert_close(losses[name], loss, rtol=1e-4, atol=1e-6)
+    runs = heads.decode_runs(load)
+    for mine, theirs in zip(runs['ours'](), runs['stock'](), strict=True):
+        torch.testing.assert_close(mine.bboxes, theirs.bboxes)
+        torch.testing.assert_close(mine.scores, theirs.scores)
+
+
+def test_both_detectors_have_the_same_weights(tool):
+    ours, stock = part('networks').build_detectors('ResNet-18', 'cpu').values()
+    assert type(ours.bbox_head) is not type(stock.bbox_head)
+    expected = stock.state_dict()
+    for name, weight in ours.state_dict().items():
+        assert torch.equal(weight, expected[name]), name
+
+
+def test_stages_are_a_whole_training_step(tool):
+    step = part('networks').train_runs('ResNet-18', 1, 'cpu')['ours']
+    seen = []
+    handle = step.model.backbone.conv1.weight.register_hook(seen.append)
+    shares = step.shares()
+    handle.remove()
+    assert len(seen) == 1
+    assert min(shares.values()) > 0
+
+
+def test_time_is_that_of_the_middle_run(tool):
+    pauses = iter((0.3, 0.0, 0.2, 0.05))
+    seconds = part('clock').alternate({'run': lambda: time.sleep(next(pauses))}, 3)
+    assert 0.05 <= seconds['run'] < 0.2
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='memory is read as Linux counts it')
+def test_memory_is_that_of_the_run():
+    load_tool('benchmark/__main__.py', folder='dev')
+    megabytes = 2**20
+
+    def run():
+        torch.ones(128 * megabytes, dtype=torch.uint8)
+        torch.ones(256 * megabytes, dtype=torch.uint8)
+
+    peak = part('clock').peak_bytes(run, 'cpu') / megabytes
+    assert 250 < peak < 300
+
+
+@pytest.mark.slow
+def test_table_and_file_tell_the_same(tmp_path):
+    groups = 'losses', 'decoding', 'pipeline'
+    text = run_python(TOOL, *groups, *SMALL, '--out', tmp_path, cwd=REPO)
+    rows = json.loads((tmp_path / 'benchmark.json').read_text())['rows']
+    printed = [line for line in text.splitlines() if line.startswith('decode')]
+    decoding = next(row for row in rows if row['what'] == 'decode')
+    assert f'{decoding["ours"]:.3g} ms' in printed[0]
+    assert f'{decoding["stock"] / decoding["ours"]:.1f}' in printed[0]
+
+
+@pytest.mark.slow
+def test_unknown_group_is_named(tmp_path):
+    text = run_python(TOOL, 'speed', cwd=tmp_path, check=False)
+    assert 'no group speed: losses, decoding' in text
