@@ -15,7 +15,6 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import (
     ConfigType,
     InstanceList,
@@ -38,26 +37,34 @@ from mmdet_centernet.codecs import (
 )
 from mmdet_centernet.codecs.joints import CELL_MIDDLE
 from mmdet_centernet.models.annotation_watch import AnnotationWatch
-from mmdet_centernet.models.branch_init import (
+from mmdet_centernet.models.branches import (
     BRANCH_INITS,
+    build_branches,
     init_heatmap,
     init_regression,
 )
 from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
-from mmdet_centernet.models.conv_stack import conv_stack
-from mmdet_centernet.models.dataset_classes import check_classes, training_classes
-from mmdet_centernet.models.feature_maps import check_stride, select_maps
+from mmdet_centernet.models.conv_blocks import conv_stack
+from mmdet_centernet.models.ground_truth import (
+    assign_instances,
+    image_names,
+    read_fields,
+    rotated_images,
+    without_labels,
+)
+from mmdet_centernet.models.head_checks import (
+    check_classes,
+    check_not_resized,
+    check_stride,
+    select_maps,
+    training_classes,
+)
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_head_properties,
     build_heatmap_loss,
     build_point_sets,
     read_test_cfg,
-)
-from mmdet_centernet.models.object_fields import (
-    check_not_resized,
-    read_fields,
-    without_labels,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
 
@@ -200,17 +207,11 @@ class CTDetHead(BaseDenseHead):
         self.annotation_watch = AnnotationWatch()
 
     def _build_head(self, out_channels: int) -> nn.Sequential | nn.ModuleList:
-        """One branch, or one a stack; a lone branch keeps mmdet's parameter names."""
+        """Builds the branches of a map."""
         in_channels = self.feat_channels if self.stacked_convs else self.in_channels
-        branches = [
-            nn.Sequential(
-                nn.Conv2d(in_channels, self.feat_channels, 3, padding=1),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(self.feat_channels, out_channels, 1),
-            )
-            for _ in range(self.num_stacks)
-        ]
-        return branches[0] if self.num_stacks == 1 else nn.ModuleList(branches)
+        return build_branches(
+            in_channels, self.feat_channels, out_channels, self.num_stacks
+        )
 
     def _add_map(self, name: str, channels: int, loss: OptConfigType) -> None:
         """Build branch and loss of a map, unless there is nothing to learn."""
@@ -380,7 +381,7 @@ class CTDetHead(BaseDenseHead):
         check_classes(training_classes(), self.num_classes)
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
-        self.annotation_watch.check(targets, _image_names(batch_img_metas))
+        self.annotation_watch.check(targets, image_names(batch_img_metas))
         head_targets = self._make_head_targets(
             targets, batch_gt_instances, batch_img_metas
         )
@@ -400,18 +401,13 @@ class CTDetHead(BaseDenseHead):
         batch_gt_instances_ignore: OptInstanceList,
         shape: tuple[int, int, int, int],
     ) -> CenterTargets:
-        """The targets of a batch, out of what the data loader gives."""
-        boxes = [get_box_tensor(one.bboxes) for one in batch_gt_instances]
-        ignored = batch_gt_instances_ignore or [None] * len(boxes)
-        return self.assigner.assign(
-            boxes,
-            [one.labels for one in batch_gt_instances],
+        """Makes the targets of the objects of a batch."""
+        return assign_instances(
+            self.assigner,
+            batch_gt_instances,
+            batch_gt_instances_ignore,
             shape,
-            stride=self.stride,
-            ignored_boxes=[
-                nothing[:0] if one is None else get_box_tensor(one.bboxes)
-                for one, nothing in zip(ignored, boxes, strict=True)
-            ],
+            self.stride,
         )
 
     def _make_head_targets(
@@ -441,18 +437,16 @@ class CTDetHead(BaseDenseHead):
     def _rotated(
         self, metas: Sequence[Mapping[str, Any]], like: Tensor
     ) -> Tensor | None:
-        """(B,) bool: images whose boxes say nothing; None where all do."""
-        rotated = [meta.get('rotated', False) for meta in metas]
-        if not any(rotated):
-            return None
-        if not self.point_sets:
+        """Finds rotated images, (B,) bool or None; only point sets learn from them."""
+        rotated = rotated_images(metas, like)
+        if rotated is not None and not self.point_sets:
+            flags = [meta.get('rotated', False) for meta in metas]
             raise ValueError(
-                f'{_image_names(metas)[rotated.index(True)]} is rotated, of which only '
-                'point_sets learn, and the head has none: leave rotation_prob of '
-                'RandomCenterAffine out, or add JointPoints'
+                f'{image_names(metas)[flags.index(True)]} is rotated, so that only '
+                'point_sets can learn from it, but the head has none: remove '
+                'rotation_prob of RandomCenterAffine, or add JointPoints'
             )
-        # Filled in on the device: a copy from the host would stall it.
-        return torch.cat([like.new_full((1,), one) for one in rotated])
+        return rotated
 
     def _stack_losses(
         self, maps: Mapping[str, Tensor], head_targets: HeadTargets
@@ -569,7 +563,3 @@ class CTDetHead(BaseDenseHead):
             refine(instances, meta, self.test_settings, rescale, with_nms)
             for instances, meta in zip(found, metas, strict=True)
         ]
-
-
-def _image_names(metas: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(meta.get('img_path', f'image {i}')) for i, meta in enumerate(metas)]

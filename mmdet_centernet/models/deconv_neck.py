@@ -9,7 +9,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import (
+from mmdet_centernet.models.conv_blocks import (
     conv3x3,
     deconv,
     fill_bilinear,
