@@ -81,13 +81,13 @@ class CTDetHead(BaseDenseHead):
 
     - ``topk`` (100): detections an image. There are always that many; where an image
       has fewer peaks the rest has score 0.
-    - ``local_maximum_kernel`` (3): odd side of the neighbourhood of a peak, in cells.
+    - ``local_maximum_kernel`` (3): odd side of the neighborhood of a peak, in cells.
     - ``score_thr`` (0): leave out detections that do not score higher.
     - ``nms`` (None): config of an mmcv NMS, run class by class.
     - ``max_per_img`` (100): detections kept after NMS; none is cut if not positive.
     - ``clip_border`` (False): clip boxes to the image.
 
-    Losses are normalised by the number of objects of the process, not over all
+    Losses are normalized by the number of objects of the process, not over all
     processes, as in the official code.
 
     Args:
@@ -98,10 +98,10 @@ class CTDetHead(BaseDenseHead):
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
         loss_offset: Loss of the position within the cell. Without one there is no such
-            branch, and centres lie in the middle of their cells.
+            branch, and centers lie in the middle of their cells.
         train_cfg: ``assigner`` configures the target assigner.
         test_cfg: See above.
-        init_cfg: Initialisation, applied after ``branch_init``.
+        init_cfg: Initialization, applied after ``branch_init``.
         num_stacks: Feature maps that are supervised, each by branches of its own
             (Hourglass-104: 2). Losses are averaged over them and the last is decoded.
         feat_level: Which of the maps to use, where the neck gives several levels.
@@ -110,9 +110,9 @@ class CTDetHead(BaseDenseHead):
             networks do: ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
         loss_bbox: IoU loss of boxes in cells. With it, all cells under an object's
             Gaussian learn its size and position (as in TTFNet, arXiv 1909.00700);
-            without it the cell of its centre alone, as in the paper.
+            without it the cell of its center alone, as in the paper.
         wh_unit: Cells that a size of 1 in the output of the branch stands for. An
-            optimiser like AdamW moves outputs by about its learning rate a step,
+            optimizer like AdamW moves outputs by about its learning rate a step,
             which takes long to sizes of tens of cells.
         properties: What is learned of objects beside their boxes: configs of
             properties by name. Each gets a branch ``<name>_head``, a loss
@@ -248,7 +248,7 @@ class CTDetHead(BaseDenseHead):
         )
 
     def init_weights(self) -> None:
-        """Initialise the branches; what ``init_cfg`` asks for wins."""
+        """Initialize the branches; what ``init_cfg`` asks for wins."""
         branches = {name: self._branches(name) for name in self.map_names}
         rule = BRANCH_INITS[self.branch_init]
         for name, stacks in branches.items():
@@ -290,7 +290,7 @@ class CTDetHead(BaseDenseHead):
     def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
         """One map, stack by stack."""
         branches = self._branches(name)
-        if not branches:  # centres without an offset
+        if not branches:  # centers without an offset
             return [torch.full_like(feat[:, :2], CELL_MIDDLE) for feat in feats]
         maps = [branch(feat) for branch, feat in zip(branches, feats, strict=True)]
         prop = {**self.box_properties, **self.properties}.get(name)
@@ -490,7 +490,7 @@ class CTDetHead(BaseDenseHead):
 
         Returns:
             ``center_heatmap_target`` (B, C, H, W), ``wh_target``, ``offset_target`` and
-            ``wh_offset_target_weight`` (B, 2, H, W); and the number of centre cells, at
+            ``wh_offset_target_weight`` (B, 2, H, W); and the number of center cells, at
             least 1.
         """
         num_images, _, height, width = feat_shape

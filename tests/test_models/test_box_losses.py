@@ -38,7 +38,7 @@ def test_right_boxes_cost_nothing_and_are_decoded():
     targets = targets_of(BOXES)
     heatmap = torch.full((1, 3, 32, 32), -9.0)
     x, y = targets.centers.unbind(1)
-    # A peak beside the centre tells the same box.
+    # A peak beside the center tells the same box.
     heatmap[0, 0, y, x + torch.tensor([1, 1, 0])] = 9.0
     maps = [[heatmap], *([one] for one in right_maps(targets))]
     losses = loss(head, maps, [instances(BOXES)])
