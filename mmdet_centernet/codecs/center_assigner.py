@@ -46,9 +46,9 @@ LARGEST_RADIUS = 2**31
 
 @TASK_UTILS.register_module()
 class CenterNetTargetAssigner:
-    """Give every box the cell of its centre and a Gaussian around it.
+    """Give every box the cell of its center and a Gaussian around it.
 
-    Vectorised over the batch, on the device; nothing is read back from there.
+    Vectorized over the batch, on the device; nothing is read back from there.
 
     Three radius rules exist because the published radius formula is wrong and the
     published weights were trained with it. ``official`` repeats it. ``corrected``
@@ -71,7 +71,7 @@ class CenterNetTargetAssigner:
         radius_rule: ``official``, ``corrected`` or ``mmdet``.
         min_overlap: IoU that a box must keep when its corners move by the radius.
             Defaults to that of the rule: 0.7, and 0.3 for ``mmdet``.
-        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before taking centre and
+        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before taking center and
             size, as the official code does. Defaults to True, and to False for
             ``mmdet``, whose head does not clip.
         use_ignored: Do not teach the cells of ignored regions (COCO crowds) as

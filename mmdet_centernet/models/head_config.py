@@ -142,7 +142,7 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
     if not isinstance(kernel, Integral) or kernel < 1 or kernel % 2 == 0:
         raise ValueError(
             f'test_cfg.local_maximum_kernel is {kernel!r}; it has to be odd, so that a '
-            'neighbourhood has a middle'
+            'neighborhood has a middle'
         )
     for name in ('score_thr', 'max_per_img'):
         if not is_number(settings[name]):

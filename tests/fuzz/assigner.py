@@ -14,8 +14,8 @@ from fuzz.outcome import RIGHT, refused
 from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     CenterTargets,
+    assign_covered_cells,
     paint_heatmap,
-    surrounding_cells,
 )
 from mmdet_centernet.codecs.center_assigner import LARGEST_RADIUS
 
@@ -105,7 +105,7 @@ def check_heatmap(targets: CenterTargets) -> None:
 
 def check_surroundings(targets: CenterTargets) -> None:
     """Checks that the weights of the cells of an object add up to 1 or 0."""
-    cells = surrounding_cells(targets)
+    cells = assign_covered_cells(targets)
     totals = torch.zeros(len(targets.radii)).index_add_(0, cells.objects, cells.weights)
     assert cells.weights.isfinite().all()
     assert (((totals - 1).abs() < 1e-4) | (totals == 0)).all()

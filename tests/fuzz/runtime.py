@@ -95,7 +95,7 @@ def export(view: int) -> Pair:
         export_onnx(
             detector.eval(),
             path,
-            view=describe_pipeline(pipeline),
+            pipeline=describe_pipeline(pipeline),
             classes=CLASSES,
             normalize=view % 2 == 0,
         )

@@ -117,7 +117,7 @@ def test_what_is_left_out_is_not_read(folder):
         build(folder)
 
 
-def test_what_is_missing_or_null_is_not_labelled(folder):
+def test_what_is_missing_or_null_is_not_labeled(folder):
     def remove(note):
         if note['id'] == 1:
             del note['angles']

@@ -28,7 +28,7 @@ class Property:
         key: Field of ``gt_instances`` and ``pred_instances``, and of annotations.
         loss: Loss of predicted against encoded values, (P, D) each.
         whole_gaussian: Learn it in all cells under an object's Gaussian, else in the
-            cell of its centre alone. By default as boxes are learned, see ``loss_bbox``
+            cell of its center alone. By default as boxes are learned, see ``loss_bbox``
             of the head.
         unit: What an output of 1 of the branch stands for, see ``wh_unit`` of the head.
         required: An object without a label of it teaches the heatmap alone, neither its
@@ -156,7 +156,7 @@ class Property:
             value: What the annotation file says; None where it says nothing.
 
         Returns:
-            ``row_shape`` float32, nan where it is not labelled.
+            ``row_shape`` float32, nan where it is not labeled.
 
         Raises:
             ValueError: If the value has another type or length or is out of range.
@@ -171,7 +171,7 @@ class Property:
             truth: (N, row_shape...).
 
         Returns:
-            (N,) Euclidean distance of the rows, nan where the truth is not labelled.
+            (N,) Euclidean distance of the rows, nan where the truth is not labeled.
         """
         return (predicted - truth).flatten(1).norm(dim=1)
 

@@ -1,4 +1,4 @@
-"""The two properties that make a box: its size, and the offset of its centre.
+"""The two properties that make a box: its size, and the offset of its center.
 
 Their values come from the assigner, which clips boxes, and are in cells already.
 """
@@ -20,7 +20,7 @@ class SizeProperty(Property):
 
 
 class OffsetProperty(Property):
-    """Where a point lies, seen from a cell: centres, joints."""
+    """Where a point lies, seen from a cell: centers, joints."""
 
     row_shape = (2,)
     channels = 2

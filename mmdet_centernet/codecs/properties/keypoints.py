@@ -89,11 +89,11 @@ class KeypointsProperty(Property):
     def read(self, value: Any) -> np.ndarray:
         """Read COCO's x, y, visibility of each point. See :meth:`Property.read`."""
         rows = read_numbers(value, (self.num_points, 3))
-        is_labelled = rows[:, 2:] > 0
-        return np.where(is_labelled, rows[:, :2], np.float32(np.nan))
+        is_labeled = rows[:, 2:] > 0
+        return np.where(is_labeled, rows[:, :2], np.float32(np.nan))
 
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """Mean distance over the labelled points. See :meth:`Property.error`."""
+        """Mean distance over the labeled points. See :meth:`Property.error`."""
         return (predicted - truth).norm(dim=-1).nanmean(dim=-1)
 
 

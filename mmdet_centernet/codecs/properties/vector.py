@@ -14,7 +14,7 @@ from mmdet_centernet.functional.points import map_vectors, negate_x
 
 @TASK_UTILS.register_module()
 class VectorProperty(Property):
-    """Several numbers: sides of a block, a colour, the motion of an object.
+    """Several numbers: sides of a block, a color, the motion of an object.
 
     Args:
         key: See :class:`Property`.
