@@ -215,8 +215,8 @@ def _why_input(settings: Settings, measures: Measures) -> str:
     needed = choices.needed_side(measures.sides, measures.image_size_of_object)
     longer = max(settings.image_scale)
     text = (
-        f'nine of ten objects have at least {choices.CELLS} cells from {needed:.0f} '
-        'pixels on'
+        f'{needed:.0f} pixels or more give nine of ten objects at least '
+        f'{choices.CELLS} cells'
     )
     if longer < needed:
         if longer == choices.MOST_SIDE:
