@@ -22,7 +22,7 @@ from mmdet_centernet.codecs.properties import (
     ScalarProperty,
     properties_by_key,
 )
-from mmdet_centernet.functional.matching import NEVER, match_greedily
+from mmdet_centernet.functional.matching import IMPOSSIBLE, match_greedily
 
 Errors = dict[str, np.ndarray]
 """Of an image: errors of each property by name, and relative ones of scalars."""
@@ -133,7 +133,7 @@ def _match(found: dict, truth: dict, iou_thr: float) -> Tensor:
     boxes, true = (get_box_tensor(one['bboxes']).cpu() for one in (found, truth))
     overlaps = bbox_overlaps(boxes.double(), true.double())
     same = found['labels'].cpu()[:, None] == truth['labels'].cpu()[None]
-    overlaps = torch.where(same, overlaps, NEVER)
+    overlaps = torch.where(same, overlaps, IMPOSSIBLE)
     return match_greedily(overlaps, found['scores'].cpu(), iou_thr)
 
 
