@@ -135,7 +135,7 @@ def test_what_is_missing_or_null_is_not_labeled(folder):
 
 
 WRONG = [
-    (dict(angles='north'), "'angles'.*AngleProperty reads: 'north' is not a number"),
+    (dict(angles='north'), "'angles'.*AngleProperty: 'north' is not a number"),
     (dict(angles=[3]), r"'angles'.*\[3\] is not a number"),
     (dict(angles=float('nan')), "'angles'.*nan is not a number"),
     (dict(keypoints=[1, 2, 2]), "'keypoints'.*it has 3 numbers, not 6"),
