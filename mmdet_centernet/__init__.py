@@ -1,6 +1,6 @@
 """CenterNet ("Objects as Points", arXiv 1904.07850) as a plugin of MMDetection 3.x.
 
-Importing the package is all that a config needs:
+A config only has to import the package:
 
     custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
 """

@@ -38,7 +38,7 @@ def label_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
             classes differently.
     """
     numbered = numbered_names(dataset_cfg)
-    names = (name for one in innermost(dataset_cfg) for name in class_names(one))
+    names = (name for one in innermost(dataset_cfg) for name in kept_classes(one))
     return (*numbered, *dict.fromkeys(name for name in names if name not in numbered))
 
 
@@ -78,7 +78,7 @@ def innermost(dataset_cfg: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from innermost(inner)
 
 
-def class_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
+def kept_classes(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
     """Returns the classes of a dataset in the order of its ``metainfo``.
 
     Args:

@@ -1,5 +1,5 @@
-# The fast recipe with the backbone of RTMDet-tiny, a neck that smooths what it merges,
-# and convolutions that the branches share (docs/fast.md).
+# The fast recipe with the backbone of RTMDet-tiny, a neck with smoothing convolutions,
+# and convolutions shared by the branches (docs/fast.md).
 _base_ = './ctdet_r18-fast_1xb8-8e_bccd.py'
 
 # model

@@ -1,5 +1,5 @@
-# A worked example of one's own data: 364 photos of blood smears with three kinds of
-# cells (BCCD, see docs/custom_data.md), read at half size, trained from scratch.
+# Example of a custom dataset (docs/custom_data.md): BCCD, 364 images of blood smears with
+# three kinds of cells, at half their size, trained from scratch.
 _base_ = [
     '../_base_/models/ctdet_r18-fpn.py',
     '../_base_/schedules/ctdet_adamw-24e.py',
@@ -32,8 +32,8 @@ test_pipeline = [
         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape',
                    'scale_factor')),
 ]
-# Test-time augmentation (`test --tta`) at several scales; the model adds the
-# mirror images.
+# Test-time augmentation (`test --tta`) at three scales; the model adds the flipped
+# images.
 tta_model = dict(type='CTDetTTAModel')
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -99,13 +99,13 @@ test_evaluator = dict(
 # model
 model = dict(
     backbone=dict(
-        # To start from ImageNet instead, where weights can be downloaded:
+        # To start from ImageNet weights, which are downloaded:
         # init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet18'),
     ),
     bbox_head=dict(num_classes=3))
 
 default_hooks = dict(
-    # Names of boxes in pictures: as the json numbers them, whatever metainfo's order is.
+    # Names in visualizations follow the order of the json, not that of metainfo.
     label_names=dict(type='LabelNamesHook'),
     logger=dict(interval=10),
     checkpoint=dict(interval=4, max_keep_ckpts=2, save_best='coco/bbox_mAP'))

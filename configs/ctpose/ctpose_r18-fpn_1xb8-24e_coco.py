@@ -1,6 +1,5 @@
-# A network for human pose that is light enough for a CPU: ResNet-18 and the stride-4
-# level of an FPN, on images of at most 256 pixels. For your own skeletons, see
-# docs/pose.md. Batch, optimiser and schedule are those of ctdet_r18-fpn_1xb8-24e_bccd.
+# Human pose on a CPU: ResNet-18 and the stride-4 level of an FPN, on images of at most
+# 256 pixels. For other skeletons, see docs/pose.md.
 _base_ = [
     '../_base_/models/ctdet_r18-fpn.py',
     '../_base_/datasets/ctpose_coco.py',

@@ -156,7 +156,5 @@ def _with_boxes(data: dict) -> dict | None:
 def _classes(cfg: Mapping[str, Any], dataset: BaseDataset) -> tuple[str, ...]:
     try:
         return label_names(cfg)
-    except (
-        Exception
-    ):  # files disagree, which the report names, or have an unknown format
+    except Exception:  # unknown format, or files disagree, which is a finding
         return tuple(dataset.metainfo.get('classes') or ())

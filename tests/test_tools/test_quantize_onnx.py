@@ -27,11 +27,17 @@ def folder(tmp_path_factory):
         cv2.imwrite(str(folder / f'photos/{number}.png'), picture.image)
     cfg = Config.fromfile(tiny_config(folder))
     detector = lively_detector(cfg)
-    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    pipeline = describe_pipeline(get_test_pipeline_cfg(cfg))
     classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
     for name, normalize in dict(model=True, floats=False).items():
         path = folder / f'{name}.onnx'
-        export_onnx(detector, path, view=view, classes=classes, normalize=normalize)
+        export_onnx(
+            detector,
+            path,
+            pipeline=pipeline,
+            classes=classes,
+            normalize=normalize,
+        )
     return folder
 
 
@@ -65,7 +71,7 @@ def test_properties_pass_through(folder, tmp_path):
     export_onnx(
         detector_of_properties(cfg),
         tmp_path / 'model.onnx',
-        view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+        pipeline=describe_pipeline(get_test_pipeline_cfg(cfg)),
         classes=['a', 'b'],
         normalize=True,
         skeleton=[(0, 1)],

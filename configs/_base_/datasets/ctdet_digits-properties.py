@@ -1,5 +1,5 @@
-# The digits with properties beside the box. The configs fill in `properties` and the
-# folder of the data.
+# Digits with further properties per object. The configs set `properties` and
+# `data_root`.
 _base_ = './ctdet_digits.py'
 
 train_pipeline = [

@@ -2,7 +2,7 @@
 dataset_type = 'CocoDataset'
 data_root = 'data/digits/'
 metainfo = dict(classes=tuple('0123456789'))
-# Canvases have the size of the network's input; digits must not be flipped.
+# No resize: canvases have the size of the input. No flip: it would change the digits.
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),

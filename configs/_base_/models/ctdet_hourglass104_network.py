@@ -1,7 +1,7 @@
 # Hourglass-104, as an override of another model's network:
 #     model = _base_.pop('hourglass104')
 hourglass104 = dict(
-    # The network halves its input seven times.
+    # The network downsamples by 128.
     data_preprocessor=dict(pad_size_divisor=128),
     backbone=dict(
         _delete_=True,

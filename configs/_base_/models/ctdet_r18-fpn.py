@@ -1,5 +1,5 @@
-# ResNet-18 and the stride-4 level of an FPN, for objects of all sizes: a deconvolution
-# neck would see all of them through stride 32.
+# ResNet-18 and the stride-4 level of an FPN, which keeps the detail of small objects; a
+# deconvolution neck upsamples the stride-32 map only.
 model = dict(
     type='CenterNet',
     data_preprocessor=dict(

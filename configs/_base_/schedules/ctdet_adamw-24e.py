@@ -1,5 +1,4 @@
-# AdamW with a warm-up of 50 steps and a cosine decay, for training without or with few
-# pretrained weights.
+# AdamW, 50 steps of warm-up, cosine decay.
 max_epochs = 24
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)

@@ -13,8 +13,8 @@ from mmdet.datasets import CocoDataset
 from mmengine.config import Config
 
 from mmdet_centernet.label_names import (
-    class_names,
     innermost,
+    kept_classes,
     label_names,
     numbered_names,
 )
@@ -98,7 +98,7 @@ def _names(dataset: Any, kept: tuple[str, ...]) -> tuple[str, ...]:
     files = list(innermost(dataset))
     keeping = _keeping(files, kept)
     # A class that no file has got no label in training either, if it was this config.
-    if {name for file in files for name in class_names(file)} != set(kept):
+    if {name for file in files for name in kept_classes(file)} != set(kept):
         missing = sorted(set(kept) - set(numbered_names(keeping)))
         if missing:
             raise ValueError(
@@ -125,7 +125,7 @@ def _names_without_files(
 ) -> Names:
     """Where no annotation file is there to ask."""
     for _, dataset in _datasets(cfg):
-        kept = kept or class_names(next(innermost(dataset)))
+        kept = kept or kept_classes(next(innermost(dataset)))
     if len(kept) == 1:
         return Names(kept, 'the only class')
     if kept == PUBLISHED:

@@ -25,7 +25,7 @@ UNSEEN = ('LoadAnnotations', 'LoadProperties', 'PackDetInputs', 'PackPropertyInp
 """Transforms that leave images as they are."""
 
 
-class View(NamedTuple):
+class PipelineSteps(NamedTuple):
     """How an image file becomes the image that is shown to the network.
 
     Attributes:
@@ -72,7 +72,7 @@ def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
     return cfg.test_pipeline
 
 
-def describe_pipeline(pipeline: Sequence[ConfigType]) -> View:
+def describe_pipeline(pipeline: Sequence[ConfigType]) -> PipelineSteps:
     """Describe a test pipeline.
 
     Args:
@@ -96,7 +96,7 @@ def describe_pipeline(pipeline: Sequence[ConfigType]) -> View:
         else:
             steps.append(_describe(transform))
     interpolated = any(name != 'center_pad' for name, _ in steps)
-    return View(steps, 'float32' if to_float and interpolated else 'uint8')
+    return PipelineSteps(steps, 'float32' if to_float and interpolated else 'uint8')
 
 
 def _describe(transform: Callable) -> Step:

@@ -4,8 +4,10 @@ import pytest
 from mmdet.datasets.transforms import LoadAnnotations, Resize
 from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
+from torch import nn
 
 from helpers.tiny import config_paths
+from mmdet_centernet import export
 from mmdet_centernet.export import describe_pipeline, find_pipeline
 
 LOAD = dict(type='LoadImageFromFile')
@@ -26,9 +28,9 @@ CROP_PAD = dict(
 
 @pytest.mark.parametrize('path', config_paths(), ids=lambda path: path.stem)
 def test_every_shipped_config(path):
-    view = describe_pipeline(get_test_pipeline_cfg(Config.fromfile(path)))
-    assert view.dtype == 'uint8'
-    assert [name for name, _ in view.steps] in (
+    steps = describe_pipeline(get_test_pipeline_cfg(Config.fromfile(path)))
+    assert steps.dtype == 'uint8'
+    assert [name for name, _ in steps.steps] in (
         [],
         ['resize'],
         ['center_pad'],
@@ -47,8 +49,8 @@ def test_every_shipped_config(path):
     ],
 )
 def test_what_the_views_are_like(pipeline, multiple, dtype):
-    view = describe_pipeline(pipeline)
-    assert (view.multiple, view.dtype) == (multiple, dtype)
+    steps = describe_pipeline(pipeline)
+    assert (steps.multiple, steps.dtype) == (multiple, dtype)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +91,15 @@ def test_the_pipeline_of_a_wrapped_dataset():
     assert find_pipeline(Config(dict(val_dataloader=dict(dataset=wrapped)))) == [LOAD]
     bare = dict(test_dataloader=dict(dataset=dict()), test_pipeline=[LOAD, RESIZE])
     assert find_pipeline(Config(bare)) == [LOAD, RESIZE]
+
+
+def test_former_names_warn(tmp_path):
+    with pytest.warns(DeprecationWarning, match='PipelineSteps'):
+        assert export.View is export.PipelineSteps
+    with (
+        pytest.warns(DeprecationWarning, match='pipeline'),
+        pytest.raises(TypeError, match='CTDetHead'),
+    ):
+        export.export_onnx(
+            nn.Identity(), tmp_path, view=describe_pipeline([LOAD]), classes=['a']
+        )
