@@ -1,11 +1,11 @@
-# Overridable: PYTHON (3.10 to 3.13), PINS (torch2.1 instead of the set for that Python),
-# VENV.
+# Variables: PYTHON (3.10 to 3.13), PINS (torch2.1 replaces the default set for that
+# Python), VENV.
 PYTHON ?= python3
 PINS ?=
 VENV ?= .venv
 
-# Threads that spin while they wait make a training step ten times as long as soon as
-# something else wants one of the cores.
+# Otherwise waiting threads spin, and a training step takes ten times as long as soon as
+# another process needs one of the cores.
 export OMP_WAIT_POLICY ?= passive
 
 RUN := $(VENV)/bin/python
@@ -20,15 +20,15 @@ SETUP := $(PYTHON) dev/setup_env $(if $(PINS),--pins $(PINS))
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
-env:  ## make VENV: the tested set and this plugin
-	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) here.'; \
-	echo '  mend: apt-get install -y python3 python3-venv'; exit 1; }
+env:  ## create VENV: the tested set and this plugin
+	@command -v $(PYTHON) >/dev/null || { echo 'No $(PYTHON) found.'; \
+	echo '  fix: apt-get install -y python3 python3-venv'; exit 1; }
 	@$(SETUP) --venv $(VENV)
 
 env-dev: env
 	@$(SETUP) --venv $(VENV) --dev
 
-quickstart: env  ## train on handwritten digits, test, draw pictures
+quickstart: env  ## train on handwritten digits, test, draw detections
 	@$(RUN) dev/quickstart.py
 
 lint: env-dev  ## format, lint, types and dead code
@@ -41,46 +41,46 @@ test: lint  ## lint, then all tests, the quick ones first
 	@$(PYTEST) -m 'not slow'
 	@$(PYTEST) -m slow
 
-docs: env-dev  ## build/docs: these pages as a site; a warning is an error
+docs: env-dev  ## build the docs site in build/docs; warnings are errors
 	@$(RUN) -c 'import sphinx' 2>/dev/null || { \
-	echo 'The site is made with Python 3.11 or newer: make docs PYTHON=...'; exit 1; }
+	echo 'make docs needs Python 3.11 or newer: make docs PYTHON=...'; exit 1; }
 	@$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -c docs . build/docs
 	@echo build/docs/index.html
 
-test-compiled:  ## the quick tests with mmcv's own operators, compiled here (g++)
+test-compiled:  ## quick tests with the operators of mmcv, compiled with g++
 	@$(SETUP) --venv .venv-compiled --dev --mmcv compiled
 	@.venv-compiled/bin/python -m pytest -m 'not slow'
 
-test-onedl:  ## the quick tests on the onedl forks of mmdet, mmcv and mmengine
+test-onedl:  ## quick tests on the onedl forks of mmdet, mmcv and mmengine
 	@$(SETUP) --venv .venv-onedl --dev --mmcv onedl
 	@.venv-onedl/bin/python -m pytest -m 'not slow'
 
-test-matrix:  ## other versions of everything, those of ROWS: build/matrix.md
+test-matrix:  ## other versions of Python, torch and OpenMMLab, or ROWS only: build/matrix.md
 	@$(PYTHON) dev/matrix --rows '$(ROWS)'
 
-coverage: env-dev  ## branches of the package that no test takes, over all tests
+coverage: env-dev  ## lines and branches of the package that no test covers
 	@$(RUN) -m pytest --cov --cov-report=term
 
-mutation: env-dev  ## small changes to functional/ and codecs/ that no test notices
+mutation: env-dev  ## mutations of functional/ and codecs/ that no test detects
 	@$(RUN) -m pip install --quiet mutmut==3.8.1
 	@$(VENV)/bin/mutmut run && $(VENV)/bin/mutmut results
 
-# The next three need uv, which fetches the tools: pip install uv.
+# The next three need uv: pip install uv.
 LOCK := uv pip compile --quiet --no-deps --generate-hashes --no-annotate \
 	--custom-compile-command 'make lock'
 
-lock:  ## write the hashes of what is pinned for run time
+lock:  ## write the hashes of the pinned runtime packages
 	@cd requirements && $(LOCK) --python-version 3.11 runtime.txt -o lock.txt
 	@cd requirements && $(LOCK) --python-version 3.10 torch2.1.txt -o torch2.1-lock.txt
 
-licences: env  ## list the licences of all packages in VENV
+licences: env  ## list the licenses of all packages in VENV
 	@uvx --quiet pip-licenses==5.5.5 --python=$(RUN) --format=markdown
 
-sbom: env  ## write the bill of materials of VENV, in CycloneDX's format
+sbom: env  ## write the bill of materials of VENV (CycloneDX)
 	@mkdir -p build
 	@uvx --quiet --from cyclonedx-bom==7.5.0 cyclonedx-py environment $(RUN) \
 	--output-file build/sbom.cdx.json && echo build/sbom.cdx.json
 
-clean:  ## remove what was trained, built and made for tests; VENV, data, caches stay
+clean:  ## remove results, builds and test environments; keep VENV, data and caches
 	rm -rf work_dirs build dist *.egg-info mmdet_centernet/.mim
 	rm -rf .venv-compiled .venv-onedl

@@ -1,8 +1,8 @@
-"""Measure a trained network on turned digits, digit by digit.
+"""Evaluates a trained network on rotated digits, digit by digit.
 
 Usage: python dev/digits_errors.py CONFIG CHECKPOINT
 
-The metrics of the config's test run, for each digit alone and for groups of digits.
+Prints the metrics of the config for single digits and groups of digits.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import mmdet_centernet  # noqa: F401
 
 DIGITS = tuple('0123456789')
 SYMMETRIC = '018'
-"""They look alike upside down."""
+"""Digits that are symmetric under a half turn."""
 CONFUSED = '69'
-"""They look like each other upside down."""
+"""Digits that a half turn exchanges."""
 GROUPS = {
     'all': '0123456789',
     'without 018': ''.join(sorted(set(DIGITS) - set(SYMMETRIC))),
@@ -41,7 +41,7 @@ SHOWN = (
 
 
 def predict(config: Config) -> list[dict]:
-    """Detections and ground truth of all test images."""
+    """Returns detections and ground truth of all test images."""
     runner = Runner.from_cfg(config)
     runner.load_or_resume()
     runner.model.eval()
@@ -54,7 +54,7 @@ def predict(config: Config) -> list[dict]:
 
 
 def keep(samples: Sequence[dict], digits: str) -> list[dict]:
-    """Leave out objects and detections of other digits; number the digits anew."""
+    """Keeps objects and detections of some digits and renumbers their labels."""
     new_labels = torch.full((len(DIGITS),), -1)
     for number, digit in enumerate(digits):
         new_labels[int(digit)] = number
@@ -71,7 +71,7 @@ def keep(samples: Sequence[dict], digits: str) -> list[dict]:
 
 
 def measure(evaluators: Sequence[dict], samples: list[dict], digits: str) -> dict:
-    """Run metrics on some digits alone."""
+    """Computes metrics for some digits alone."""
     measured = {}
     for evaluator in evaluators:
         metric = METRICS.build(evaluator)

@@ -1,9 +1,9 @@
-"""Trains for a long time and watches whether memory stays flat and the loss falls.
+"""Trains for many steps and measures memory and loss.
 
     python dev/long_training.py CONFIG --cfg-options train_dataloader.batch_size=4
 
-Prints the slope of the memory over the second half, the loss of the first and of the
-last hundred steps and how often each warning came, and draws memory and loss.
+Prints the slope of the memory over the second half, the mean loss of the first and last
+hundred steps and the count of each warning. Plots memory and loss.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from mmengine.runner import Runner
 from mmdet_centernet.files import write_figure
 
 WINDOW = 100
-"""Steps that a mean is taken over."""
+"""Number of steps for means."""
 
 
-class Watch(Hook):
-    """Notes memory and loss of each step."""
+class Recorder(Hook):
+    """Records memory and loss of each step."""
 
     def __init__(self) -> None:
         self.megabytes: list[float] = []
@@ -36,23 +36,23 @@ class Watch(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch=None, outputs=None
     ) -> None:
-        """Note one step."""
+        """Records one step."""
         self.megabytes.append(resident_bytes() / 1e6)
         self.losses.append(outputs['loss'].item())
 
 
 def main() -> None:
-    """Trains as the command line says."""
+    """Command line."""
     args = parse_args()
-    watch = Watch()
+    recorder = Recorder()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter('always')
         runner = Runner.from_cfg(prepare(args))
-        runner.register_hook(watch)
+        runner.register_hook(recorder)
         runner.train()
-    report(watch, Counter(str(one.message)[:80] for one in caught))
+    report(recorder, Counter(str(one.message)[:80] for one in caught))
     path = args.out / 'long_training.png'
-    write_figure(path, draw(watch))
+    write_figure(path, draw(recorder))
     print(path)
 
 
@@ -69,7 +69,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def prepare(args: argparse.Namespace) -> Config:
-    """The config for so many steps without validation."""
+    """Returns the config for a number of steps without validation."""
     cfg = Config.fromfile(args.config)
     cfg.merge_from_dict(args.cfg_options)
     cfg.work_dir = str(args.out)
@@ -86,17 +86,17 @@ def prepare(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def report(watch: Watch, messages: Counter[str]) -> None:
-    """Print what was seen."""
-    half = len(watch.megabytes) // 2
-    slope, _ = np.polyfit(np.arange(half), watch.megabytes[-half:], 1)
+def report(recorder: Recorder, messages: Counter[str]) -> None:
+    """Prints the measurements."""
+    half = len(recorder.megabytes) // 2
+    slope, _ = np.polyfit(np.arange(half), recorder.megabytes[-half:], 1)
     first, last = (
-        np.mean(part) for part in (watch.losses[:WINDOW], watch.losses[-WINDOW:])
+        np.mean(part) for part in (recorder.losses[:WINDOW], recorder.losses[-WINDOW:])
     )
-    print(f'{len(watch.losses):,} steps')
+    print(f'{len(recorder.losses):,} steps')
     print(
-        f'memory  {watch.megabytes[half]:.0f} MB in the middle, '
-        f'{watch.megabytes[-1]:.0f} MB at the end, slope of the second half '
+        f'memory  {recorder.megabytes[half]:.0f} MB in the middle, '
+        f'{recorder.megabytes[-1]:.0f} MB at the end, slope of the second half '
         f'{slope * 1000:+.2f} MB in 1,000 steps'
     )
     print(f'loss    {first:.3f} at first, {last:.3f} at last')
@@ -110,14 +110,14 @@ def resident_bytes() -> int:
     return pages * resource.getpagesize()
 
 
-def draw(watch: Watch) -> Figure:
-    """Memory and loss against steps."""
+def draw(recorder: Recorder) -> Figure:
+    """Plots memory and loss against steps."""
     figure = Figure(figsize=(9, 3.2), layout='constrained')
     left, right = figure.subplots(1, 2)
-    left.plot(watch.megabytes)
+    left.plot(recorder.megabytes)
     left.set(xlabel='step', ylabel='resident memory, MB', ylim=(0, None))
-    right.plot(watch.losses, lw=0.5, alpha=0.5)
-    smooth = np.convolve(watch.losses, np.ones(WINDOW) / WINDOW, 'valid')
+    right.plot(recorder.losses, lw=0.5, alpha=0.5)
+    smooth = np.convolve(recorder.losses, np.ones(WINDOW) / WINDOW, 'valid')
     right.plot(np.arange(len(smooth)) + WINDOW - 1, smooth)
     right.set(xlabel='step', ylabel='loss', yscale='log')
     return figure

@@ -1,18 +1,18 @@
-"""Write the quick start's dataset: real handwritten digits on textured canvases.
+"""Writes the dataset of the quick start: handwritten digits on textured canvases.
 
 Usage: python dev/make_digits.py data/digits
 
-The digits are the 1,797 scans of 8x8 pixels that scikit-learn carries (load_digits),
-enlarged. Each scan is used in training or in validation, never in both. Annotations are
-COCO json; boxes are tight around the ink.
+The digits are the 1,797 scans of 8x8 pixels in scikit-learn (load_digits), enlarged.
+Training and validation use different scans. Annotations are COCO json; boxes are tight
+around the ink.
 
-With --rotate the digits are turned, and each annotation says more:
+With --rotate the digits are rotated, and each annotation has more fields:
 
-    angle         degrees by which the digit is turned clockwise, 0 to 360
+    angle         rotation of the digit in degrees, clockwise, 0 to 360
     height        of the upright digit, in pixels
-    brightness    of the stroke, from 0, black, to 1, white
-    keypoints     corners of the tight box of the upright digit, turned with it, as COCO
-                  keypoints, named as the digit is written; all of them in the picture
+    brightness    of the stroke, from 0 (black) to 1 (white)
+    keypoints     corners of the tight box of the upright digit, rotated with it, in
+                  COCO's format, named for the upright digit; all inside the image
     area          of the rectangle between them
 """
 
@@ -29,46 +29,47 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 VERSION = 1
-"""Changes with everything that changes the pictures."""
+"""Changes whenever the images change."""
 CANVAS = 128
 HEIGHTS = (40, 72)
 COUNTS = (2, 4)
 VAL_SHARE = 0.2
 SCAN_MAX = 16.0
-"""The darkest value of a scan."""
+"""Maximum value of a scan."""
 ENLARGE = 16
-"""The factor by which a scan grows before its outline is taken."""
+"""Factor by which scans are enlarged before they are sharpened."""
 SHARPEN = 4
-"""Makes the soft edges of an enlarged scan those of a stroke."""
+"""Contrast factor for the soft edges of an enlarged scan."""
 FULL_TURN = 360.0
 """Degrees."""
 INK = 0.5
 """Opacity from which a pixel counts as ink."""
 MAX_COVERED = 0.2
-"""How much of a digit's box another box may share."""
+"""Maximum part of a box that another box may cover."""
 MIN_CONTRAST = 70
 PLACEMENT_TRIES = 50
 OCTAVES = (4, 8, 16, 64)
-"""Cells a side of the noises that make up a background, coarse to fine."""
+"""Side lengths of the noise images that are summed up for a background."""
 ROUGHNESS = (4, 14)
-"""Standard deviation of each noise, of 255."""
+"""Range of their standard deviation, of 255."""
 DESCRIPTION = 'dataset.json'
 CORNERS = ('top-left', 'top-right', 'bottom-right', 'bottom-left')
 SKELETON = ((1, 2), (2, 3), (3, 4), (4, 1))
-"""Lines between corners, which are counted from 1."""
+"""Lines between corners, numbered from 1."""
 VISIBLE = 2
-"""What COCO says of a keypoint that is labelled and seen."""
+"""COCO flag of a keypoint that is labeled and visible."""
 
 Box = tuple[int, int, int, int]
 
 
 class Stamp(NamedTuple):
-    """What is printed on a canvas.
+    """A digit to print on a canvas.
 
     Attributes:
         opacity: (height, width) float32 from 0 to 1.
-        box: The tight box of its ink: x1, y1, x2, y2 in pixels.
-        corners: (4, 2) x, y of the corners of the digit's box when it is upright.
+        box: Tight box of the ink: x1, y1, x2, y2 in pixels.
+        corners: (4, 2) x, y of the corners of the box of the upright digit, rotated
+            with it.
     """
 
     opacity: np.ndarray
@@ -82,11 +83,11 @@ class Digit(NamedTuple):
     Attributes:
         label: Its class.
         box: Tight around its ink: x1, y1, x2, y2 in pixels.
-        angle: Degrees by which it is turned clockwise, 0 to 360.
-        height: Its height in pixels when it is upright.
-        brightness: Of its stroke, 0 to 1.
-        corners: (4, 2) x, y of the corners of its box when it is upright, turned with
-            it.
+        angle: Clockwise rotation in degrees, 0 to 360.
+        height: Of the upright digit in pixels.
+        brightness: Of the stroke, 0 to 1.
+        corners: (4, 2) x, y of the corners of the box of the upright digit, rotated
+            with it.
     """
 
     label: int
@@ -98,7 +99,7 @@ class Digit(NamedTuple):
 
 
 def outline(scan: np.ndarray, height: int) -> np.ndarray:
-    """Enlarge a scan and cut it to its ink.
+    """Enlarges a scan and crops it to its ink.
 
     Args:
         scan: (8, 8) darkness from 0 to 16.
@@ -108,7 +109,7 @@ def outline(scan: np.ndarray, height: int) -> np.ndarray:
         (height, width) float32 opacity from 0 to 1, with ink in the first and last row
         and column.
     """
-    # Scans run into their border: room around them lets strokes end round.
+    # Padded, since strokes reach the border of scans.
     opacity = np.pad(scan.astype(np.float32) / SCAN_MAX, 1)
     large = cv2.resize(
         opacity,
@@ -117,21 +118,21 @@ def outline(scan: np.ndarray, height: int) -> np.ndarray:
         fy=ENLARGE,
         interpolation=cv2.INTER_CUBIC,
     )
-    tight = _cut(large)
+    tight = _crop(large)
     width = max(1, round(tight.shape[1] * height / tight.shape[0]))
     sharp = np.clip((tight - INK) * SHARPEN + INK, 0, 1)
-    return _cut(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_AREA))
+    return _crop(cv2.resize(sharp, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def turn(opacity: np.ndarray, angle: float) -> Stamp:
-    """Turn an upright digit.
+def rotate_digit(opacity: np.ndarray, angle: float) -> Stamp:
+    """Rotates an upright digit.
 
     Args:
-        opacity: (height, width) float32 from 0 to 1, cut to its ink.
+        opacity: (height, width) float32 from 0 to 1, cropped to its ink.
         angle: Degrees, clockwise.
 
     Returns:
-        The digit, with room for its corners.
+        The digit on a canvas that contains its corners.
     """
     height, width = opacity.shape
     upright = np.array([(0, 0), (width, 0), (width, height), (0, height)], float)
@@ -139,18 +140,18 @@ def turn(opacity: np.ndarray, angle: float) -> Stamp:
         return Stamp(opacity, (0, 0, width, height), upright)
     sin, cos = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     rotation = np.array([(cos, -sin), (sin, cos)])
-    turned = upright @ rotation.T
-    shift = -np.floor(turned.min(axis=0))
-    room = np.ceil(turned.max(axis=0) + shift).astype(int)
-    # The middle of the first pixel lies at 0.5, and at 0 for OpenCV.
-    shift_of_middles = rotation @ (0.5, 0.5) + shift - 0.5
-    matrix = np.column_stack([rotation, shift_of_middles])
-    result = cv2.warpAffine(opacity, matrix, room.tolist(), flags=cv2.INTER_LINEAR)
-    return Stamp(result, _ink_box(result), turned + shift)
+    rotated = upright @ rotation.T
+    shift = -np.floor(rotated.min(axis=0))
+    size = np.ceil(rotated.max(axis=0) + shift).astype(int)
+    # The middle of the first pixel is at 0.5 here and at 0 in OpenCV.
+    opencv_shift = rotation @ (0.5, 0.5) + shift - 0.5
+    matrix = np.column_stack([rotation, opencv_shift])
+    result = cv2.warpAffine(opacity, matrix, size.tolist(), flags=cv2.INTER_LINEAR)
+    return Stamp(result, _ink_box(result), rotated + shift)
 
 
-def _cut(opacity: np.ndarray) -> np.ndarray:
-    """The smallest rectangle that holds all ink."""
+def _crop(opacity: np.ndarray) -> np.ndarray:
+    """Crops to the ink."""
     left, top, right, bottom = _ink_box(opacity)
     return opacity[top:bottom, left:right]
 
@@ -161,7 +162,7 @@ def _ink_box(opacity: np.ndarray) -> Box:
 
 
 def background(rng: np.random.Generator) -> np.ndarray:
-    """Draw a coloured texture.
+    """Draws a colored texture.
 
     Returns:
         (CANVAS, CANVAS, 3) float32 from 0 to 255.
@@ -177,15 +178,15 @@ def background(rng: np.random.Generator) -> np.ndarray:
 def place(
     rng: np.random.Generator, stamp: Stamp, taken: list[Digit]
 ) -> tuple[int, int] | None:
-    """Find room for a digit, with a little overlap allowed.
+    """Draws a position that overlaps the other digits little.
 
     Args:
-        rng: Source of the tries.
+        rng: Random generator.
         stamp: The digit.
-        taken: Digits that are already there.
+        taken: The other digits.
 
     Returns:
-        Left and top in pixels, or None if no try found room.
+        Left and top in pixels, or None if no try succeeded.
     """
     height, width = stamp.opacity.shape
     for _ in range(PLACEMENT_TRIES):
@@ -203,7 +204,7 @@ def _moved(box: Box, right: int, down: int) -> Box:
 
 
 def _covered(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    """The part of the smaller box that two boxes share."""
+    """Returns the intersection of two boxes over the area of the smaller one."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])
     areas = ((box[2] - box[0]) * (box[3] - box[1]) for box in (one, other))
@@ -216,29 +217,29 @@ def canvas(
     labels: np.ndarray,
     rotate: float = 0,
 ) -> tuple[np.ndarray, list[Digit]]:
-    """Draw one picture.
+    """Draws one image.
 
     Args:
-        rng: Decides everything.
+        rng: Random generator.
         scans: (N, 8, 8) scans to choose from.
         labels: (N,) their classes.
-        rotate: Degrees by which digits are turned at most, either way.
+        rotate: Maximum rotation in degrees, in both directions.
 
     Returns:
-        (CANVAS, CANVAS, 3) uint8 picture and its digits.
+        (CANVAS, CANVAS, 3) uint8 image and its digits.
     """
-    picture = background(rng)
+    image = background(rng)
     digits: list[Digit] = []
     for _ in range(rng.integers(COUNTS[0], COUNTS[1] + 1)):
         index = rng.integers(len(scans))
         height = int(rng.integers(*HEIGHTS, endpoint=True))
         upright = outline(scans[index], height)
         angle = rng.uniform(-rotate, rotate) % FULL_TURN if rotate else 0.0
-        stamp = turn(upright, angle)
+        stamp = rotate_digit(upright, angle)
         spot = place(rng, stamp, digits)
         if spot is None:
             continue
-        brightness = _print(rng, picture, stamp.opacity, spot)
+        brightness = _print(rng, image, stamp.opacity, spot)
         digits.append(
             Digit(
                 label=int(labels[index]),
@@ -249,25 +250,25 @@ def canvas(
                 corners=stamp.corners + spot,
             )
         )
-    return np.clip(picture, 0, 255).astype(np.uint8), digits
+    return np.clip(image, 0, 255).astype(np.uint8), digits
 
 
 def _print(
     rng: np.random.Generator,
-    picture: np.ndarray,
+    image: np.ndarray,
     opacity: np.ndarray,
     spot: tuple[int, int],
 ) -> float:
-    """Print onto a picture, in some colour; say how bright that is, from 0 to 1."""
+    """Prints a digit in a random color and returns its brightness, 0 to 1."""
     (left, top), (height, width) = spot, opacity.shape
-    region = picture[top : top + height, left : left + width]
-    colour = _ink_colour(rng, region)
-    region += opacity[..., None] * (colour - region)
-    return float(np.clip(colour, 0, 255).mean() / 255)
+    region = image[top : top + height, left : left + width]
+    color = _ink_color(rng, region)
+    region += opacity[..., None] * (color - region)
+    return float(np.clip(color, 0, 255).mean() / 255)
 
 
-def _ink_colour(rng: np.random.Generator, region: np.ndarray) -> np.ndarray:
-    """A colour, brighter or darker than what it is drawn on."""
+def _ink_color(rng: np.random.Generator, region: np.ndarray) -> np.ndarray:
+    """Draws a color that is brighter or darker than the region."""
     ground = float(region.mean())
     room = 255 - ground, ground
     brighter = room[0] > room[1] if min(room) < MIN_CONTRAST else rng.random() < 0.5
@@ -277,7 +278,7 @@ def _ink_colour(rng: np.random.Generator, region: np.ndarray) -> np.ndarray:
 
 
 def split_scans(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Deal the scans out to training and validation.
+    """Splits the scans into training and validation.
 
     Returns:
         Scans (N, 8, 8) and labels (N,) of ``train`` and ``val``.
@@ -292,12 +293,12 @@ def split_scans(seed: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def coco(names: list[str], digits: list[list[Digit]], *, pose: bool = False) -> dict:
-    """Describe pictures as COCO json does.
+    """Returns the annotations as COCO json.
 
     Args:
         names: File names.
-        digits: What is on each picture.
-        pose: Say how each digit is turned and drawn, too.
+        digits: Digits of each image.
+        pose: Whether to add the fields of rotated digits.
     """
     flat = [(image, digit) for image, found in enumerate(digits) for digit in found]
     skeleton = dict(keypoints=CORNERS, skeleton=SKELETON) if pose else {}
@@ -330,7 +331,7 @@ def _annotation(number: int, image: int, digit: Digit) -> dict:
 
 
 def _pose(digit: Digit) -> dict:
-    """How a digit is turned and drawn, as fields of its annotation."""
+    """Returns the additional fields for a rotated digit."""
     points = np.round(digit.corners, 2).tolist()
     first_side = np.linalg.norm(digit.corners[1] - digit.corners[0])
     return dict(
@@ -346,19 +347,19 @@ def _pose(digit: Digit) -> dict:
 def write_dataset(
     folder: Path, counts: dict[str, int], seed: int, rotate: float = 0
 ) -> bool:
-    """Write the dataset, whole or not at all, unless it is there.
+    """Writes the dataset atomically, unless it exists already.
 
     Args:
-        folder: ``train/``, ``val/`` and their json files appear in it.
-        counts: Pictures of ``train`` and ``val``.
-        seed: Same seed, same pictures.
-        rotate: Degrees by which digits are turned at most, either way.
+        folder: Gets ``train/``, ``val/`` and their json files.
+        counts: Numbers of images for ``train`` and ``val``.
+        seed: Determines the images.
+        rotate: Maximum rotation in degrees, in both directions.
 
     Returns:
         Whether anything was written.
 
     Raises:
-        FileExistsError: If the folder is there and holds something else.
+        FileExistsError: If the folder contains something else.
     """
     description = dict(version=VERSION, counts=counts, seed=seed)
     if rotate:
@@ -367,7 +368,9 @@ def write_dataset(
         if json.loads((folder / DESCRIPTION).read_text()) == description:
             return False
     elif folder.exists():
-        raise FileExistsError(f'{folder} holds no dataset of this tool: choose another')
+        raise FileExistsError(
+            f'{folder} was not written by this script: choose another folder'
+        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.digits-', dir=folder.parent) as scratch:
         whole = Path(scratch) / 'whole'
@@ -388,13 +391,13 @@ def _write_split(
     scans: tuple[np.ndarray, np.ndarray],
     rotate: float,
 ) -> None:
-    """Draw the pictures of one split; each has a seed of its own."""
+    """Draws the images of one split; each has a seed of its own."""
     (folder / name).mkdir(parents=True)
     names = [f'{index:05d}.png' for index in range(count)]
     digits = []
     for index, file_name in enumerate(names):
-        picture, found = canvas(np.random.default_rng([*seed, index]), *scans, rotate)
-        if not cv2.imwrite(str(folder / name / file_name), picture):
+        image, found = canvas(np.random.default_rng([*seed, index]), *scans, rotate)
+        if not cv2.imwrite(str(folder / name / file_name), image):
             raise OSError(f'{folder / name / file_name} cannot be written')
         digits.append(found)
     (folder / f'{name}.json').write_text(
@@ -406,25 +409,25 @@ def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--train', type=int, default=3600, help='pictures')
-    parser.add_argument('--val', type=int, default=200, help='pictures')
+    parser.add_argument('--train', type=int, default=3600, help='number of images')
+    parser.add_argument('--val', type=int, default=200, help='number of images')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument(
         '--rotate',
         type=_degrees,
         default=0.0,
         metavar='DEGREES',
-        help='turn digits by at most so much, either way; 180 is all round',
+        help='maximum rotation in both directions, 180 for all angles',
     )
     args = parser.parse_args()
     counts = dict(train=args.train, val=args.val)
     written = write_dataset(args.folder, counts, args.seed, args.rotate)
-    state = 'written' if written else 'was there already'
-    print(f'{args.folder}: {args.train} + {args.val} pictures, {state}')
+    state = 'written' if written else 'exists already'
+    print(f'{args.folder}: {args.train} + {args.val} images, {state}')
 
 
 def _degrees(text: str) -> float:
-    """What --rotate takes."""
+    """Parses --rotate."""
     degrees = float(text)
     if not 0 <= degrees <= FULL_TURN / 2:
         raise argparse.ArgumentTypeError(f'{text} is not between 0 and 180')

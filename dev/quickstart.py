@@ -1,10 +1,10 @@
-"""Train on handwritten digits, test in a second process, draw what was seen.
+"""Trains on handwritten digits, tests, and draws the detections.
 
 Usage: python dev/quickstart.py
 
-The second half of `make quickstart`: mmdet's own tools do the work, this script calls
-them one after the other. What a former call made is used again while nothing that it
-was made from has changed.
+`make quickstart` runs it in the environment that it has created. It calls mmdet's own
+scripts one after the other. Results of earlier calls are reused unless code, configs,
+data or torch changed.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ DATA = Path('data/digits')
 WORK_DIR = Path('work_dirs/quickstart')
 TRAINED_FROM = WORK_DIR / 'trained_from'
 EXPECTED = {'coco/bbox_mAP': 0.75, 'coco/bbox_mAP_50': 0.95}
-# mmengine 0.10.7 uses pkg_resources, which says at each start that it will go.
+# mmengine 0.10.7 uses pkg_resources, which prints a deprecation warning.
 KNOWN_WARNING = 'ignore:pkg_resources is deprecated as an API'
 
 
 def main() -> None:
-    """Run the steps and say where their results lie."""
-    # There are none, but --help shall not empty the folder of the last training.
+    """Runs the steps and prints where the results are."""
+    # No options, but --help must not start the quick start.
     argparse.ArgumentParser(description=__doc__).parse_args()
     os.chdir(ROOT)
-    # In a file or a pipe, too, lines shall stand in the order in which they are said.
+    # Keeps the order of lines when the output goes to a file or a pipe.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         _run('dev/make_digits.py', DATA)
@@ -43,20 +43,20 @@ def main() -> None:
     except subprocess.CalledProcessError as error:
         sys.exit(f'{error.cmd[1]} failed, see above.')
     metrics = json.loads((run_dir / f'{run_dir.name}.json').read_text())
-    pictures = run_dir / 'vis_data' / 'vis_image'
+    images = run_dir / 'vis_data' / 'vis_image'
     print(
         f'\nAP          {metrics["coco/bbox_mAP"]:.3f}'
         f'\nAP50        {metrics["coco/bbox_mAP_50"]:.3f}'
-        f'\npictures    {pictures}/ ({len(list(pictures.iterdir()))} of them)'
+        f'\nimages      {images}/ ({len(list(images.iterdir()))} of them)'
         f'\ncheckpoint  {checkpoint}'
         f'\nlog         {training_log()}'
     )
     if any(metrics[name] < least for name, least in EXPECTED.items()):
-        sys.exit(f'That is less than expected: {EXPECTED}')
+        sys.exit(f'Lower than expected: {EXPECTED}')
 
 
 def train() -> Path:
-    """Train, unless that was done with the same code, config, data and torch.
+    """Trains, unless code, configs, data and torch are unchanged.
 
     Returns:
         The last checkpoint.
@@ -64,7 +64,7 @@ def train() -> Path:
     key = fingerprint()
     last = WORK_DIR / 'last_checkpoint'
     if TRAINED_FROM.is_file() and TRAINED_FROM.read_text() == key:
-        print(f'Trained already; `rm -r {WORK_DIR}` to do it again.')
+        print(f'Already trained. To train again: rm -r {WORK_DIR}')
     else:
         shutil.rmtree(WORK_DIR, ignore_errors=True)
         _run('tools/train.py', CONFIG, '--work-dir', WORK_DIR)
@@ -73,10 +73,10 @@ def train() -> Path:
 
 
 def test(checkpoint: Path) -> Path:
-    """Test a checkpoint.
+    """Tests a checkpoint.
 
     Returns:
-        The folder of this run, with the metrics and the pictures.
+        The folder of this run, with metrics and visualizations.
     """
     work_dir = WORK_DIR / 'test'
     _run('tools/test.py', CONFIG, checkpoint, '--work-dir', work_dir)
@@ -84,13 +84,13 @@ def test(checkpoint: Path) -> Path:
 
 
 def training_log() -> Path:
-    """The log of the training."""
+    """Returns the log of the training."""
     (log,) = WORK_DIR.glob('*/*.log')
     return log
 
 
 def fingerprint() -> str:
-    """Condense all that a trained model depends on."""
+    """Returns a hash of everything that affects the trained model."""
     digest = hashlib.sha256(version('torch').encode())
     digest.update((DATA / 'dataset.json').read_bytes())
     for folder in (Path('mmdet_centernet'), Path('configs')):
@@ -100,7 +100,7 @@ def fingerprint() -> str:
 
 
 def _run(tool: str, *arguments: str | Path) -> None:
-    """Run a tool of this folder in a process of its own."""
+    """Runs a script of this checkout in a process of its own."""
     known = os.environ.get('PYTHONWARNINGS')
     warnings = ','.join(filter(None, [known, KNOWN_WARNING]))
     subprocess.run(

@@ -1,4 +1,4 @@
-"""Is a setting of a config what it has to be? If not, it is named at once."""
+"""Checks of numeric settings; errors name the setting and its value."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def check_whole(**settings: Any) -> None:
-    """Refuse what is no whole number above 0.
+    """Raises an error unless all settings are whole numbers above 0.
 
     Raises:
         ValueError: If one is not.
@@ -21,7 +21,7 @@ def check_whole(**settings: Any) -> None:
 
 
 def check_positive(**settings: Any) -> None:
-    """Refuse what is no finite number above 0.
+    """Raises an error unless all settings are finite numbers above 0.
 
     Raises:
         ValueError: If one is not.
@@ -32,7 +32,7 @@ def check_positive(**settings: Any) -> None:
 
 
 def check_not_negative(**settings: Any) -> None:
-    """Refuse what is no finite number of 0 or more.
+    """Raises an error unless all settings are finite numbers of 0 or more.
 
     Raises:
         ValueError: If one is not.
@@ -43,5 +43,5 @@ def check_not_negative(**settings: Any) -> None:
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a number, and a finite one."""
+    """Returns whether a value is a finite real number."""
     return isinstance(value, Real) and math.isfinite(value)

@@ -1,7 +1,7 @@
-"""Which class does the `type` of a config mean, in whatever style it is written?
+"""Resolves the ``type`` of a config.
 
-Text configs name it as a registry knows it (``'CTDetHead'``) or by its module
-(``'mmdet_centernet.models.CTDetHead'``); pure Python configs hold the class itself.
+Text configs give a registered name (``'CTDetHead'``) or an import path
+(``'mmdet_centernet.models.CTDetHead'``); pure Python configs give the class itself.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from mmengine.registry import Registry
 
 
 def find_class(registry: Registry, cfg: Mapping[str, Any]) -> type | None:
-    """The class that would be built of a config.
+    """Returns the class that a registry would build from a config.
 
     Args:
-        registry: Knows short names.
+        registry: Resolves registered names.
         cfg: Config with a ``type``.
 
     Returns:
-        The class; None where the config has no type, or one that is not known.
+        The class; None if the config has no type or an unknown one.
     """
     kind = cfg.get('type')
     if isinstance(kind, str):
         try:
             kind = registry.get(kind)
-        except Exception:  # mmengine raises several kinds for a name that leads nowhere
+        except Exception:  # mmengine raises several types for unknown names
             return None
     return kind if isinstance(kind, type) else None
 
 
 def type_name(cfg: Mapping[str, Any]) -> str:
-    """The name of a config's type without its module, such as ``CTDetHead``.
+    """Returns the name of a config's type without its module, such as ``CTDetHead``.
 
     Args:
-        cfg: Config; one without a type has the name ``''``.
+        cfg: Config; without a type the name is ``''``.
     """
     kind = cfg.get('type', '')
     name = kind if isinstance(kind, str) else getattr(kind, '__name__', str(kind))

@@ -1,46 +1,25 @@
-"""Can this environment run the package, and if not, what mends it?
+"""Checks that the installed torch, mmengine, mmcv and mmdet can run this package.
 
-Versions are asked of the modules themselves: mmdet, mmcv and mmengine come under more
-than one distribution name, and any of them will do. There are lower bounds only, since
-an upper one would refuse releases that nobody has seen fail.
+Versions are read from the modules, since mmdet, mmcv and mmengine are distributed under
+several names. There are no upper bounds: they would refuse releases that may well work.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
 
+from mmdet_centernet.version import MINIMUM_VERSIONS
 from mmdet_centernet_operators.stand_in import use_in_this_process
 
-# mmengine: reads the `mmdet::` bases of the shipped configs. torch: the oldest that the
-# tests were run with. mmdet: its last release. mmcv: what that mmdet takes.
-MINIMUM_VERSIONS = {
-    'mmengine': '0.10.0',
-    'torch': '2.0.1',
-    'mmcv': '2.0.0',
-    'mmdet': '3.3.0',
-}
-
-DOCTOR = 'mmdet_centernet.doctor'
-SEE_DOCTOR = '`mmdet_centernet doctor` looks at the whole environment.'
-
-
-def doctor_is_called() -> bool:
-    """Whether Python was started as ``python -m mmdet_centernet.doctor``.
-
-    It imports this package on the way to the doctor, who has to work where the package
-    does not. Until the module is found ``sys.argv`` starts with ``-m``.
-    """
-    called = any(argument.endswith(DOCTOR) for argument in sys.orig_argv)
-    return sys.argv[:1] == ['-m'] and called
+SEE_DOCTOR = '`mmdet_centernet doctor` checks the whole environment.'
 
 
 def check_versions() -> None:
-    """Checks that torch, mmengine, mmcv and mmdet are here, work and are recent enough.
+    """Checks that torch, mmengine, mmcv and mmdet work and are recent enough.
 
     Raises:
         ImportError: If one is missing, broken or too old, or torch does not work with
-            the numpy that is installed; the message says what to install.
+            the installed numpy; the message says what to install.
     """
     for name, minimum in MINIMUM_VERSIONS.items():
         _check_version(name, minimum)
@@ -48,7 +27,7 @@ def check_versions() -> None:
 
 
 def _check_numpy() -> None:
-    """Before 2.3 torch was built for numpy 1, which shows in the first step only."""
+    """Fails for torch before 2.3, built for numpy 1, beside numpy 2."""
     import numpy as np
     import torch
 
@@ -64,8 +43,7 @@ def _check_numpy() -> None:
 def load_operators() -> None:
     """Imports mmcv's operators, which `mmdet.models` needs.
 
-    Where mmcv has no compiled ones, those of ``mmdet_centernet_operators`` take their
-    place.
+    If mmcv has no compiled operators, ``mmdet_centernet_operators`` replaces them.
 
     Raises:
         ImportError: If mmcv has compiled operators that cannot be loaded.
@@ -76,9 +54,9 @@ def load_operators() -> None:
     except ImportError as error:
         raise ImportError(
             f'mmcv cannot load its compiled operators ({error}). They were built '
-            'against another torch. Do without them, since mmdet_centernet brings its '
-            'own: pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0,<2.2.0". Or '
-            f'build them again in this environment. {SEE_DOCTOR}'
+            'against another torch. mmdet_centernet needs none of them: '
+            'pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0,<2.2.0". Or build '
+            f'them again in this environment. {SEE_DOCTOR}'
         ) from error
 
 
@@ -103,7 +81,7 @@ def _version_of(name: str, minimum: str) -> str:
             f'mmdet_centernet needs {name}, which is not installed: '
             f'pip install "{name}>={minimum}". {SEE_DOCTOR}'
         ) from error
-    # Whatever a broken library raises: mmdet asserts that it likes mmcv's version.
+    # Broken libraries raise any exception type; mmdet asserts on mmcv's version.
     except Exception as error:
         raise _broken(name, error) from error
 

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Writes files atomically."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import numpy as np
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file, or leave the one that was there before.
+    """Writes a file atomically; after an error the old file remains.
 
-    A process that is killed meanwhile leaves a ``.part`` beside it, which the next
-    writing replaces.
+    A killed process leaves a ``.part`` file, which the next call overwrites.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
@@ -26,15 +25,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def write_picture(path: Path, image: np.ndarray) -> None:
-    """Write an RGB image in the format that the name of the file asks for.
+def write_image(path: Path, image: np.ndarray) -> None:
+    """Writes an RGB image in the format of the file's suffix.
 
     Args:
         path: File to write.
         image: (H, W, 3) uint8.
 
     Raises:
-        ValueError: If OpenCV does not know the format.
+        ValueError: If OpenCV does not support the format.
     """
     done, encoded = cv2.imencode(path.suffix, image[..., ::-1])
     if not done:
@@ -43,7 +42,7 @@ def write_picture(path: Path, image: np.ndarray) -> None:
 
 
 def write_figure(path: Path, figure: Any, dpi: int = 110) -> None:
-    """Write a figure of matplotlib in the format that the name of the file asks for."""
+    """Writes a matplotlib figure in the format of the file's suffix."""
     file = io.BytesIO()
     figure.savefig(file, dpi=dpi, format=path.suffix.removeprefix('.') or 'png')
     write_bytes(path, file.getvalue())

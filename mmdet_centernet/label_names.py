@@ -1,7 +1,7 @@
-"""Which name does mmdet give to label i?
+"""Class names in the order in which mmdet numbers labels.
 
-`metainfo['classes']` says which classes are kept, and for an XML dataset their order. A
-`CocoDataset` numbers them in the order of the annotation file's categories instead.
+``XMLDataset`` numbers labels in the order of ``metainfo['classes']``,
+``CocoDataset`` in the order of the annotation file's categories.
 """
 
 from __future__ import annotations
@@ -20,40 +20,40 @@ from mmengine.fileio import load
 
 
 def label_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the labels that a dataset gives out.
+    """Returns the classes of a dataset in label order.
 
-    Of a COCO file the images and boxes are not kept: mmdet's own class numbers the
-    categories of a file that has nothing else, so subclasses count as well.
+    For COCO files the dataset class itself numbers the categories, in a copy of the
+    file without images and boxes, so the result also holds for subclasses.
 
     Args:
         dataset_cfg: Config of a dataset, which may wrap others.
 
     Returns:
-        Names in the order of the labels. Classes of ``metainfo`` that the annotation
-        file does not have come last: mmdet gives them no label.
+        Names in label order, then the classes of ``metainfo`` that the annotation file
+        lacks and mmdet gives no label.
 
     Raises:
-        OSError: If an annotation file that decides about it cannot be read.
-        ValueError: If such a file is no COCO file, or two files of the dataset number
-            the same classes differently.
+        OSError: If an annotation file cannot be read.
+        ValueError: If it is no COCO file, or two files of the dataset number the same
+            classes differently.
     """
     numbered = numbered_names(dataset_cfg)
-    wanted = (name for one in innermost(dataset_cfg) for name in class_names(one))
-    return (*numbered, *dict.fromkeys(name for name in wanted if name not in numbered))
+    names = (name for one in innermost(dataset_cfg) for name in kept_classes(one))
+    return (*numbered, *dict.fromkeys(name for name in names if name not in numbered))
 
 
 def numbered_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """The same, without the classes that no annotation file has.
+    """Returns ``label_names`` without the classes that no annotation file has.
 
     Args:
         dataset_cfg: Config of a dataset, which may wrap others.
 
     Returns:
-        Names in the order of the labels.
+        Names in label order.
 
     Raises:
-        OSError: As ``label_names`` does.
-        ValueError: As ``label_names`` does.
+        OSError: See ``label_names``.
+        ValueError: See ``label_names``.
     """
     longest: tuple[str, ...] = ()
     for inner in innermost(dataset_cfg):
@@ -62,15 +62,15 @@ def numbered_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
         if longer[: len(shorter)] != shorter:
             raise ValueError(
                 f'{inner.get("ann_file")} numbers the classes as {list(names)}, but '
-                f'another file of the same dataset as {list(longest)}: give the '
-                '`categories` of both one order'
+                f'another file of the same dataset as {list(longest)}: list the '
+                '`categories` of both in the same order'
             )
         longest = longer
     return longest
 
 
 def innermost(dataset_cfg: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The configs of the datasets that read files, of one that may wrap them."""
+    """Yields the configs of the datasets that read files inside wrapper datasets."""
     wrapped = [*dataset_cfg.get('datasets', ()), dataset_cfg.get('dataset')]
     if not any(wrapped):
         yield dataset_cfg
@@ -78,41 +78,41 @@ def innermost(dataset_cfg: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         yield from innermost(inner)
 
 
-def class_names(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """The classes that a dataset keeps, in the order of its ``metainfo``.
+def kept_classes(dataset_cfg: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the classes of a dataset in the order of its ``metainfo``.
 
     Args:
-        dataset_cfg: Config of a dataset that reads a file; the file is not read.
+        dataset_cfg: Config of a dataset that wraps no other; its file is not read.
     """
-    return classes_of(_build(dataset_cfg))
+    return classes_of(lazy_dataset(dataset_cfg))
 
 
-def _build(cfg: Mapping[str, Any]) -> Any:
-    """The dataset, without its data."""
+def lazy_dataset(cfg: Mapping[str, Any]) -> Any:
+    """Builds a dataset without loading its data."""
     return DATASETS.build({**cfg, 'lazy_init': True, 'pipeline': []})
 
 
 def classes_of(dataset: Any) -> tuple[str, ...]:
-    """The same of a dataset that is built; a text in place of a tuple is one class."""
+    """Returns the classes of a built dataset; a string counts as one class."""
     classes = dataset.metainfo.get('classes') or ()
     return (classes,) if isinstance(classes, str) else tuple(map(str, classes))
 
 
 def _numbered(cfg: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names that a dataset which reads one file gives a label."""
-    dataset = _build(cfg)
+    """Returns the classes that get a label, for a dataset that reads one file."""
+    dataset = lazy_dataset(cfg)
     if _numbers_by_file(dataset):
         return tuple(_numbered_categories(dataset))
     return classes_of(dataset)
 
 
 def _numbers_by_file(dataset: Any) -> bool:
-    """Whether the order stands in a COCO file, and not in ``metainfo``."""
+    """Returns whether the COCO file, not ``metainfo``, defines the label order."""
     return isinstance(dataset, BaseDetDataset) and hasattr(dataset, 'COCOAPI')
 
 
 def _numbered_categories(dataset: Any) -> list[str]:
-    """Let the dataset number the categories of its file, and no images."""
+    """Lets the dataset number the categories of a file without images."""
     content = _read(dataset.ann_file, dataset.backend_args)
     names = {entry['id']: entry['name'] for entry in content['categories']}
     with tempfile.TemporaryDirectory() as folder:
@@ -125,19 +125,19 @@ def _numbered_categories(dataset: Any) -> list[str]:
 
 
 def _read(path: str, backend_args: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The content of a COCO file whose categories have an id and a name."""
+    """Loads a COCO file and checks that its categories have an id and a name."""
     try:
         content = load(path, file_format='json', backend_args=backend_args)
-    except ValueError as error:  # of the encoding, too
+    except ValueError as error:  # includes decoding errors
         raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
     entries = content.get('categories') if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(map(_is_category, entries)):
         raise ValueError(
-            f'{path} has no list of categories with an id and a name each: the COCO '
-            "format wants ['images', 'annotations', 'categories']"
+            f'{path} has no list of categories with an id and a name each: a COCO file '
+            "has ['images', 'annotations', 'categories']"
         )
     if len({entry['id'] for entry in entries}) < len(entries):
-        raise ValueError(f'{path} gives two categories one id: number them anew')
+        raise ValueError(f'{path} has two categories with the same id: renumber them')
     return content
 
 
@@ -150,5 +150,5 @@ def _is_category(entry: Any) -> bool:
 
 
 def _by_label(cat2label: Mapping[Any, int]) -> Sequence[Any]:
-    """Category ids in the order of their labels."""
+    """Returns category ids in label order."""
     return sorted(cat2label, key=lambda category: cat2label[category])

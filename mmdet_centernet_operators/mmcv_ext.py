@@ -239,9 +239,8 @@ def _missing(name: str) -> Callable:
     def operator(*args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(
             'This mmcv has no compiled operators, and mmdet_centernet does not replace '
-            f'`{name}`. Install mmcv with compiled operators (`python -m '
-            'mmdet_centernet.doctor` prints the command), or configure a model that '
-            'does not use this one.'
+            f'`{name}`. Install mmcv with compiled operators (`mmdet_centernet doctor` '
+            'prints the command), or configure a model that does not use this one.'
         )
 
     return operator

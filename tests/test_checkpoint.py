@@ -10,13 +10,13 @@ from mmengine.logging import HistoryBuffer
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
-from mmdet_centernet.checkpoint import NAMES_TYPES
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 
-names_types = pytest.mark.skipif(
-    not NAMES_TYPES, reason='this torch cannot be told what a file may hold'
+has_safe_globals = pytest.mark.skipif(
+    not HAS_SAFE_GLOBALS, reason='this torch has no list of safe types'
 )
 REFUSALS = 'not an allowed global|is blocked|Can only build'
-if not NAMES_TYPES:
+if not HAS_SAFE_GLOBALS:
     REFUSALS = 'Weights only load failed'
 
 
@@ -30,7 +30,7 @@ class OneWeight(BaseModel):
 
 
 class Reduces:
-    """Pickles as the call of a function, as a hostile file would."""
+    """Pickles as a function call, like a malicious file."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -76,8 +76,8 @@ def save(content, path):
     return path
 
 
-def test_reads_what_the_runner_saves(checkpoint):
-    content = torch.load(checkpoint, weights_only=NAMES_TYPES)
+def test_loads_checkpoints_of_the_runner(checkpoint):
+    content = torch.load(checkpoint, weights_only=HAS_SAFE_GLOBALS)
     log = content['message_hub']['log_scalars']
     losses = log['train/loss']
     assert isinstance(losses, HistoryBuffer)
@@ -85,7 +85,7 @@ def test_reads_what_the_runner_saves(checkpoint):
     assert losses.mean() == losses.current()
 
 
-@names_types
+@has_safe_globals
 def test_the_same_is_refused_without_this_package(checkpoint, torch_defaults):
     with pytest.raises(pickle.UnpicklingError, match='Weights only load failed'):
         torch.load(checkpoint, weights_only=True)
@@ -100,7 +100,7 @@ def test_resumes(checkpoint):
     assert len(runner.message_hub.get_scalar('train/loss').data[0]) == 2
 
 
-@names_types
+@has_safe_globals
 @pytest.mark.parametrize('code', ['f4', 'f8', 'i8', 'i4', 'u1', '?', 'f2'])
 def test_reads_arrays_and_scalars_of_numbers(code, tmp_path):
     content = [np.arange(3).astype(code), np.dtype(code).type(1)]
@@ -110,7 +110,7 @@ def test_reads_arrays_and_scalars_of_numbers(code, tmp_path):
     assert loaded[1] == content[1]
 
 
-@names_types
+@has_safe_globals
 def test_reads_files_written_under_the_other_major_numpy(checkpoint, tmp_path):
     ours = np.ndarray(0).__reduce__()[0].__module__.encode()
     names = [b'numpy._core.multiarray', b'numpy.core.multiarray']
@@ -141,7 +141,7 @@ def test_refuses_what_runs_code(hostile, tmp_path, monkeypatch):
     assert not (tmp_path / 'ran').exists()
 
 
-@names_types
+@has_safe_globals
 @pytest.mark.parametrize(
     'attribute',
     [
@@ -153,14 +153,14 @@ def test_refuses_what_runs_code(hostile, tmp_path, monkeypatch):
         Reduces(getattr, torch.Tensor, 'mean'),
     ],
 )
-def test_getattr_hands_out_nothing_else(attribute, tmp_path):
+def test_getattr_returns_nothing_else(attribute, tmp_path):
     path = save(attribute, tmp_path / 'attribute.pth')
-    with pytest.raises(pickle.UnpicklingError, match='try to run code'):
+    with pytest.raises(pickle.UnpicklingError, match='which may run code'):
         torch.load(path, weights_only=True)
 
 
-@names_types
-def test_a_statistics_method_may_stand_in_a_file_but_not_be_called(tmp_path):
+@has_safe_globals
+def test_a_statistics_method_can_be_loaded_but_not_called(tmp_path):
     call = Reduces(HistoryBuffer.mean, HistoryBuffer([1.0], [1]))
     with pytest.raises(pickle.UnpicklingError, match='unrecognized function'):
         torch.load(save(call, tmp_path / 'call.pth'), weights_only=True)

@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 import mmdet_centernet  # noqa: F401
-from helpers.photos import photograph
+from helpers.real_images import real_images
 from helpers.stock import stock_config
 from helpers.tiny import CONFIGS, REPO, config_paths, load_config, shrink
 
@@ -133,6 +133,30 @@ def test_other_resnets_take_two_words(depth, channels):
     ]
 
 
+@pytest.mark.parametrize(
+    ('name', 'official'),
+    [
+        (
+            'ctdet_dla34-dcnv2_8xb16-crop512-140e_coco',
+            'ctdet_dla34-dcnv2_8xb16-official-140e_coco',
+        ),
+        (
+            'ctdet_hourglass104_8xb6-crop512-140e_coco',
+            'ctdet_hourglass104_4xb6-official-50e_coco',
+        ),
+    ],
+)
+def test_weights_of_the_official_network_fit_mmdets_recipe(name, official):
+    init_default_scope('mmdet')
+    with torch.device('meta'):
+        models = [MODELS.build(load_config(one).model) for one in (name, official)]
+    shapes, official_shapes = (
+        {key: value.shape for key, value in model.state_dict().items()}
+        for model in models
+    )
+    assert shapes == official_shapes
+
+
 @pytest.mark.parametrize('with_dcn', [False, True])
 def test_coco_configs_differ_from_stock_in_the_head_alone(with_dcn):
     suffix = f'r18{"-dcnv2" * with_dcn}_8xb16-crop512-140e_coco'
@@ -177,7 +201,7 @@ def what_runs(name, folder):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN)
 def test_trains_validates_and_predicts(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path, photograph)
+    cfg = shrink(load_config(name), tmp_path, real_images)
     runner = Runner.from_cfg(cfg)
     runner.model.init_weights()
     weight = next(runner.model.bbox_head.heatmap_head.parameters())
@@ -215,7 +239,7 @@ def watch_gradients(model):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RUN_WITH_TTA)
 def test_runs_its_test_time_augmentation(name, tmp_path):
-    cfg = shrink(load_config(name), tmp_path, photograph)
+    cfg = shrink(load_config(name), tmp_path, real_images)
     # As mmdet's test tool puts it together.
     cfg.model = dict(cfg.tta_model, module=cfg.model)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline

@@ -44,8 +44,8 @@ def folder(tmp_path_factory):
     meta = dict(dataset_meta=dict(classes=classes))
     torch.save(dict(state_dict=detector.state_dict(), meta=meta), folder / 'own.pth')
     pipeline = Config.fromfile(config).test_pipeline
-    view = describe_pipeline(pipeline)
-    export_onnx(detector, folder / 'own.onnx', view=view, classes=classes)
+    steps = describe_pipeline(pipeline)
+    export_onnx(detector, folder / 'own.onnx', pipeline=steps, classes=classes)
     (folder / 'photos').mkdir()
     cv2.imwrite(str(folder / 'photos/grey.jpg'), np.full((64, 64, 3), 90, np.uint8))
     torch.save(official_weights(), folder / 'official.pth')

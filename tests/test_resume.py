@@ -12,7 +12,7 @@ from mmengine.config import Config
 import make_digits
 from helpers.scripts import environment, run_python
 from helpers.tiny import REPO
-from mmdet_centernet.checkpoint import NAMES_TYPES
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +34,9 @@ def config(tmp_path):
 
 
 def weights(folder):
-    return torch.load(folder / 'epoch_2.pth', weights_only=NAMES_TYPES)['state_dict']
+    return torch.load(folder / 'epoch_2.pth', weights_only=HAS_SAFE_GLOBALS)[
+        'state_dict'
+    ]
 
 
 def train_until(line, command, cwd):

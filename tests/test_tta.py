@@ -36,7 +36,7 @@ def views_of_a_spot(pipeline):
 
 
 def middle_of_light(image):
-    """x, y of the centre of mass."""
+    """x, y of the center of mass."""
     light = image[0].double()
     ys, xs = (torch.arange(n, dtype=torch.float64) for n in light.shape)
     total = light.sum()
@@ -85,20 +85,20 @@ def tta_config(name, folder):
 
 
 def by_hand(model, images):
-    """One view, averaged with the mirror image, decoded by the head."""
+    """One view, averaged with the flipped image, decoded by the head."""
     batch = torch.stack([torch.tensor(image).permute(2, 0, 1) for image in images])
     mean, std = (torch.tensor(v)[:, None, None] for v in MEAN_AND_STD)
     batch = (batch.flip(1) - mean) / std
     with torch.no_grad():
-        straight, mirrored = model(batch), model(batch.flip(-1))
-        heat = (straight[0][0].sigmoid() + mirrored[0][0].sigmoid().flip(-1)) / 2
-        sizes = (straight[1][0] + mirrored[1][0].flip(-1)) / 2
-        maps = [heat.double().logit()], [sizes], straight[2]
+        plain, flipped = model(batch), model(batch.flip(-1))
+        heat = (plain[0][0].sigmoid() + flipped[0][0].sigmoid().flip(-1)) / 2
+        sizes = (plain[1][0] + flipped[1][0].flip(-1)) / 2
+        maps = [heat.double().logit()], [sizes], plain[2]
         return model.bbox_head.predict_by_feat(*maps)
 
 
 @pytest.mark.slow
-def test_tool_with_mmdets_default_pipeline_averages_mirror_images(tmp_path):
+def test_tool_with_mmdets_default_pipeline_averages_flipped_images(tmp_path):
     """mmdet adds flipped views where a config has no `tta_pipeline`."""
     cfg = tta_config('none', tmp_path)
     model = random_checkpoint(cfg, tmp_path)

@@ -56,8 +56,8 @@ def test_it_follows_the_image():
         np.testing.assert_allclose(found[0], expected)
         batch = prop.transform(values[None], whole[None])
         np.testing.assert_allclose(batch[0, 0], expected)
-    mirrored = prop.transform(values, torch.diag(torch.tensor([-1.0, 1, 1])))
-    assert torch.equal(prop.flip(mirrored[..., None, None])[..., 0, 0], values)
+    flipped = prop.transform(values, torch.diag(torch.tensor([-1.0, 1, 1])))
+    assert torch.equal(prop.flip(flipped[..., None, None])[..., 0, 0], values)
     with pytest.raises(ValueError, match='not the moments of an ellipse'):
         prop.read([1, 2, 1])
     assert np.isnan(prop.read(None)).all()

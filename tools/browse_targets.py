@@ -1,15 +1,14 @@
-"""Shows what the head will be taught, and what is suspicious about the dataset.
+"""Checks a dataset and visualizes the targets of the head.
 
     mmdet_centernet browse-targets CONFIG
 
-Looks at annotation files and images, then writes pictures of images as they leave the
-training pipeline, with their boxes and Gaussians, a plot of sizes and counts, and a
-report; prints the report. Nothing is trained and no weights are needed. Where the
-model has no CTDetHead, files and images are looked at alone.
+Checks annotation files and images. Then draws images after the training pipeline with
+their boxes and Gaussians, plots sizes and counts, and prints a report. Needs no weights
+and trains nothing. Without a CTDetHead it checks files and images only.
 
-The exit status is 0 where nothing or warnings alone were found, 1 where the config or
-the command line is wrong, and 3 where something was found that stops training or
-evaluation, such as a file that cannot be read: the report calls it ERROR.
+Exit status: 0 for no findings or warnings only; 1 for an error in the config or the
+command line; 3 for findings that stop training or evaluation, such as a file that
+cannot be read (ERROR in the report).
 """
 
 from __future__ import annotations
@@ -19,34 +18,28 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import mmdet_centernet  # noqa: F401, so that the types of a config are known
+import mmdet_centernet  # noqa: F401, registers the types of configs
 from mmdet_centernet.codecs import CenterTargets
-from mmdet_centernet.data_report.annotation_file import Annotations
-from mmdet_centernet.data_report.dropped import count_classes
-from mmdet_centernet.data_report.evaluators import suspect_evaluators
+from mmdet_centernet.data_report.annotation_findings import check_all
+from mmdet_centernet.data_report.class_findings import total_counts
+from mmdet_centernet.data_report.evaluation import check_evaluators
 from mmdet_centernet.data_report.findings import Fault, some
-from mmdet_centernet.data_report.picture import draw_sample
-from mmdet_centernet.data_report.plot import plot_summary
+from mmdet_centernet.data_report.readers import SplitFiles, read_splits
 from mmdet_centernet.data_report.report import (
-    describe,
+    describe_files,
     describe_targets,
-    find_warnings,
     list_findings,
 )
-from mmdet_centernet.data_report.samples import (
-    OtherHead,
-    Sample,
-    TrainingData,
-    Unseen,
-)
-from mmdet_centernet.data_report.splits import SplitFiles, read_splits
+from mmdet_centernet.data_report.samples import FailedImage, OtherHead, TrainingData
 from mmdet_centernet.data_report.statistics import (
     TargetStatistics,
+    check_targets,
     collect,
-    suspect_targets,
 )
-from mmdet_centernet.files import write_bytes, write_figure, write_picture
+from mmdet_centernet.files import write_bytes, write_figure, write_image
 from mmdet_centernet.reason import reason
+from mmdet_centernet.visualization.draw_targets import TrainingSample, draw_targets
+from mmdet_centernet.visualization.plot_summary import plot_summary
 
 import numpy as np
 from mmdet.visualization import DetLocalVisualizer
@@ -56,14 +49,14 @@ from mmengine.runner import set_random_seed
 from tqdm import tqdm
 
 FAULTS_FOUND = 3
-MANY = 10
-"""Images named that the pipeline failed on."""
-LETTERS = 80
-"""Of the name of an image, in that of its picture."""
+MAX_FAILED = 10
+"""Images that the finding on the pipeline names."""
+MAX_LENGTH = 80
+"""Letters of an image name in the name of its visualization."""
 
 
 def main() -> None:
-    """Looks at the data as the command line says."""
+    """Runs the command."""
     sys.stdout.reconfigure(errors='backslashreplace')  # type: ignore[union-attr]
     args = parse_args()
     out = args.out_dir or Path('work_dirs/targets') / Path(args.config).stem
@@ -71,7 +64,7 @@ def main() -> None:
         cfg = Config.fromfile(args.config)
         merge_options(cfg, args.cfg_options or {})
         init_default_scope('mmdet')
-        findings = look(cfg, out, args)
+        findings = check(cfg, out, args)
     except (OSError, ValueError) as error:
         sys.exit(f'{args.config}: {error}')
     faults = [text for text in findings if isinstance(text, Fault)]
@@ -82,81 +75,86 @@ def main() -> None:
 
 
 def parse_args() -> argparse.Namespace:
-    """Reads the command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config')
     parser.add_argument(
-        '--out-dir', type=Path, help='default: a folder in work_dirs/targets'
+        '--out-dir', type=Path, help='output folder (work_dirs/targets/CONFIG)'
     )
     parser.add_argument(
-        '--images', type=int, default=500, help='how many to count on (500)'
+        '--images', type=int, default=500, help='training images to check (500)'
     )
     parser.add_argument(
-        '--pictures', type=int, default=20, help='how many of them to draw (20)'
+        '--pictures', type=int, default=20, help='training images to draw (20)'
     )
-    parser.add_argument('--show', action='store_true', help='in a window, too')
-    parser.add_argument('--seed', type=int, default=0, help='which images, which views')
+    parser.add_argument('--show', action='store_true', help='open a window')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of image choice and augmentation (0)'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     return parser.parse_args()
 
 
 def merge_options(cfg: Config, options: dict) -> None:
-    """Changes a config as the command line says.
+    """Merges the options of the command line into a config.
 
     Raises:
-        ValueError: If the config has no such place.
+        ValueError: If they do not fit the config.
     """
     try:
         cfg.merge_from_dict(options)
-    except Exception as error:  # mmengine raises many kinds, some without words
+    except Exception as error:  # mmengine raises many types, some without a message
         keys = ' '.join(f'{key}={value}' for key, value in options.items())
         raise ValueError(
             f'--cfg-options {keys} cannot be merged: {reason(error)}'
         ) from error
 
 
-def look(cfg: Config, out: Path, args: argparse.Namespace) -> list[str]:
-    """Looks at files, then at targets; returns the findings."""
+def check(cfg: Config, out: Path, args: argparse.Namespace) -> list[str]:
+    """Checks files, then targets; writes and prints the report; returns findings."""
     splits = read_splits(cfg)
     data, why_not = training_data(cfg)
     num_classes = data.head.num_classes if data else None
-    findings = splits.findings + find_warnings(splits.files, None, num_classes)
-    findings += suspect_evaluators(cfg)
-    # What is known so far, whatever the libraries behind a pipeline may do.
-    write_report(out, describe(splits.files), list_findings(findings))
+    findings = splits.findings + check_all(splits.files, num_classes)
+    findings += check_evaluators(cfg)
+    # Written now in case a library crashes the process in the pipeline.
+    write_report(out, describe_files(splits.files), list_findings(findings))
     statistics, failed = browse(data, out, args) if data else (None, why_not)
     findings += failed
-    findings += suspect_targets(statistics) if statistics else []
+    findings += check_targets(statistics) if statistics else []
     findings += plot(statistics, data, splits, out)
-    pages = [describe(splits.files), describe_targets(statistics)]
+    pages = [describe_files(splits.files), describe_targets(statistics)]
     report = write_report(out, *pages, list_findings(findings))
-    print(f'{report}\n\n{what_was_written(out)}')
+    print(f'{report}\n\n{list_outputs(out)}')
     for text in why_not:
-        if not isinstance(text, Fault):  # those are said by the caller
+        if not isinstance(text, Fault):  # main prints faults
             print(f'{cfg.filename}: {text}', file=sys.stderr)
     return findings
 
 
 def training_data(cfg: Config) -> tuple[TrainingData | None, list[str]]:
-    """The training set, or why there is none to look at."""
+    """Builds the training set; if that fails, returns None and the finding."""
     if not cfg.get('train_dataloader'):
-        return None, ['the targets were not looked at: there is no train_dataloader']
+        return None, ['targets were not checked: the config has no train_dataloader']
     try:
         return TrainingData(cfg), []
     except OtherHead as error:
-        return None, [f'the targets were not looked at: {error}']
-    except Exception as error:  # whatever files and configs make mmdet raise
-        return None, [Fault(cannot_build(error))]
+        return None, [f'targets were not checked: {error}']
+    except Exception as error:  # faulty files and configs raise any type in mmdet
+        return None, [Fault(describe_build_error(error))]
 
 
-def cannot_build(error: Exception) -> str:
-    """Why there is no training set; mmengine says of an empty one what numpy says."""
+def describe_build_error(error: Exception) -> str:
+    """Explains why the training set cannot be built.
+
+    If filters leave no image, mmengine fails in numpy's concatenation.
+    """
     if 'at least one array' in str(error):
         return (
             'mmdet keeps no image of the training set: its files list none, or '
-            'filter_cfg leaves out all, such as images without a box of a class'
+            'filter_cfg removes all, for example images without boxes'
         )
     return f'mmdet cannot build the training set: {reason(error)}'
 
@@ -164,34 +162,34 @@ def cannot_build(error: Exception) -> str:
 def browse(
     data: TrainingData, out: Path, args: argparse.Namespace
 ) -> tuple[TargetStatistics | None, list[str]]:
-    """Counts on images and draws the first of them; returns what failed as well."""
+    """Collects statistics, draws the first images; returns findings on failures."""
     set_random_seed(args.seed)
     chosen = np.random.permutation(len(data))[: args.images]
     samples = tqdm(data.samples(chosen), total=len(chosen), unit='image')
-    unseen: list[Unseen] = []
-    undrawn: list[Unseen] = []
+    failed: list[FailedImage] = []
+    undrawn: list[FailedImage] = []
     values: list[Mapping[str, np.ndarray]] = []
-    seen_samples = keep_values(keep_apart(samples, unseen), values)
-    seen = list(draw(data, seen_samples, out, args, undrawn))
-    findings = [*not_looked_at(unseen, len(chosen)), *not_drawn(undrawn)]
-    return collect(seen, values) if seen else None, findings
+    good_samples = keep_values(drop_failed(samples, failed), values)
+    targets = list(draw(data, good_samples, out, args, undrawn))
+    findings = [*describe_failed(failed, len(chosen)), *describe_undrawn(undrawn)]
+    return collect(targets, values) if targets else None, findings
 
 
-def keep_apart(
-    samples: Iterator[Sample | Unseen], unseen: list[Unseen]
-) -> Iterator[Sample]:
-    """Hands on samples, and collects images that there is no sample of."""
+def drop_failed(
+    samples: Iterator[TrainingSample | FailedImage], failed: list[FailedImage]
+) -> Iterator[TrainingSample]:
+    """Yields samples and appends failed images to a list."""
     for sample in samples:
-        if isinstance(sample, Unseen):
-            unseen.append(sample)
+        if isinstance(sample, FailedImage):
+            failed.append(sample)
         else:
             yield sample
 
 
 def keep_values(
-    samples: Iterator[Sample], values: list[Mapping[str, np.ndarray]]
-) -> Iterator[Sample]:
-    """Hands on samples, and collects the properties of their objects."""
+    samples: Iterator[TrainingSample], values: list[Mapping[str, np.ndarray]]
+) -> Iterator[TrainingSample]:
+    """Yields samples and appends the properties of their objects to a list."""
     for sample in samples:
         values.append(sample.values)
         yield sample
@@ -199,47 +197,46 @@ def keep_values(
 
 def draw(
     data: TrainingData,
-    samples: Iterator[Sample],
+    samples: Iterator[TrainingSample],
     out: Path,
     args: argparse.Namespace,
-    undrawn: list[Unseen],
+    undrawn: list[FailedImage],
 ) -> Iterator[CenterTargets]:
-    """Hands on the targets of images, and draws the first of them."""
+    """Yields the targets of all samples and draws the first samples."""
     visualizer = DetLocalVisualizer()
     for number, sample in enumerate(samples):
         if number < args.pictures:
-            name = f'{number:03}_{Path(sample.path).stem[:LETTERS]}'
+            name = f'{number:03}_{Path(sample.path).stem[:MAX_LENGTH]}'
             try:
-                picture = draw_sample(
+                image = draw_targets(
                     visualizer,
                     sample,
-                    data.names,
+                    data.classes,
                     data.head.stride,
                     data.head.properties,
                 )
-                write_picture(out / 'pictures' / f'{name}.png', picture)
+                write_image(out / 'pictures' / f'{name}.png', image)
                 if args.show:
-                    visualizer.show(picture, win_name=name)
+                    visualizer.show(image, win_name=name)
             except Exception as error:  # of OpenCV, matplotlib or a window
-                undrawn.append(Unseen(sample.path, reason(error)))
+                undrawn.append(FailedImage(sample.path, reason(error)))
         yield sample.targets
 
 
-def not_looked_at(unseen: Sequence[Unseen], count: int) -> list[str]:
-    """Which images the training pipeline failed on."""
-    if not unseen:
+def describe_failed(failed: Sequence[FailedImage], count: int) -> list[str]:
+    """Returns a finding on images that failed in the training pipeline."""
+    if not failed:
         return []
-    images = some([f'{one.path}: {one.reason}' for one in unseen], MANY)
+    images = some([f'{one.path}: {one.reason}' for one in failed], MAX_FAILED)
     return [
         Fault(
-            f'{len(unseen)} of {count} images did not come through the training '
-            f'pipeline: {images}'
+            f'{len(failed)} of {count} images failed in the training pipeline: {images}'
         )
     ]
 
 
-def not_drawn(undrawn: Sequence[Unseen]) -> list[str]:
-    """Which images there is no picture of."""
+def describe_undrawn(undrawn: Sequence[FailedImage]) -> list[str]:
+    """Returns a finding on images that could not be drawn."""
     if not undrawn:
         return []
     images = some([f'{one.path}: {one.reason}' for one in undrawn])
@@ -252,21 +249,23 @@ def plot(
     splits: SplitFiles,
     out: Path,
 ) -> list[str]:
-    """Writes the plot where there is something to plot; returns why it could not."""
+    """Writes the plot, if there are statistics; returns a finding if it fails."""
     if statistics is None or data is None:
         return []
-    classes = total_classes(data.names, splits.files['train'])
+    counts = total_counts(splits.files['train'])
+    classes = {name: counts.get(name, 0) for name in data.classes}
     try:
-        write_figure(out / 'summary.png', plot_summary(statistics, classes))
-    except Exception as error:  # matplotlib's, of names that no font has
+        figure = plot_summary(
+            statistics.num_objects,
+            statistics.sizes,
+            statistics.shares_peak,
+            statistics.cells,
+            classes,
+        )
+        write_figure(out / 'summary.png', figure)
+    except Exception as error:  # of matplotlib, for names that no font has
         return [f'summary.png was not drawn: {reason(error)}']
     return []
-
-
-def total_classes(names: Sequence[str], files: Sequence[Annotations]) -> dict[str, int]:
-    """Boxes of each class in all files."""
-    counts = [count_classes(file) for file in files]
-    return {name: sum(count.get(name, 0) for count in counts) for name in names}
 
 
 def write_report(out: Path, *pages: str) -> str:
@@ -277,8 +276,8 @@ def write_report(out: Path, *pages: str) -> str:
     return report
 
 
-def what_was_written(out: Path) -> str:
-    """The files that are there now."""
+def list_outputs(out: Path) -> str:
+    """Lists the output files that exist."""
     names = ['pictures', 'summary.png', 'report.txt']
     written = [name for name in names if (out / name).exists()]
     return f'Written to {out}/: {", ".join(written)}'

@@ -17,7 +17,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-from mmdet_centernet.checkpoint import NAMES_TYPES
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 from mmdet_centernet.converters import (
     convert_official_state_dict,
     dead_tensors,
@@ -103,7 +103,7 @@ def read(path: Path) -> dict:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch has no common one for what is in bad files
         what = f'it cannot be read as weights. {error}'
-        if not NAMES_TYPES and 'HistoryBuffer' in what:
+        if not HAS_SAFE_GLOBALS and 'HistoryBuffer' in what:
             what += OLD_TORCH.format(path)
         raise ValueError(what) from error
     check_whole(path)

@@ -49,7 +49,7 @@ def main() -> None:
         exported = export_onnx(
             detector,
             args.out,
-            view=describe_pipeline(find_pipeline(cfg)),
+            pipeline=describe_pipeline(find_pipeline(cfg)),
             classes=labels.names,
             normalize=args.normalize,
             flip=args.flip,

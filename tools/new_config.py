@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mmdet_centernet.arguments import check_whole
 from mmdet_centernet.new_config.make import make_config
-from mmdet_centernet.new_config.settings import BACKBONES, Wishes
+from mmdet_centernet.new_config.settings import BACKBONES, Options
 
 TASKS = ('detection', 'pose')
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Writes a config as the command line says."""
     args = parse_args()
     try:
-        for line in make_config(args.folder, args.out, wishes_of(args)):
+        for line in make_config(args.folder, args.out, options_of(args)):
             print(line)
     except (OSError, ValueError) as error:
         sys.exit(f'No config was written. {error}')
@@ -76,7 +76,7 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def wishes_of(args: argparse.Namespace) -> Wishes:
+def options_of(args: argparse.Namespace) -> Options:
     """What the command line asks for.
 
     Raises:
@@ -95,7 +95,7 @@ def wishes_of(args: argparse.Namespace) -> Wishes:
         raise ValueError(f'--out {args.out}: mmengine reads configs that end in .py')
     if args.out.exists():
         raise FileExistsError(f'--out {args.out} is there: delete it, or name another')
-    return Wishes(
+    return Options(
         image_scale=(width, height) if args.image_scale else None,
         epochs=args.epochs,
         batch_size=args.batch_size,

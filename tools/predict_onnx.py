@@ -1,6 +1,6 @@
 """Detects objects in images with a file of `mmdet_centernet export-onnx`.
 
-    mmdet_centernet predict model.onnx photos/ --out-dir results
+    mmdet_centernet predict model.onnx images/ --out-dir results
 
 Needs only numpy, opencv and onnxruntime, and no other file: copy it wherever the model
 goes. Writes drawn images and `predictions.json`, in COCO's format with a score to each
@@ -89,27 +89,27 @@ def main() -> None:
     try:
         detector = Detector(args.model, args.threads)
         check_folder(args.out_dir, folder_of(args.images))
-        photos = choose_photos(args.images, args.annotations, args.out_dir)
-        results = Results(detector.classes, photos, detector.properties)
-        failed = run_all(detector, photos, results, args)
+        image_set = choose_images(args.images, args.annotations, args.out_dir)
+        results = Results(detector.classes, image_set, detector.properties)
+        failed = run_all(detector, image_set, results, args)
     except (OSError, ValueError) as error:
         sys.exit(f'predict_onnx: {error}')
-    for remark in (*photos.remarks, *describe_failures(photos, failed)):
+    for remark in (*image_set.remarks, *describe_failures(image_set, failed)):
         print(remark, file=sys.stderr)
-    print(f'{len(photos.ids) - len(failed)} images, results in {args.out_dir}')
-    if failed or photos.absent:
+    print(f'{len(image_set.ids) - len(failed)} images, results in {args.out_dir}')
+    if failed or image_set.absent:
         sys.exit(INCOMPLETE)
 
 
 def run_all(
-    detector: Detector, photos: Photos, results: Results, args: argparse.Namespace
+    detector: Detector, image_set: ImageSet, results: Results, args: argparse.Namespace
 ) -> dict[Path, str]:
     """Predicts and writes all that can be; returns what is wrong with the others."""
     failed: dict[Path, str] = {}
-    for path, image, found in predict(detector, photos.ids, args.batch_size, failed):
+    for path, image, found in predict(detector, image_set.ids, args.batch_size, failed):
         results.add(path, image.shape[:2], found)
         sure = found[found.scores > args.score_thr]
-        picture = args.out_dir / path.relative_to(photos.root)
+        picture = args.out_dir / path.relative_to(image_set.root)
         try:
             write_image(picture, detector.draw(image, sure))
         except (OSError, ValueError, OverflowError, cv2.error) as error:
@@ -180,46 +180,48 @@ class Detector:
         self.size = fixed_size(self.session, channels_last=self.settings['normalize'])
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
-        """Detects objects in images (H, W, 3) that give views of one size."""
-        return self.detect([self.show(image) for image in images], images)
+        """Detects objects in images (H, W, 3) of one size after preprocessing."""
+        return self.detect([self.preprocess(image) for image in images], images)
 
-    def show(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The view of an image that the network sees, and the (3, 3) map to it."""
-        view = image.astype(self.settings['image_dtype'])
+    def preprocess(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the preprocessed image and the (3, 3) map from the image to it."""
+        pixels = image.astype(self.settings['image_dtype'])
         matrix = np.eye(3)
         for name, arguments in self.settings['view']:
-            view, step = STEPS[name](view, **arguments)
+            pixels, step = STEPS[name](pixels, **arguments)
             matrix = step @ matrix
-        return view, matrix
+        return pixels, matrix
 
     def detect(
         self,
-        views: Sequence[tuple[np.ndarray, np.ndarray]],
+        preprocessed: Sequence[tuple[np.ndarray, np.ndarray]],
         images: Sequence[np.ndarray],
     ) -> list[Detections]:
-        """Detects objects in views of one size, with boxes in pixels of the images."""
-        inputs = [self.prepare(view) for view, _ in views]
+        """Detects objects in preprocessed images of one size; boxes fit the images."""
+        inputs = [self.to_input(pixels) for pixels, _ in preprocessed]
         outputs = self.run(inputs)
         return [
-            self.finish(
+            self.postprocess(
                 dict(zip(self.outputs, found, strict=True)), matrix, image.shape
             )
-            for *found, (_, matrix), image in zip(*outputs, views, images, strict=True)
+            for *found, (_, matrix), image in zip(
+                *outputs, preprocessed, images, strict=True
+            )
         ]
 
-    def prepare(self, view: np.ndarray) -> np.ndarray:
-        """A view (H, W, 3) in the form and, where it is fixed, the size of the input.
+    def to_input(self, pixels: np.ndarray) -> np.ndarray:
+        """Converts preprocessed (H, W, 3) pixels to the format and size of the input.
 
-        Padding is what mmdet pads to in a batch; whole numbers may be half a grey level
-        off it.
+        The padding is the one of mmdet's batches; in uint8 it is rounded, by at most
+        half a gray level.
         """
         border = self.settings['pad_value']
         if not self.settings['normalize']:
-            return pad(normalize(view, self.settings), self.size, [border] * 3, 1)
+            return pad(normalize(pixels, self.settings), self.size, [border] * 3, 1)
         mean, std = (np.array(self.settings[name]) for name in ('mean', 'std'))
-        colour = (mean + border * std).round().clip(0, 255)
-        blue_first = colour[::-1] if self.settings['channels'] == 'rgb' else colour
-        return pad(view, self.size, blue_first, 0)
+        color = (mean + border * std).round().clip(0, 255)
+        blue_first = color[::-1] if self.settings['channels'] == 'rgb' else color
+        return pad(pixels, self.size, blue_first, 0)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """What the graph gives for inputs of one size."""
@@ -234,7 +236,7 @@ class Detector:
             raise ValueError(f'onnxruntime cannot run the network: {error}') from error
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
-    def finish(
+    def postprocess(
         self,
         outputs: dict[str, np.ndarray],
         matrix: np.ndarray,
@@ -345,20 +347,20 @@ def rounded(length: float) -> int:
 
 
 def center_pad(image: np.ndarray, *, pad: int) -> tuple[np.ndarray, np.ndarray]:
-    """Into the middle of a black view, of the next larger multiples of `pad + 1`."""
+    """Centers an image on black; sides grow to multiples of `pad + 1`."""
     height, width = image.shape[:2]
-    view = np.zeros(((height | pad) + 1, (width | pad) + 1, 3), image.dtype)
-    top, left = view.shape[0] // 2 - height // 2, view.shape[1] // 2 - width // 2
-    view[top : top + height, left : left + width] = image
-    return view, np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
+    padded = np.zeros(((height | pad) + 1, (width | pad) + 1, 3), image.dtype)
+    top, left = padded.shape[0] // 2 - height // 2, padded.shape[1] // 2 - width // 2
+    padded[top : top + height, left : left + width] = image
+    return padded, np.array([[1.0, 0, left], [0, 1, top], [0, 0, 1]])
 
 
 def center_fit(
     image: np.ndarray, *, size: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Into the middle of a black view, the longer side as wide as the view.
+    """Centers an image on black, its longer side scaled to the width of `size`.
 
-    The map is solved from three points in float32, as the networks were trained.
+    The map is solved from three points in float32, as in training.
     """
     height, width = image.shape[:2]
     corners = np.array([[0, 0], [0, -1], [-1, -1]], np.float32) / 2
@@ -367,26 +369,26 @@ def center_fit(
         center + corners * np.float32(max(height, width)),
         middle + corners * np.float32(size[0]),
     )
-    view = cv2.warpAffine(image, matrix, tuple(size))
-    return view, np.vstack([matrix, [0, 0, 1]])
+    fitted = cv2.warpAffine(image, matrix, tuple(size))
+    return fitted, np.vstack([matrix, [0, 0, 1]])
 
 
 STEPS = dict(resize=resize, center_pad=center_pad, center_fit=center_fit)
 
 
-def normalize(view: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
-    """(H, W, 3) blue, green, red to (3, H, W) as the network wants it."""
+def normalize(pixels: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
+    """Converts (H, W, 3) pixels in B, G, R to the normalized (3, H, W) input."""
     if settings['channels'] == 'rgb':
-        view = view[..., ::-1]
+        pixels = pixels[..., ::-1]
     mean, std = (np.float32(settings[name]) for name in ('mean', 'std'))
-    pixels = (view.astype(np.float32) - mean) / std
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    normalized = (pixels.astype(np.float32) - mean) / std
+    return np.ascontiguousarray(normalized.transpose(2, 0, 1))
 
 
 def pad(
     pixels: np.ndarray,
     size: tuple[int, int] | None,
-    colour: Sequence[float] | np.ndarray,
+    color: Sequence[float] | np.ndarray,
     axis: int,
 ) -> np.ndarray:
     """Fills up below and right to a height and width, which stand from `axis` on."""
@@ -395,13 +397,13 @@ def pad(
     height, width = pixels.shape[axis : axis + 2]
     if height > size[0] or width > size[1]:
         raise ValueError(
-            f'it is shown to the network with {height} x {width} pixels, but the model '
+            f'after preprocessing it has {height} x {width} pixels, but the model '
             f'takes {size[0]} x {size[1]}: export with a larger --static'
         )
     shape = [*pixels.shape]
     shape[axis : axis + 2] = size
     padded = np.empty(shape, pixels.dtype)
-    padded[:] = np.reshape(colour, (3, 1, 1) if axis else (1, 1, 3))
+    padded[:] = np.reshape(color, (3, 1, 1) if axis else (1, 1, 3))
     padded[(slice(None),) * axis + (slice(height), slice(width))] = pixels
     return padded
 
@@ -501,20 +503,21 @@ def read_image(path: Path) -> np.ndarray:
 def predict(
     detector: Detector, paths: Iterable[Path], batch_size: int, failed: dict[Path, str]
 ) -> Iterator[tuple[Path, np.ndarray, Detections]]:
-    """Reads images and detects objects; images whose views are of one size together.
+    """Reads images and detects objects.
 
-    Each image gives what it would give alone: none is padded for another one's sake.
-    Those that cannot be read or run go to `failed`, with the reason.
+    A batch holds images of one size after preprocessing: without padding to the largest
+    of a batch, each image has the same detections as alone. Images that cannot be read
+    or run go to `failed`, with the reason.
     """
     waiting = defaultdict(list)
     for path in paths:
         try:
             image = read_image(path)
-            view = detector.show(image)
+            preprocessed = detector.preprocess(image)
         except (OSError, ValueError, cv2.error) as error:
             failed[path] = str(error).strip().removeprefix(f'{path} ')
             continue
-        waiting[view[0].shape].append((path, image, view))
+        waiting[preprocessed[0].shape].append((path, image, preprocessed))
         same = max(waiting.values(), key=len)
         if len(same) >= batch_size or sum(map(len, waiting.values())) >= MAX_WAITING:
             yield from run(detector, same, failed)
@@ -527,10 +530,10 @@ def predict(
 def run(
     detector: Detector, batch: Sequence[tuple], failed: dict[Path, str]
 ) -> Iterator[tuple[Path, np.ndarray, Detections]]:
-    """Detects objects in one batch of paths, images and views; if it fails, in each."""
-    paths, images, views = zip(*batch, strict=True)
+    """Detects objects in a batch; if that fails, in its images one by one."""
+    paths, images, preprocessed = zip(*batch, strict=True)
     try:
-        found = detector.detect(views, images)
+        found = detector.detect(preprocessed, images)
     except ValueError as error:
         if len(batch) == 1:
             failed[paths[0]] = str(error)
@@ -568,15 +571,15 @@ def draw_property(
         if geometry['kind'] == 'keypoints':
             draw_keypoints(drawn, row, described.get('skeleton', ()), side, color)
         elif geometry['kind'] == 'displacement':
-            draw_ways(drawn, middle, [row], color, HEAD)
+            draw_arrows(drawn, middle, [row], color, HEAD)
         elif geometry['kind'] == 'angle':
             period = geometry['period']
             turns = row + period * np.arange(max(1, round(360 / period)))
             head = HEAD if period == 360 else 0
-            draw_ways(drawn, middle, side * ARROW * directions(turns), color, head)
+            draw_arrows(drawn, middle, side * ARROW * directions(turns), color, head)
 
 
-def draw_ways(
+def draw_arrows(
     drawn: np.ndarray,
     start: np.ndarray,
     ways: Sequence[np.ndarray] | np.ndarray,
@@ -628,13 +631,13 @@ def pixel(point: Sequence[float] | np.ndarray) -> tuple[int, int]:
 
 
 def class_color(label: int) -> tuple[int, ...]:
-    """A bright colour, in blue, green, red."""
+    """A bright color, in blue, green, red."""
     hue = label * GOLDEN_ANGLE % 360 / 2  # OpenCV counts hues in steps of two degrees
     pixel = cv2.cvtColor(np.uint8([[[hue, 220, 255]]]), cv2.COLOR_HSV2BGR)
     return tuple(map(int, pixel[0, 0]))
 
 
-class Photos(NamedTuple):
+class ImageSet(NamedTuple):
     """What is to be predicted, and under which ids.
 
     Attributes:
@@ -657,21 +660,21 @@ def folder_of(images: Path) -> Path:
     return images if images.is_dir() else images.parent
 
 
-def choose_photos(images: Path, annotations: Path | None, out: Path) -> Photos:
+def choose_images(images: Path, annotations: Path | None, out: Path) -> ImageSet:
     """Those of an annotation file; without one all, with ids from 1 on."""
     root = folder_of(images)
     paths, others = split_files(images, out)
     if annotations is not None:
         content = read_annotations(annotations)
-        return listed_photos(content, annotations, root, paths, images == root)
+        return listed_images(content, annotations, root, paths, images == root)
     ids = {path: [number] for number, path in enumerate(paths, start=1)}
     remarks = remark('files that are no images of a kind OpenCV reads', others, root)
-    return Photos(root, ids, {}, 0, remarks)
+    return ImageSet(root, ids, {}, 0, remarks)
 
 
-def listed_photos(
+def listed_images(
     content: dict, source: Path, root: Path, paths: Sequence[Path], is_all: bool
-) -> Photos:
+) -> ImageSet:
     """What an annotation file lists of a folder, or of the one image asked for."""
     listed = ids_by_path(content['images'], root)
     ids = {path: listed[path] for path in listed if is_inside(path, root)}
@@ -687,7 +690,7 @@ def listed_photos(
         *remark(f'images that are not in {source}', unlisted, root),
     ]
     classes = {one['name']: one['id'] for one in content['categories']}
-    return Photos(root, ids, classes, len(absent), remarks)
+    return ImageSet(root, ids, classes, len(absent), remarks)
 
 
 def remark(what: str, paths: Sequence[Path], root: Path) -> list[str]:
@@ -698,16 +701,16 @@ def remark(what: str, paths: Sequence[Path], root: Path) -> list[str]:
     return [f'{what} ({len(paths)}): {names}' + ', ...' * (len(paths) > NAMED)]
 
 
-def describe_failures(photos: Photos, failed: dict[Path, str]) -> Iterator[str]:
+def describe_failures(image_set: ImageSet, failed: dict[Path, str]) -> Iterator[str]:
     """Which images were not predicted, each with its reason."""
     if failed:
-        yield f'{len(failed)} of {len(photos.ids)} images failed:'
+        yield f'{len(failed)} of {len(image_set.ids)} images failed:'
     for path, reason in failed.items():
-        yield f'    {path.relative_to(photos.root)}: {reason}'
+        yield f'    {path.relative_to(image_set.root)}: {reason}'
 
 
 def ids_by_path(entries: Sequence[dict], root: Path) -> dict[Path, list]:
-    """Ids of each photo that an annotation file lists, wherever it lies."""
+    """Ids of each image that an annotation file lists, wherever it lies."""
     listed = defaultdict(list)
     folder = os.path.abspath(root)
     for entry in entries:
@@ -774,16 +777,16 @@ class Results:
     def __init__(
         self,
         classes: Sequence[str],
-        photos: Photos,
+        image_set: ImageSet,
         properties: Sequence[dict[str, Any]] = (),
     ) -> None:
-        known = photos.classes
+        known = image_set.classes
         if known and not set(classes) <= known.keys():
             raise ValueError(
                 f'the model detects {", ".join(classes)}, but the annotations have '
                 f'{", ".join(known)}'
             )
-        self.photos = photos
+        self.image_set = image_set
         self.kinds = {one['key']: one['geometry']['kind'] for one in properties}
         self.categories = [
             dict(id=known.get(name, number), name=name)
@@ -794,9 +797,9 @@ class Results:
 
     def add(self, path: Path, size: tuple[int, int], found: Detections) -> None:
         """Adds what was found in an image of a height and width."""
-        name = path.relative_to(self.photos.root).as_posix()
+        name = path.relative_to(self.image_set.root).as_posix()
         height, width = size
-        for image_id in self.photos.ids[path]:
+        for image_id in self.image_set.ids[path]:
             self.images.append(
                 dict(id=image_id, file_name=name, height=height, width=width)
             )

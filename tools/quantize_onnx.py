@@ -1,10 +1,10 @@
-"""Makes the convolutions of an exported network compute in 8-bit integers.
+"""Quantizes the convolutions of an exported network to 8-bit integers.
 
-    mmdet_centernet quantize-onnx model.onnx photos/ model-int8.onnx
+    mmdet_centernet quantize-onnx model.onnx images/ model-int8.onnx
 
-A quarter of the size, and faster on processors with instructions for it. onnxruntime
-does the work; the photos, some hundred of the kind that will be seen, tell it the range
-of every layer. Measure what it costs before you ship it.
+The file shrinks to a quarter and runs faster on processors with 8-bit instructions.
+onnxruntime calibrates the range of every layer on the images: give about a hundred that
+resemble those of the application. Measure the loss of accuracy before you ship it.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ from onnxruntime.quantization import (
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from tqdm import tqdm
 
-# Decoding stays as it is: coordinates need more than 256 values.
+# Decoding is not quantized: coordinates need more than 256 values.
 QUANTIZED = ['Conv']
 
 
-class Views(CalibrationDataReader):
-    """Photos as the network sees them, one by one."""
+class CalibrationImages(CalibrationDataReader):
+    """Yields inputs of the network, one image each."""
 
     def __init__(self, detector: Detector, paths: list[Path]) -> None:
         self.batches = self._batches(detector, paths)
 
     @staticmethod
     def _batches(detector: Detector, paths: list[Path]) -> Iterator[np.ndarray]:
-        for path in tqdm(paths, 'looking', unit='photo'):
+        for path in tqdm(paths, 'reading', unit='image'):
             try:
-                view, _ = detector.show(read_image(path))
-                batch = detector.prepare(view)[None]
+                pixels, _ = detector.preprocess(read_image(path))
+                batch = detector.to_input(pixels)[None]
             except (OSError, ValueError, cv2.error) as error:
                 print(f'left out, {path}: {error}', file=sys.stderr)
                 continue
@@ -56,21 +56,21 @@ class Views(CalibrationDataReader):
 
 
 def main() -> None:
-    """Quantizes as the command line says."""
+    """Runs the command line."""
     args = parse_args()
     try:
         detector = Detector(args.model)
-        paths = list_images(args.photos)[: args.images]
+        paths = list_images(args.folder)[: args.images]
     except (OSError, ValueError) as error:
         sys.exit(f'quantize_onnx: {error}')
     if not detector.settings['normalize']:
         sys.exit(
-            'quantize_onnx: the model wants normalised images; export it with '
+            'quantize_onnx: the model takes normalized images; export it with '
             '--normalize'
         )
     try:
-        quantize(args.model, args.out, Views(detector, paths))
-    except ValueError as error:  # of no photo that can be read, for one
+        quantize(args.model, args.out, CalibrationImages(detector, paths))
+    except ValueError as error:  # for example, if no image can be read
         sys.exit(f'quantize_onnx: {error}')
     before, after = (path.stat().st_size / 1e6 for path in (args.model, args.out))
     print(f'{args.out}: {after:.1f} MB, was {before:.1f} MB')
@@ -82,24 +82,26 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('model', type=Path, help='file of export_onnx.py --normalize')
-    parser.add_argument('photos', type=Path, help='folder of photos to learn from')
+    parser.add_argument('folder', type=Path, help='folder of calibration images')
     parser.add_argument('out', type=Path, help='ONNX file to write')
-    parser.add_argument('--images', type=int, default=100, help='at most so many')
+    parser.add_argument(
+        '--images', type=int, default=100, help='use at most this many (100)'
+    )
     return parser.parse_args()
 
 
-def quantize(model: Path, out: Path, views: CalibrationDataReader) -> None:
-    """Write the quantized network, whole or not at all."""
+def quantize(model: Path, out: Path, images: CalibrationDataReader) -> None:
+    """Writes the quantized network; on failure `out` is left unchanged."""
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
-        prepared, path = Path(folder) / 'prepared.onnx', Path(folder) / out.name
-        # Its symbolic half wants a package more, and sizes that are fixed.
-        quant_pre_process(model, prepared, skip_symbolic_shape=True)
+        inferred, path = Path(folder) / 'inferred.onnx', Path(folder) / out.name
+        # Symbolic shape inference would need sympy and fixed sizes.
+        quant_pre_process(model, inferred, skip_symbolic_shape=True)
         quantize_static(
-            prepared,
+            inferred,
             path,
-            views,
+            images,
             op_types_to_quantize=QUANTIZED,
-            # What x86 multiplies at once: unsigned by signed.
+            # x86 has instructions for unsigned by signed products.
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             per_channel=True,

@@ -1,10 +1,10 @@
-"""Trains a detector: mmdet's own training script, with every option it has."""
+"""Trains a detector with mmdet's training script and its options."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from runpy import run_path
 
-# Before mmdet, since it brings mmcv's operators where mmcv has no compiled ones.
+# Before mmdet: provides mmcv's operators if mmcv has no compiled ones.
 import mmdet_centernet  # noqa: F401
 
 if __name__ == '__main__':

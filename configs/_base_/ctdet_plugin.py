@@ -1,6 +1,6 @@
-# What turns an mmdet config into one that may use this package's types. The only file
-# here that sets `custom_imports`: two bases that both set it cannot be combined.
+# Registers this package's types. Only this file sets `custom_imports`, because mmengine
+# refuses two bases that set the same key.
 custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
 
-# Says in words that a data set and a head disagree on the number of classes.
+# Stops with a message if dataset and head disagree on the number of classes.
 custom_hooks = [dict(type='NumClassCheckHook')]

@@ -1,6 +1,5 @@
-# The test-time augmentation of the paper, run by `test --tta`. The model mirrors
-# every view by itself; the pipeline gives the scales. Other views, here of one scale, in
-# a config that has this one as a base:
+# The paper's test-time augmentation, for `test --tta`. The pipeline lists the scales;
+# the model adds the flipped images. To test at one scale, in a config that inherits this:
 #
 #     tta_pipeline = _base_.tta_pipeline
 #     tta_pipeline[1].transforms[0] = [dict(type='CenterAffine', pad=31)]

@@ -1,5 +1,5 @@
-# The fast recipe with the backbone of RTMDet-tiny, a neck that smooths what it merges,
-# and convolutions that the branches share (docs/fast.md).
+# The fast recipe with the backbone of RTMDet-tiny, a neck with smoothing convolutions,
+# and convolutions shared by the branches (docs/fast.md).
 _base_ = './ctdet_r18-fast_1xb8-8e_bccd.py'
 
 # model
@@ -29,16 +29,5 @@ model = dict(
 max_epochs = 12
 optim_wrapper = dict(optimizer=dict(lr=4e-3))
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.001,
-        by_epoch=False,
-        begin=0,
-        end=50),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min=1e-5,
-        convert_to_iter_based=True),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].T_max = max_epochs

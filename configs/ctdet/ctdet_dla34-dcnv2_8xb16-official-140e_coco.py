@@ -1,4 +1,4 @@
-# The official dla_34 with its 1x schedule: batch 128, there 9 + 7 x 17 on eight GPUs.
+# The official dla_34, 1x schedule. Batch 128, officially 9 + 7 x 17 on eight GPUs.
 _base_ = [
     '../_base_/models/ctdet_dla34-dcnv2.py',
     '../_base_/datasets/ctdet_coco.py',

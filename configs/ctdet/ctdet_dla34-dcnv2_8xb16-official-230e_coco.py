@@ -1,4 +1,4 @@
-# The official dla_34 with its 2x schedule.
+# The official dla_34, 2x schedule.
 _base_ = './ctdet_dla34-dcnv2_8xb16-official-140e_coco.py'
 
 train_cfg = dict(max_epochs=46)

@@ -1,4 +1,4 @@
-# The official hourglass: batch 24, there 4 + 4 x 5 on five GPUs.
+# The official hourglass. Batch 24, officially 4 + 4 x 5 on five GPUs.
 _base_ = [
     '../_base_/models/ctdet_hourglass104.py',
     '../_base_/datasets/ctdet_coco.py',
@@ -8,7 +8,7 @@ _base_ = [
     '../_base_/ctdet_plugin.py',
 ]
 
-# The network halves its input seven times.
+# The network downsamples by 128.
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].pad = 127
 tta_pipeline = _base_.tta_pipeline
@@ -28,6 +28,6 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=24)
 
-# Officially the trunk starts from ExtremeNet's weights, which were trained on COCO
-# already. With weights under the names of this network:
+# The official training starts from ExtremeNet's weights, which were trained on COCO. To
+# start from weights with the names of this network:
 # load_from = 'trunk.pth'

@@ -1,4 +1,4 @@
-# The official resdcn_101: batch 96, there 5 + 7 x 13 on eight GPUs.
+# The official resdcn_101. Batch 96, officially 5 + 7 x 13 on eight GPUs.
 _base_ = [
     '../_base_/models/ctdet_r101-dcnv2.py',
     '../_base_/datasets/ctdet_coco.py',

@@ -1,4 +1,4 @@
-# The official resdcn_18: batch 114, there 18 + 3 x 32 on four GPUs.
+# The official resdcn_18. Batch 114, officially 18 + 3 x 32 on four GPUs.
 _base_ = [
     '../_base_/models/ctdet_r18-dcnv2.py',
     '../_base_/datasets/ctdet_coco.py',

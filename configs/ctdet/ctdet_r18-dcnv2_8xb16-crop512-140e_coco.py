@@ -1,5 +1,5 @@
-# mmdet's own CenterNet with this package's head: data, network, schedule and targets are
-# mmdet's, so its released weights load strictly and keep their AP.
+# mmdet's CenterNet with this package's head. Data, network, schedule and targets are
+# mmdet's: its released weights load strictly and keep their AP.
 _base_ = [
     'mmdet::centernet/centernet_r18-dcnv2_8xb16-crop512-140e_coco.py',
     '../_base_/ctdet_plugin.py',
@@ -13,11 +13,11 @@ model = dict(
         _delete_=True,  # mmdet's is None
         assigner=dict(type='CenterNetTargetAssigner', radius_rule='mmdet')))
 
-# The learning rate is meant for 8 GPUs x 16 images and follows the batch that is run.
+# The learning rate is for 8 GPUs x 16 images and is scaled to the actual batch size.
 auto_scale_lr = dict(enable=True)
 
-# Test-time augmentation: mmdet's pipeline for it, with the scales of the paper. mmdet's
-# flipped views are not needed, the model mirrors by itself.
+# Test-time augmentation: mmdet's pipeline with the paper's scales. The model flips, so
+# the flipped images of mmdet's pipeline are not needed.
 tta_model = dict(_delete_=True, type='CTDetTTAModel')
 tta_pipeline = _base_.tta_pipeline
 tta_pipeline[1].transforms[0] = [

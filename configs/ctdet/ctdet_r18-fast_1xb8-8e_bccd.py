@@ -1,27 +1,16 @@
-# The same network in a third of the epochs: every cell under a Gaussian learns the box
-# of its object, by L1 and by IoU, instead of the centre cell alone (docs/fast.md).
+# The fast recipe: a third of the epochs, as every cell under a Gaussian, not only the
+# center cell, learns the box of its object by L1 and GIoU (docs/fast.md).
 _base_ = './ctdet_r18-fpn_1xb8-24e_bccd.py'
 
 # model
 model = dict(
     bbox_head=dict(
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
-        # Cells are up to 50 map cells wide, and AdamW moves an output slowly.
+        # Blood cells are up to 50 map cells wide, and AdamW changes outputs slowly.
         wh_unit=16.0))
 
 # schedule
 max_epochs = 8
 train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(
-        type='LinearLR',
-        start_factor=0.001,
-        by_epoch=False,
-        begin=0,
-        end=50),
-    dict(
-        type='CosineAnnealingLR',
-        T_max=max_epochs,
-        eta_min=1e-5,
-        convert_to_iter_based=True),
-]
+param_scheduler = _base_.param_scheduler
+param_scheduler[1].T_max = max_epochs

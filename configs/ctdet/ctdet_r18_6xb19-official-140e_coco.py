@@ -1,4 +1,4 @@
-# The official res_18, for which there is no published recipe: that of resdcn_18.
+# The official res_18 with the recipe of resdcn_18: none was published for res_18.
 _base_ = [
     '../_base_/models/ctdet_r18-deconv.py',
     '../_base_/datasets/ctdet_coco.py',

@@ -1,5 +1,5 @@
-# The official multi_pose network of dla_34 with its 1x schedule: batch 128, there
-# 9 + 7 x 17 on eight GPUs.
+# The official multi_pose dla_34, 1x schedule. Batch 128, officially 9 + 7 x 17 on eight
+# GPUs.
 _base_ = [
     '../_base_/models/ctdet_dla34-dcnv2.py',
     '../_base_/datasets/ctpose_coco.py',
@@ -16,8 +16,8 @@ model = dict(
     train_cfg=dict(
         assigner=dict(type='CenterNetTargetAssigner', max_objects=32)))
 
-# Officially it starts from a detector, ctdet_coco_dla_2x. With official weights that
-# were converted, or your own of ctdet_dla34-dcnv2_8xb16-official-230e_coco:
+# The official training starts from the detector ctdet_coco_dla_2x. To do the same with
+# converted official weights, or with yours of ctdet_dla34-dcnv2_8xb16-official-230e_coco:
 # load_from = 'ctdet_dla34.pth'
 
 visualizer = dict(

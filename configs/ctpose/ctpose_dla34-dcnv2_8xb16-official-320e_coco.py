@@ -1,4 +1,4 @@
-# The official multi_pose network of dla_34 with its 3x schedule.
+# The official multi_pose dla_34, 3x schedule.
 _base_ = './ctpose_dla34-dcnv2_8xb16-official-140e_coco.py'
 
 train_cfg = dict(max_epochs=64)

@@ -1,4 +1,4 @@
-# The official multi_pose network of hourglass with its 3x schedule.
+# The official multi_pose hourglass, 3x schedule.
 _base_ = './ctpose_hourglass104_4xb6-official-50e_coco.py'
 
 train_cfg = dict(max_epochs=30)

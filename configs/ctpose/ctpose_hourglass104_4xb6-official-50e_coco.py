@@ -1,5 +1,5 @@
-# The official multi_pose network of hourglass with its 1x schedule: batch 24, there
-# 4 + 4 x 5 on five GPUs.
+# The official multi_pose hourglass, 1x schedule. Batch 24, officially 4 + 4 x 5 on five
+# GPUs.
 _base_ = [
     '../_base_/models/ctdet_hourglass104.py',
     '../_base_/datasets/ctpose_coco.py',
@@ -16,7 +16,7 @@ model = dict(
     train_cfg=dict(
         assigner=dict(type='CenterNetTargetAssigner', max_objects=32)))
 
-# The network halves its input seven times.
+# The network downsamples by 128.
 test_pipeline = _base_.test_pipeline
 test_pipeline[1].pad = 127
 tta_pipeline = _base_.tta_pipeline
@@ -33,8 +33,8 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=24)
 
-# Officially it starts from a detector, ctdet_coco_hg. With official weights that were
-# converted, or your own of ctdet_hourglass104_4xb6-official-50e_coco:
+# The official training starts from the detector ctdet_coco_hg. To do the same with
+# converted official weights, or with yours of ctdet_hourglass104_4xb6-official-50e_coco:
 # load_from = 'ctdet_hourglass.pth'
 
 visualizer = dict(

@@ -47,9 +47,9 @@ def exported_runs(network: str, folder: Path) -> dict[str, Callable[[], object]]
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     path = folder / f'{name}.onnx'
-    view = describe_pipeline(get_test_pipeline_cfg(ours.cfg))
+    pipeline = describe_pipeline(get_test_pipeline_cfg(ours.cfg))
     classes = [str(label) for label in range(ours.bbox_head.num_classes)]
-    export_onnx(ours, path, view=view, classes=classes, normalize=True)
+    export_onnx(ours, path, pipeline=pipeline, classes=classes, normalize=True)
     detector = Detector(path, torch.get_num_threads())
     return dict(
         ours=lambda: detector([image]), stock=lambda: inference_detector(stock, image)

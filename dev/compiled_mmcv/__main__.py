@@ -1,9 +1,9 @@
-"""Compile mmcv with its operators and install it into an environment.
+"""Compiles mmcv with its operators and installs it into an environment.
 
 Usage: python dev/compiled_mmcv --python ENV/bin/python
 
-The environment has torch and pip. mmcv-lite and any other mmcv in it is replaced. The
-wheel is kept in the user's cache and used again for the same torch and Python.
+The environment must have torch and pip. Any other mmcv in it, mmcv-lite included, is
+replaced. The wheel stays in the user's cache, for the same torch and Python.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import toolchain
 from building import BuildError, build_wheel, mmcv_version
 from wheels import cached_wheel, wheel_folder
 
-QUESTION = """
+INSPECTION = """
 import json, sys, sysconfig
 from importlib.metadata import version
 name = 'python{}.{}'.format(*sys.version_info)
@@ -31,7 +31,7 @@ print(json.dumps([version('torch'), name, sys.implementation.cache_tag, include]
 
 
 class Target(NamedTuple):
-    """What mmcv is compiled for: a torch, and a Python with its headers."""
+    """The torch and the Python for which mmcv is compiled."""
 
     torch: str
     python: str
@@ -40,12 +40,12 @@ class Target(NamedTuple):
 
 
 def main() -> None:
-    """Compile if need be, then install."""
-    # In a file or a pipe, too, lines shall stand in the order in which they are said.
+    """Compiles mmcv unless its wheel is cached, then installs it."""
+    # Keeps the order of lines when the output goes to a file or a pipe.
     sys.stdout.reconfigure(line_buffering=True)
     python = _parse_args().python.absolute()
     try:
-        target = look_at(python)
+        target = inspect(python)
         wheel = find_or_build(python, target)
         install(python, wheel)
     except BuildError as error:
@@ -56,13 +56,13 @@ def main() -> None:
         sys.exit('\nInterrupted; nothing was installed.')
 
 
-def look_at(python: Path) -> Target:
-    """Ask an environment what it holds.
+def inspect(python: Path) -> Target:
+    """Reads the versions of torch and Python in an environment.
 
     Raises:
         BuildError: If it has no torch.
     """
-    command = [python, '-c', QUESTION]
+    command = [python, '-c', INSPECTION]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BuildError(f'{done.stderr}\nmmcv is compiled against torch: install it.')
@@ -70,7 +70,7 @@ def look_at(python: Path) -> Target:
 
 
 def find_or_build(python: Path, target: Target) -> Path:
-    """The wheel from the cache, or a new one.
+    """Returns the wheel from the cache, or builds one.
 
     Raises:
         BuildError: If the machine cannot compile or the compilation fails.
@@ -78,19 +78,19 @@ def find_or_build(python: Path, target: Target) -> Path:
     folder = wheel_folder(target.torch, target.tag)
     wheel = cached_wheel(folder, mmcv_version())
     if wheel:
-        print(f'mmcv comes from {wheel}')
+        print(f'Using {wheel}')
         return wheel
     compiler = os.environ.get('CXX', 'c++')
     problems = toolchain.problems(compiler, Path(target.include), target.python)
     if problems:
         raise BuildError('\n'.join(problems))
     if not shutil.which('nvcc'):
-        print('No nvcc here: mmcv gets its operators for the CPU only.')
+        print('No nvcc found: mmcv is compiled for the CPU only.')
     return build_wheel(python, folder)
 
 
 def install(python: Path, wheel: Path) -> None:
-    """Put the wheel in the place of any mmcv, and import the operators.
+    """Replaces any mmcv by the wheel and imports the operators.
 
     Raises:
         BuildError: If they cannot be imported.
@@ -102,7 +102,7 @@ def install(python: Path, wheel: Path) -> None:
     if done.returncode:
         raise BuildError(
             'mmcv cannot be imported, see above. If its operators do not fit torch, '
-            f'remove {wheel} and call this again: they will be compiled anew.'
+            f'remove {wheel} and run this again to recompile them.'
         )
 
 

@@ -1,4 +1,4 @@
-"""How is a wheel of mmcv with its operators made from the source."""
+"""Builds a wheel of mmcv with its operators from source."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ SOURCE = REQUIREMENTS / 'mmcv-source.txt'
 TOOLS = REQUIREMENTS / 'mmcv-build.txt'
 COMPILER = Path(__file__).with_name('compiler.py')
 COMPILED_OBJECT = re.compile(r'\[(\d+)/(\d+)\] ')
-"""How ninja begins the line of each object."""
+"""Begin of the line that ninja prints for each object."""
 TAIL_LINES = 20
 LINES_WITHOUT_TERMINAL = 20
-"""Into how many lines progress is cut where a line cannot be rewritten."""
+"""Number of progress lines where the output is no terminal."""
 
 
 class BuildError(RuntimeError):
-    """mmcv did not compile; the message says what the compiler said."""
+    """mmcv cannot be compiled; the message gives the reason."""
 
 
 def mmcv_version() -> str:
-    """The version that is compiled."""
+    """Returns the version to compile."""
     return re.search(r'^mmcv==(\S+)', SOURCE.read_text(), re.MULTILINE)[1]
 
 
 def build_wheel(python: Path, folder: Path) -> Path:
-    """Compile mmcv against the torch of an environment, which is not changed.
+    """Compiles mmcv against the torch of an environment, which stays unchanged.
 
-    The wheel appears in the folder when it is complete, or not at all.
+    The wheel is moved to the folder when it is complete.
 
     Args:
         python: Interpreter of an environment with torch and pip.
-        folder: Where the wheel and the log of its making will lie.
+        folder: Gets the wheel and the log of the build.
 
     Returns:
         The wheel.
@@ -52,8 +52,8 @@ def build_wheel(python: Path, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / 'build.log'
-    print(f'Compiling mmcv {mmcv_version()}: some minutes, once. Log: {log}')
-    print('  the headers of torch come first and take most of a minute')
+    print(f'Compiling mmcv {mmcv_version()}, which takes some minutes. Log: {log}')
+    print('  The headers of torch come first and take most of a minute.')
     with tempfile.TemporaryDirectory(prefix='.build-', dir=folder) as scratch:
         for command in _commands(python, Path(scratch)):
             _run_logged(command, _variables(python, Path(scratch)), log)
@@ -64,7 +64,7 @@ def build_wheel(python: Path, folder: Path) -> Path:
 
 
 def _commands(python: Path, scratch: Path) -> list[list[str | Path]]:
-    """Fetch what the source is built with, then build it."""
+    """Returns the commands that fetch the build tools and build the wheel."""
     pip = [python, '-m', 'pip', '--disable-pip-version-check']
     wheel = [*pip, 'wheel', '--verbose', '--no-deps', '--require-hashes', '-r', SOURCE]
     wheel += ['--no-build-isolation', '--use-pep517', '--no-cache-dir']
@@ -74,20 +74,20 @@ def _commands(python: Path, scratch: Path) -> list[list[str | Path]]:
 
 
 def _variables(python: Path, scratch: Path) -> dict[str, str]:
-    """The environment variables under which mmcv compiles its operators."""
+    """Returns the environment variables of the build."""
     variables = dict(os.environ, MMCV_WITH_OPS='1', PYTHONPATH=str(scratch / 'tools'))
     programs = [scratch / 'tools' / 'bin', python.parent, variables['PATH']]
     variables['PATH'] = os.pathsep.join(map(str, programs))
     variables['CXX'] = str(_compiler(variables.get('CXX', 'c++'), scratch))
     variables.setdefault('MAX_JOBS', str(os.cpu_count()))
     if not shutil.which('nvcc'):
-        # With a GPU in sight mmcv would insist on nvcc.
+        # If torch sees a GPU, the build of mmcv requires nvcc.
         variables['CUDA_VISIBLE_DEVICES'] = ''
     return variables
 
 
 def _compiler(compiler: str, scratch: Path) -> Path:
-    """Write a command that calls `compiler.py`, as torch wants a single word."""
+    """Writes a script that calls `compiler.py`; torch takes a single word as CXX."""
     words = [sys.executable, COMPILER, shutil.which(compiler), scratch / 'header']
     command = ' '.join(shlex.quote(str(word)) for word in words)
     path = scratch / 'c++'
@@ -97,10 +97,10 @@ def _compiler(compiler: str, scratch: Path) -> Path:
 
 
 def progress(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
-    """Read how many objects are compiled out of a build's output.
+    """Reads the number of compiled objects from the output of a build.
 
     Yields:
-        Objects done and objects in all, each time that changes.
+        Number of compiled objects and total number.
     """
     for line in lines:
         match = COMPILED_OBJECT.search(line)
@@ -109,7 +109,7 @@ def progress(lines: Iterable[str]) -> Iterator[tuple[int, int]]:
 
 
 def _run_logged(command: list, variables: dict[str, str], log: Path) -> None:
-    """Run a command, show its progress and keep its output in a log."""
+    """Runs a command, shows its progress and logs its output."""
     with log.open('w', encoding='utf-8') as file:
         process = subprocess.Popen(
             command,
@@ -125,12 +125,12 @@ def _run_logged(command: list, variables: dict[str, str], log: Path) -> None:
         tail = log.read_text(encoding='utf-8').splitlines()[-TAIL_LINES:]
         advice = 'MAX_JOBS=1 needs less memory.'
         raise BuildError(
-            '\n'.join([*tail, f'mmcv did not compile, whole output: {log}. {advice}'])
+            '\n'.join([*tail, f'mmcv did not compile; output: {log}. {advice}'])
         )
 
 
 def _copied(lines: Iterable[str], file) -> Iterator[str]:
-    """Pass lines on and write them to a file on their way."""
+    """Yields lines and writes them to a file."""
     for line in lines:
         file.write(line)
         file.flush()
@@ -138,7 +138,7 @@ def _copied(lines: Iterable[str], file) -> Iterator[str]:
 
 
 def _show(steps: Iterable[tuple[int, int]]) -> None:
-    """Print a count that rewrites itself on a terminal and is sparse elsewhere."""
+    """Prints progress, rewriting the line if the output is a terminal."""
     terminal = sys.stdout.isatty()
     start, text = time.monotonic(), ''
     for done, total in steps:

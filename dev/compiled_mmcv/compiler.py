@@ -1,12 +1,12 @@
-"""Compile C++ files with a given compiler, the headers of torch but once for all.
+"""Compiles C++ files with a given compiler and precompiled headers of torch.
 
 Usage: python compiler.py COMPILER FOLDER ARGUMENTS...
 
-`COMPILER ARGUMENTS...` is what would be called without this script. Torch's headers are
-most of what there is to compile in each file of mmcv, so the first call precompiles
-them, in FOLDER, and every call includes them from there. GCC and Clang read a
-precompiled header only where all flags are those it was made with; else, and as long as
-it is not ready, they read the header itself, which takes longer and gives the same.
+Runs `COMPILER ARGUMENTS...`. The headers of torch take most of the time for each file
+of mmcv, so the first call precompiles them in FOLDER, and all calls include them from
+there. GCC and Clang use a precompiled header only with the flags with which it was
+compiled. Otherwise, and until it is ready, they read the header itself, which takes
+longer and has the same result.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from itertools import pairwise
 from pathlib import Path
 
 TEXT = '#include <torch/types.h>\n'
-OF_ONE_FILE = {'-c', '-MD', '-MMD', '-MP'}
-"""Flags that say what to do with a file, not how to compile it."""
-OF_ONE_FILE_WITH_VALUE = {'-o', '-MF', '-MT', '-MQ'}
+FILE_FLAGS = {'-c', '-MD', '-MMD', '-MP'}
+"""Flags of a single file, which do not affect how it is compiled."""
+FILE_OPTIONS = {'-o', '-MF', '-MT', '-MQ'}
 NO_DEBUGGING = '-g0'
-"""Half of the time goes into symbols that a debugger would need."""
+"""Symbols for a debugger take half of the time."""
 
 
 def main() -> int:
-    """Compile as the command line says; returns the status of the compiler."""
+    """Runs the compiler and returns its exit status."""
     compiler, folder, *arguments = sys.argv[1:]
     source = cpp_source(arguments)
     if source:
@@ -37,25 +37,25 @@ def main() -> int:
 
 
 def cpp_source(arguments: list[str]) -> str | None:
-    """The C++ file that a command compiles, if that is what it does."""
+    """Returns the C++ file that a command compiles, None for other commands."""
     sources = [word for word in arguments if word.endswith(('.cpp', '.cc'))]
     return sources[0] if '-c' in arguments and len(sources) == 1 else None
 
 
 def shared_flags(arguments: list[str], source: str) -> list[str]:
-    """What is said of every file in the same way."""
-    dropped = OF_ONE_FILE | OF_ONE_FILE_WITH_VALUE | {source}
+    """Returns the flags that are the same for all files."""
+    dropped = FILE_FLAGS | FILE_OPTIONS | {source}
     return [
         word
         for previous, word in pairwise(['', *arguments])
-        if word not in dropped and previous not in OF_ONE_FILE_WITH_VALUE
+        if word not in dropped and previous not in FILE_OPTIONS
     ]
 
 
 def precompiled_header(compiler: str, folder: Path, flags: list[str]) -> Path:
-    """The header to include; the first of all calls precompiles it.
+    """Returns the header to include; the first call precompiles it.
 
-    Calls that run beside that one do not wait.
+    Calls that run in parallel do not wait for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     header = folder / 'torch.h'
@@ -73,7 +73,7 @@ def precompiled_header(compiler: str, folder: Path, flags: list[str]) -> Path:
 
 
 def _write(header: Path) -> None:
-    """Write the header so that no other call sees a part of it."""
+    """Writes the header atomically."""
     part = header.with_name(f'{os.getpid()}.part')
     part.write_text(TEXT)
     os.replace(part, header)

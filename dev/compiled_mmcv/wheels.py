@@ -1,8 +1,8 @@
-"""Where are the wheels of mmcv that were compiled before.
+"""The cache of compiled wheels of mmcv.
 
-A wheel made from mmcv's source fits one torch and one Python; pip's own cache does not
-know that and would hand it to any other torch, or serve one that an isolated build made
-without operators. So the wheels live in a cache of this project, keyed by both.
+A wheel fits one version of torch and of Python. The cache of pip does not distinguish
+them, nor wheels that an isolated build made without operators. So this project has a
+cache of its own, keyed by both versions.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from pathlib import Path
 
 
 def wheel_folder(torch: str, python: str) -> Path:
-    """The folder in the user's cache (XDG base directories) for such wheels.
+    """Returns the folder in the user's cache (XDG base directories).
 
     Args:
         torch: Its version.
-        python: Tag of the interpreter, as `sys.implementation.cache_tag` has it.
+        python: Tag of the interpreter, `sys.implementation.cache_tag`.
     """
     base = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
     return Path(base) / 'mmdet_centernet' / 'wheels' / f'{torch}-{python}'
 
 
 def cached_wheel(folder: Path, version: str) -> Path | None:
-    """A whole wheel of this mmcv with operators, if the folder has one."""
+    """Returns a complete wheel with operators, None if the folder has none."""
     wheels = sorted(folder.glob(f'mmcv-{version}-*.whl'))
     return next(filter(has_ops, wheels), None)
 
 
 def has_ops(wheel: Path) -> bool:
-    """Whether a wheel can be read and holds the compiled operators."""
+    """Whether a wheel is readable and contains the compiled operators."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = archive.namelist()

@@ -1,10 +1,10 @@
-"""Try the plugin with other versions of Python, torch and OpenMMLab's packages.
+"""Tests the plugin with other versions of Python, torch and OpenMMLab's packages.
 
 Usage: python dev/matrix [--rows '3.12 onedl']
 
-For each row: an environment in build/matrix, which stays for the next call, the quick
-tests, and training, testing, resuming, exporting and predicting once. The table goes to
-build/matrix.md, what was printed to build/matrix/ROW.log.
+For each row: creates an environment in build/matrix, which later calls reuse, and runs
+the quick tests and one training, test, resume, export and prediction. Writes the table
+to build/matrix.md and the output to build/matrix/ROW.log.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ QUICK_TESTS = ('-m', 'pytest', '-m', 'not slow', '--continue-on-collection-error
 
 
 def main() -> None:
-    """Try the rows one after the other; fails if anything of them did."""
+    """Runs the rows one after the other; exits with 1 if anything failed."""
     BUILD.mkdir(parents=True, exist_ok=True)
     results: list[dict[str, str]] = []
     for row in _parse_args().rows:
@@ -39,14 +39,14 @@ def main() -> None:
 
 
 def try_row(row: Row) -> dict[str, str]:
-    """Make the environment of a row and try everything in it.
+    """Creates the environment of a row and runs everything in it.
 
     Returns:
         Column to cell.
     """
     python = find_python(row.python)
     if python is None:
-        return {'Python': f'{row.python}: not run, there is no python{row.python} here'}
+        return {'Python': f'{row.python}: not run, no python{row.python} found'}
     print(f'\n== {row.name} ({python})', flush=True)
     venv, log = BUILD / row.name, BUILD / f'{row.name}.log'
     log.write_text('')
@@ -58,7 +58,7 @@ def try_row(row: Row) -> dict[str, str]:
 
 
 def try_environment(python: Path, log: Path) -> dict[str, str]:
-    """Run the quick tests and the smoke test.
+    """Runs the quick tests and the smoke test.
 
     Returns:
         Column to cell.
@@ -75,10 +75,10 @@ def try_environment(python: Path, log: Path) -> dict[str, str]:
 
 
 def _run(command: list[str | Path], log: Path) -> tuple[int, str]:
-    """Run a command in the root of the checkout and show what it prints.
+    """Runs a command in the root of the checkout and shows and logs its output.
 
     Returns:
-        Its status, and what it printed, which is added to the log.
+        Its exit status and output.
     """
     lines = []
     with log.open('a', encoding='utf-8') as file:
@@ -98,7 +98,7 @@ def _run(command: list[str | Path], log: Path) -> tuple[int, str]:
 
 
 def _python_of(venv: Path) -> Path:
-    """The interpreter of an environment, on Windows and elsewhere."""
+    """Returns the interpreter of an environment, on Windows and elsewhere."""
     places = (venv / 'Scripts/python.exe', venv / 'bin/python')
     return next(path for path in places if path.exists())
 

@@ -1,4 +1,4 @@
-"""What is written of a row: cells out of outputs, and a table out of cells."""
+"""Cells and the table of the matrix, made from the output of its commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNT = re.compile(r'(\d+) (passed|failed|errors?|skipped)\b')
 
 
 def quick_tests_cell(output: str) -> str:
-    """How many tests passed, failed and were skipped, from the output of pytest."""
+    """Counts the passed, failed and skipped tests in the output of pytest."""
     lines = output.strip().splitlines() or ['']
     counts = {name.rstrip('s'): int(n) for n, name in COUNT.findall(lines[-1])}
     if not counts:
@@ -28,22 +28,22 @@ def quick_tests_cell(output: str) -> str:
 
 
 def first_line_of_error(output: str) -> str:
-    """What a failed command ended with: of a traceback, the line that names it."""
+    """Returns the line of the last error in some output, else the last line."""
     named = [match[0] for match in ERROR.finditer(output)]
     last = output.strip().splitlines()[-1:] or ['no output']
     return [*last, *named][-1].strip()
 
 
 def is_good(cell: str) -> bool:
-    """Whether a cell of a test or a step says that all went well."""
+    """Whether a cell reports success."""
     return cell == YES or ', 0 failed, ' in cell
 
 
 def table(rows: Sequence[Mapping[str, str]]) -> str:
-    """A table in Markdown.
+    """Returns a table in Markdown.
 
     Args:
-        rows: Column to cell; a column that is not named stays empty.
+        rows: Column to cell; missing columns stay empty.
     """
     cells = [COLUMNS, ['---'] * len(COLUMNS)]
     cells += [[_escaped(row.get(name, '')) for name in COLUMNS] for row in rows]
@@ -51,5 +51,5 @@ def table(rows: Sequence[Mapping[str, str]]) -> str:
 
 
 def _escaped(cell: str) -> str:
-    """Text that cannot end its cell or its row."""
+    """Escapes text for a cell."""
     return ' '.join(cell.replace('|', '\\|').split())

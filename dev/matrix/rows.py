@@ -1,4 +1,4 @@
-"""Which combinations are tried, and which Python is there for each."""
+"""The combinations of versions to test, and their Python interpreters."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class Row(NamedTuple):
     """A combination of versions.
 
     Attributes:
-        name: By which `ROWS=` chooses it.
+        name: For `ROWS=`.
         python: Version of Python.
-        options: Of `dev/setup_env`, which makes the environment.
+        options: Of `dev/setup_env`, which creates the environment.
     """
 
     name: str
@@ -34,7 +34,7 @@ ROWS = (
 
 
 def choose(names: list[str]) -> list[Row]:
-    """The rows of these names, or all if there are none.
+    """Returns the rows with these names, or all if there are no names.
 
     Raises:
         ValueError: If there is no such row.
@@ -47,7 +47,7 @@ def choose(names: list[str]) -> list[Row]:
 
 
 def find_python(version: str) -> str | None:
-    """A Python of this version: on the PATH, or one that pyenv installed."""
+    """Returns a Python of this version from the PATH or from pyenv, else None."""
     return next(
         (path for path in _candidates(version) if _answers(path, version)), None
     )
@@ -65,7 +65,7 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _answers(python: str, version: str) -> bool:
-    """Whether it runs and is what its name says: a shim of pyenv may do neither."""
+    """Whether it runs and has this version; shims of pyenv may fail both."""
     code = 'import sys; print("{}.{}".format(*sys.version_info))'
     done = subprocess.run(
         [python, '-c', code], capture_output=True, text=True, check=False

@@ -1,9 +1,9 @@
-"""Train, test, resume, export and predict once, with the versions that run this.
+"""Trains, tests, resumes, exports and predicts once in this environment.
 
 Usage: python dev/matrix/smoke.py FOLDER
 
-Uses the drawn images and the narrow network of the tests. Writes to FOLDER/smoke.json,
-for each step, `yes` or what went wrong.
+Uses the generated images and the narrow network of the tests. Writes `yes` or the error
+of each step to FOLDER/smoke.json.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS = 900
 
 
 class Step(NamedTuple):
-    """A command, and a file that it leaves or words that it prints."""
+    """A command, the file that it must write or the words that it must print."""
 
     command: list[str | Path]
     leaves: str = ''
@@ -32,14 +32,14 @@ class Step(NamedTuple):
 
 
 def main() -> None:
-    """Run the steps, each whatever became of the others."""
+    """Runs all steps, also after failures."""
     folder = Path(sys.argv[1]).absolute()
     cells = {name: run(step, folder) for name, step in steps(config_in(folder)).items()}
     (folder / 'smoke.json').write_text(json.dumps(cells))
 
 
 def config_in(folder: Path) -> Path:
-    """Draw the images and write the config."""
+    """Generates the images and writes the config."""
     sys.path.insert(0, str(ROOT / 'tests'))
     from helpers.tiny import tiny_config
 
@@ -47,7 +47,7 @@ def config_in(folder: Path) -> Path:
 
 
 def steps(config: Path) -> dict[str, Step]:
-    """The commands, as users type them."""
+    """Returns the commands that users type."""
     train, checkpoint = TOOLS / 'train.py', 'work_dir/epoch_1.pth'
     resumed = ['--resume', '--cfg-options', 'train_cfg.max_epochs=2']
     stock = Path(find_spec('mmdet').origin).parent / '.mim/tools/train.py'
@@ -65,7 +65,7 @@ def steps(config: Path) -> dict[str, Step]:
 
 
 def run(step: Step, folder: Path) -> str:
-    """Run a step; returns its cell of the table."""
+    """Runs a step and returns its cell of the table."""
     print('$ python', *step.command)
     done = subprocess.run(
         [sys.executable, *step.command],

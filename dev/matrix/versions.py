@@ -1,4 +1,4 @@
-"""Print, in JSON, the versions of what the row's environment holds."""
+"""Prints the versions of the packages in this environment as JSON."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DISTRIBUTIONS = {
 
 
 def main() -> None:
-    """Print them."""
+    """Prints them."""
     found = {module: describe(names) for module, names in DISTRIBUTIONS.items()}
     print(json.dumps({'Python': platform.python_version(), **found}))
 
 
 def describe(names: tuple[str, ...]) -> str:
-    """The version, behind the name where it is not the first of those possible."""
+    """Returns the version, preceded by the name if it is not the first one."""
     for name in names:
         try:
             found = version(name)

@@ -1,10 +1,10 @@
-"""Draw how AP grows with the epochs, over several seeds.
+"""Plots AP against epochs over several seeds.
 
 Usage: python dev/plots/learning_curves.py OUT.png LABEL=WORK_DIR[,WORK_DIR ...] ...
 
-The folders of a label are runs of the same config that differ in their seed. The line
-is their mean, the band reaches from the lowest to the highest. The table shows the last
-validation, mean and in brackets lowest and highest.
+The folders of a label are runs of the same config with different seeds. The line is
+their mean, the band spans minimum and maximum. Prints a table of the last validation:
+mean (minimum-maximum).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Read, print, draw."""
+    """Reads the runs, prints the table and draws the plot."""
     args = parse_args()
     figure, axes = plt.subplots(figsize=(7, 4.2))
     width = max(len(run.split('=')[0]) for run in args.runs)
@@ -59,13 +59,13 @@ def main() -> None:
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[list[int], np.ndarray]:
-    """Validations of runs that differ in their seed.
+    """Reads the validations of runs with different seeds.
 
     Args:
-        folders: Work directories, R of them.
+        folders: R work directories.
 
     Returns:
-        E epochs, and (R, E, 4) their metrics.
+        E epochs and their metrics (R, E, 4).
     """
     curves = [_read(folder) for folder in folders]
     epochs = list(curves[0])
@@ -73,13 +73,13 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[int], np.ndarray]:
         if list(curve) != epochs:
             raise SystemExit(
                 f'{folder} was validated after epochs {list(curve)}, {folders[0]} '
-                f'after {epochs}: runs of one label have to be of the same length'
+                f'after {epochs}: runs of one label must have the same length'
             )
     return epochs, np.array([list(curve.values()) for curve in curves])
 
 
 def _read(folder: Path) -> dict[int, list[float]]:
-    """Metrics by epoch of the last run in a work directory."""
+    """Returns the metrics of the last run in a work directory by epoch."""
     logs = sorted(folder.glob('*/vis_data/scalars.json'))
     lines = [json.loads(line) for line in logs[-1].open()] if logs else []
     curve = {
@@ -88,12 +88,12 @@ def _read(folder: Path) -> dict[int, list[float]]:
         if f'coco/{METRICS[0]}' in line
     }
     if not curve:
-        raise SystemExit(f'{folder} holds no run that was validated')
+        raise SystemExit(f'{folder} contains no run with a validation')
     return curve
 
 
 def _cells(values: np.ndarray) -> list[str]:
-    """Mean, lowest and highest of the last validation."""
+    """Formats mean, minimum and maximum of the last validation."""
     last = values[:, -1]
     triples = zip(last.mean(0), last.min(0), last.max(0), strict=True)
     return [f'{mean:.3f} ({low:.3f}-{high:.3f})' for mean, low, high in triples]

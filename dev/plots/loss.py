@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/loss.md from the loss itself.
+"""Draws the plots of docs/loss.md with the functions of the package.
 
 Usage: python dev/plots/loss.py
 """
@@ -19,10 +19,10 @@ from mmdet_centernet.files import write_figure
 from mmdet_centernet.functional.focal import gaussian_focal_loss_with_logits
 from mmdet_centernet.functional.gaussian import gaussian_cells
 
-PEAK, SLOPE, BACKGROUND, GREY = '#d55e00', '#e69f00', '#0072b2', '#666666'
+PEAK, NEAR, BACKGROUND, GRAY = '#d55e00', '#e69f00', '#0072b2', '#666666'
 RADIUS = 9
 HEATS = (1.0, 0.8, 0.5, 0.0)
-HEAT_COLORS = (PEAK, '#cc79a7', SLOPE, BACKGROUND)
+HEAT_COLORS = (PEAK, '#cc79a7', NEAR, BACKGROUND)
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -31,13 +31,13 @@ def parse_args() -> argparse.Namespace:
     """Command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        '--out', type=Path, default=Path('docs/images'), help='folder of the pictures'
+        '--out', type=Path, default=Path('docs/images'), help='output folder'
     )
     return parser.parse_args()
 
 
 def splat(radius: int, side: int) -> Tensor:
-    """(side, side) heat of one object in the middle of a map."""
+    """Returns the target (side, side) of one object in the middle of a map."""
     middle = side // 2
     cells = gaussian_cells(
         torch.tensor([[middle, middle]]), torch.tensor([radius]), (side, side)
@@ -48,51 +48,51 @@ def splat(radius: int, side: int) -> Tensor:
 
 
 def weight_of(heat: Tensor, gamma: float = 4.0) -> Tensor:
-    """How much of the background's loss is left at a heat below 1."""
+    """Returns the weight of a target below 1, relative to the background."""
     logits = torch.zeros_like(heat)
     loss = gaussian_focal_loss_with_logits(logits, heat, gamma=gamma)
     return loss / gaussian_focal_loss_with_logits(logits, torch.zeros_like(heat))
 
 
 def gradient_of(loss: Loss, logits: Tensor, heat: float) -> Tensor:
-    """Slope of a loss at each logit."""
+    """Returns the gradient of a loss at each logit."""
     logits = logits.clone().requires_grad_()
     total = loss(logits, torch.full_like(logits, heat)).sum()
     return torch.autograd.grad(total, logits)[0]
 
 
 def from_probabilities(heat: Tensor, target: Tensor, eps: float) -> Tensor:
-    """The formula as it stands in the paper, on probabilities."""
+    """Computes the loss from probabilities (paper, equation 1)."""
     at_peak = -(heat + eps).log() * (1 - heat) ** 2
     elsewhere = -(1 - heat + eps).log() * heat**2 * (1 - target) ** 4
     return torch.where(target == 1, at_peak, elsewhere)
 
 
 def clamped_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Probabilities clamped as in the official code."""
+    """Clamps the probabilities, as the official code does."""
     return from_probabilities(logits.sigmoid().clamp(1e-4, 1 - 1e-4), target, eps=0)
 
 
 def eps_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """A small number inside the logarithm, as in mmdet."""
+    """Adds a small number inside the logarithm, as mmdet does."""
     return from_probabilities(logits.sigmoid(), target, eps=1e-12)
 
 
 def draw_zones(left: Axes, right: Axes) -> None:
-    """The heat across one object, and the loss in each of its zones."""
+    """Draws the target across one object, and the loss in each of its zones."""
     side = 4 * RADIUS + 1
     across = splat(RADIUS, side)[side // 2]
     cells = torch.arange(side) - side // 2
-    at_peak, on_slope = across == 1, (across > 0) & (across < 1)
+    at_peak, near = across == 1, (across > 0) & (across < 1)
     for zone, color, label in (
-        (at_peak, PEAK, '$Y = 1$: the centre cell'),
-        (on_slope, SLOPE, '$0 < Y < 1$: near a centre'),
+        (at_peak, PEAK, '$Y = 1$: the center cell'),
+        (near, NEAR, '$0 < Y < 1$: near a center'),
         (across == 0, BACKGROUND, '$Y = 0$: background'),
     ):
         left.bar(
             cells[zone], across[zone].clamp(min=0.012), 1, color=color, label=label
         )
-    left.set(xlabel='cells from the centre', ylabel='target $Y$', ylim=(0, 1.3))
+    left.set(xlabel='cells from the center', ylabel='target $Y$', ylim=(0, 1.3))
     left.set_title('Three zones')
     left.legend(loc='upper center', fontsize=8, ncols=2)
     heat = torch.linspace(0.002, 0.998, 499)
@@ -108,10 +108,10 @@ def draw_zones(left: Axes, right: Axes) -> None:
 
 
 def draw_weight(left: Axes, right: Axes) -> None:
-    """What closeness to a centre forgives."""
+    """Draws the weight near a center."""
     heat = torch.linspace(0, 0.999, 400)
     for gamma, style in ((1, ':'), (2, '-.'), (4, '-'), (8, '--')):
-        color = SLOPE if gamma == 4 else GREY
+        color = NEAR if gamma == 4 else GRAY
         left.plot(
             heat,
             weight_of(heat, gamma),
@@ -124,21 +124,21 @@ def draw_weight(left: Axes, right: Axes) -> None:
     left.legend(fontsize=8)
     side = 2 * RADIUS + 5
     heat = splat(RADIUS, side)
-    picture = right.imshow(
+    image = right.imshow(
         weight_of(heat).masked_fill(heat == 1, float('nan')), cmap='cividis', vmin=0
     )
     right.plot(side // 2, side // 2, 's', color=PEAK, markersize=7)
     right.set_title(r'The same around an object, $\beta = 4$')
     right.set_axis_off()
-    right.figure.colorbar(picture, ax=right, shrink=0.85)
+    right.figure.colorbar(image, ax=right, shrink=0.85)
 
 
 def draw_gradient(left: Axes, right: Axes) -> None:
-    """What is left of the gradient where a prediction is very sure."""
+    """Draws the gradient at confident predictions."""
     logits = torch.linspace(-35, 35, 2801)
     for axes, heat, title in (
-        (left, 0.0, 'Background, $Y = 0$: sure of a false peak on the right'),
-        (right, 1.0, 'Peak, $Y = 1$: sure of a miss on the left'),
+        (left, 0.0, 'Background, $Y = 0$: confident false peak on the right'),
+        (right, 1.0, 'Peak, $Y = 1$: confident miss on the left'),
     ):
         for loss, label, style in (
             (
@@ -161,7 +161,7 @@ def draw_gradient(left: Axes, right: Axes) -> None:
 
 
 def main() -> None:
-    """Draw all pictures."""
+    """Draws all plots."""
     out = parse_args().out
     out.mkdir(parents=True, exist_ok=True)
     for name, draw in (

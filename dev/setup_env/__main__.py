@@ -1,8 +1,8 @@
-"""Make the environment in which everything of this project runs.
+"""Creates or updates the virtual environment for this project.
 
 Usage: python dev/setup_env [--venv .venv] [--dev] [--mmcv compiled] [--pins torch2.1]
 
-It needs nothing but a bare Python, and does only what is not yet done.
+Needs only Python itself. Steps that are up to date are skipped.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from preflight import SetupError
 
 ROOT = Path(__file__).resolve().parents[2]
 OPERATORS = 'mmdet_centernet_operators'
-"""Stands in for mmcv's operators where they are not compiled."""
+"""Replaces the compiled operators of mmcv."""
 REPLACED = {
     'lite': (),
     'compiled': ('mmcv-lite',),
     'onedl': ('mmcv-lite', 'mmdet', 'mmengine'),
 }
-"""What of the pinned set is not installed where mmcv is compiled, or a fork is used."""
+"""Pinned packages that are replaced by a compiled mmcv or by forks."""
 
 
 class Request(NamedTuple):
-    """What the environment is to hold.
+    """What to install.
 
     Attributes:
         pins: Name of the pinned set.
-        mmcv: One of the keys of `REPLACED`.
-        dev: Whether to install what tests, lint and the site of the docs need, too.
+        mmcv: A key of `REPLACED`.
+        dev: Whether to include the packages for tests, lint and docs.
     """
 
     pins: str
@@ -46,7 +46,7 @@ class Request(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Something to install, and all that decides whether it must be done again."""
+    """An installation step; it is repeated when its content changes."""
 
     name: str
     content: str
@@ -54,8 +54,8 @@ class Step(NamedTuple):
 
 
 def main() -> None:
-    """Bring the environment up to date."""
-    # In a file or a pipe, too, lines shall stand in the order in which they are said.
+    """Command line."""
+    # Keeps the order of lines when the output goes to a file or a pipe.
     sys.stdout.reconfigure(line_buffering=True)
     args = _parse_args()
     try:
@@ -66,16 +66,16 @@ def main() -> None:
         sys.exit(str(error))
     except subprocess.CalledProcessError as error:
         name = ' '.join(map(str, error.cmd[1:5]))
-        sys.exit(f'`{name} ...` failed, see above. Mend it and call make again.')
+        sys.exit(f'`{name} ...` failed, see above. Fix it and run make again.')
     except KeyboardInterrupt:
-        sys.exit('\nInterrupted. Call make again: downloads are kept.')
+        sys.exit('\nInterrupted. Run make again: downloads are kept.')
 
 
 def set_up(environment: Environment, request: Request) -> None:
-    """Do what is not yet done.
+    """Runs the steps that are not up to date.
 
     Raises:
-        SetupError: If something is missing; the message says how to mend it.
+        SetupError: If something is missing; the message says how to fix it.
     """
     steps = plan(environment, request)
     keys = stamp_keys(steps)
@@ -91,7 +91,7 @@ def set_up(environment: Environment, request: Request) -> None:
 
 
 def plan(environment: Environment, request: Request) -> list[Step]:
-    """List the steps in their order."""
+    """Returns the steps in order."""
     pinned = SETS[request.pins]
     made_of = (sys.version_info[:2], request.pins, request.mmcv, environment.folder)
     steps = [
@@ -105,7 +105,7 @@ def plan(environment: Environment, request: Request) -> list[Step]:
         _plugin_step(environment),
     ]
     if request.mmcv != 'compiled':
-        # So that mmdet's own tools, too, find operators.
+        # So that mmdet's own tools find operators as well.
         run = lambda: environment.run('-m', OPERATORS, 'install')  # noqa: E731
         steps.append(Step('operators', '', run))
     if request.dev:
@@ -114,7 +114,7 @@ def plan(environment: Environment, request: Request) -> list[Step]:
 
 
 def stamp_keys(steps: list[Step]) -> dict[str, str]:
-    """Condense what each step does, and all before it, since that may change it."""
+    """Returns a hash per step; it covers the earlier steps, which may affect it."""
     keys, key = {}, ''
     for step in steps:
         key = hashlib.sha256((key + step.content).encode()).hexdigest()
@@ -123,9 +123,9 @@ def stamp_keys(steps: list[Step]) -> dict[str, str]:
 
 
 def _openmmlab_steps(environment: Environment, mmcv: str) -> list[Step]:
-    """What takes the place of packages of the pinned set."""
+    """Returns the steps that install the packages in place of `REPLACED`."""
     if mmcv == 'onedl':
-        # A wheel that pip built and kept may have operators for another torch.
+        # A cached wheel may have operators for another torch.
         return [_list_step(environment, 'onedl.txt', '--no-cache-dir')]
     if mmcv == 'compiled':
         tool = [sys.executable, ROOT / 'dev/compiled_mmcv', '--python']
@@ -136,7 +136,7 @@ def _openmmlab_steps(environment: Environment, mmcv: str) -> list[Step]:
 
 
 def _plugin_step(environment: Environment) -> Step:
-    """Install this checkout such that edits of its code need no installation."""
+    """Returns the step that installs this checkout in editable mode."""
     content = [(ROOT / name).read_text() for name in ('pyproject.toml', 'setup.py')]
     options = ('--no-deps', '--no-build-isolation', '--editable', ROOT)
     return Step(
@@ -145,16 +145,16 @@ def _plugin_step(environment: Environment) -> Step:
 
 
 def _list_step(environment: Environment, name: str, *options: str) -> Step:
-    """Install what a list of requirements names, and nothing else."""
+    """Returns a step that installs a list of requirements without dependencies."""
     arguments = ('--no-deps', *options, '-r', REQUIREMENTS / name)
     return Step(name, text_of(name), lambda: environment.install(*arguments))
 
 
 def _install_runtime(environment: Environment, request: Request) -> None:
-    """Install what is listed, then torch with what else its build depends on.
+    """Installs the locked packages, then torch with its remaining dependencies.
 
-    Of torch there is a build for every kind of machine, each with companions of its
-    own, so its files alone are not compared with the lock.
+    The builds of torch for CPU and CUDA have different files and dependencies, so torch
+    is not checked against the lock.
     """
     packages = read_requirements(SETS[request.pins].lock)
     torch = packages.pop('torch').split()[0]
@@ -167,7 +167,7 @@ def _install_runtime(environment: Environment, request: Request) -> None:
 
 
 def _check_machine(due: set[str], venv: Path, request: Request) -> None:
-    """Say what the machine lacks for the steps that are due, before any is done."""
+    """Raises if the machine lacks something for the steps that are due."""
     version = sys.version_info[:2]
     preflight.require(preflight.set_problem(request.pins, version))
     if 'venv' in due:
@@ -180,9 +180,9 @@ def _check_machine(due: set[str], venv: Path, request: Request) -> None:
 def _parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog='setup_env', description=__doc__)
     parser.add_argument('--venv', type=Path, default=ROOT / '.venv')
-    parser.add_argument('--pins', choices=SETS, help='another than the Python asks for')
+    parser.add_argument('--pins', choices=SETS, help='default: the set for this Python')
     parser.add_argument('--mmcv', choices=REPLACED, default='lite')
-    parser.add_argument('--dev', action='store_true', help='for tests, lint, docs, too')
+    parser.add_argument('--dev', action='store_true', help='for tests, lint, docs')
     return parser.parse_args()
 
 

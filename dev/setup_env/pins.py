@@ -1,4 +1,4 @@
-"""Which packages are installed, in which versions, for which Python."""
+"""The pinned sets of packages for each Python."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class PinnedSet(NamedTuple):
 
     Attributes:
         pythons: The Pythons for which all of them have wheels.
-        runtime: List of what the quick start needs.
-        lock: The same list with the hashes of the files; made by `make lock`.
-        dev: Lists of what tests, lint and the site of the docs need on top.
+        runtime: List of the packages that the quick start needs.
+        lock: The same list with hashes; written by `make lock`.
+        dev: Lists of the additional packages for tests, lint and docs.
     """
 
     pythons: tuple[tuple[int, int], ...]
@@ -32,22 +32,22 @@ SETS = {
         ((3, 10), (3, 11)), 'torch2.1.txt', 'torch2.1-lock.txt', ('torch2.1-dev.txt',)
     ),
 }
-"""By the name that `--pins` takes; of two for one Python, the first is the default."""
+"""Values of `--pins`; the first set that supports a Python is its default."""
 SUPPORTED = sorted({python for pinned in SETS.values() for python in pinned.pythons})
 
 
 def default_set(python: tuple[int, int]) -> str:
-    """Name the set for a supported Python."""
+    """Returns the name of the default set for a supported Python."""
     return next(name for name, pinned in SETS.items() if python in pinned.pythons)
 
 
 def text_of(name: str) -> str:
-    """The text of a list."""
+    """Returns the text of a list."""
     return (REQUIREMENTS / name).read_text(encoding='utf-8')
 
 
 def read_requirements(name: str) -> dict[str, str]:
-    """Read the requirement of each package, with the hashes of its files if it has."""
+    """Reads the requirement of each package, including hashes."""
     lines = text_of(name).replace('\\\n', '').splitlines()
     kept = [line for line in lines if line and line[0] != '#']
     return {line.partition('==')[0]: line for line in kept}

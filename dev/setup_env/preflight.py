@@ -1,7 +1,6 @@
-"""What does this machine lack, and which command mends it.
+"""Checks that run before anything is installed.
 
-Every check takes what it looks at as an argument and answers with the problem in words,
-or None. They run before anything is written.
+Each check returns None or a message with the problem and the command that fixes it.
 """
 
 from __future__ import annotations
@@ -17,19 +16,19 @@ from pins import SETS, SUPPORTED
 
 GIB = 1 << 30
 CUDA = sys.platform == 'linux'
-"""Whether the package index has a CUDA build of torch for this system."""
+"""Whether PyPI has a CUDA build of torch for this system."""
 VENV_GIB = 6 if CUDA else 2
 """An environment takes 5.2 GiB with a CUDA build of torch and 1.7 with a CPU build."""
 DOWNLOAD_GIB = 3 if CUDA else 1
-"""The files that pip fetches for it."""
+"""Size of the downloads."""
 
 
 class SetupError(RuntimeError):
-    """The environment cannot be made; the message says what to do."""
+    """The environment cannot be created; the message says what to do."""
 
 
 def require(*problems: str | None) -> None:
-    """Raise one error that lists all problems found.
+    """Raises one error that lists all problems.
 
     Raises:
         SetupError: If any of the problems is not None.
@@ -40,41 +39,41 @@ def require(*problems: str | None) -> None:
 
 
 def python_problem(version: tuple[int, int]) -> str | None:
-    """Whether there is a pinned set for this Python."""
+    """Checks that there is a pinned set for this Python."""
     if version in SUPPORTED:
         return None
     known = [_name(python) for python in SUPPORTED]
     here = [name for name in reversed(known) if shutil.which(name)]
-    mend = f'make PYTHON={here[0]} ...' if here else _install_python()
-    return f'{_name(version)} is not supported, {", ".join(known)} are.\n  mend: {mend}'
+    fix = f'make PYTHON={here[0]} ...' if here else _install_python()
+    return f'{_name(version)} is not supported, {", ".join(known)} are.\n  fix: {fix}'
 
 
 def set_problem(name: str, version: tuple[int, int]) -> str | None:
-    """Whether all packages of a pinned set have wheels for this Python."""
+    """Checks that all packages of a pinned set have wheels for this Python."""
     pythons = SETS[name].pythons
     if version in pythons:
         return None
     known = ' or '.join(map(_name, pythons))
     return (
         f'The packages of {SETS[name].runtime} have no wheels for {_name(version)}.\n'
-        f'  mend: leave PINS={name} away, or take {known}: make PYTHON=...'
+        f'  fix: omit PINS={name}, or use {known}: make PYTHON=...'
     )
 
 
 def venv_problem(version: tuple[int, int]) -> str | None:
-    """Whether this Python can make virtual environments; Debian splits that off."""
+    """Checks that this Python has venv, a separate package on Debian."""
     if find_spec('ensurepip') and find_spec('venv'):
         return None
-    mend = f'{sudo()}apt-get install -y {_name(version)}-venv'
-    return f'This Python cannot make virtual environments.\n  mend: {mend}'
+    fix = f'{sudo()}apt-get install -y {_name(version)}-venv'
+    return f'This Python cannot create virtual environments.\n  fix: {fix}'
 
 
 def disk_problem(needs: dict[Path, int]) -> str | None:
-    """Whether what will be written finds room.
+    """Checks the free disk space.
 
     Args:
-        needs: Folder, existing or not, to the GiB that will be written below it.
-            Folders on one file system share its room.
+        needs: Folder, existing or not, to the GiB to be written below it. Folders on
+            one file system are added up.
     """
     wanted: dict[int, int] = {}
     folders = {folder: _existing(folder) for folder in needs}
@@ -86,20 +85,20 @@ def disk_problem(needs: dict[Path, int]) -> str | None:
         free = shutil.disk_usage(existing).free / GIB
         if free < want:
             return (
-                f'Not enough room for {folder}: {want} GiB needed, {free:.1f} free.\n'
-                f'  mend: free some of {existing}, or choose other folders: '
+                f'Not enough disk space for {folder}: {want} GiB needed, {free:.1f} '
+                f'free.\n  fix: free some of {existing}, or choose other folders: '
                 'make VENV=... , TMPDIR=...'
             )
     return None
 
 
 def disk_needs(venv: Path) -> dict[Path, int]:
-    """How many GiB an installation writes, and where."""
+    """Returns the GiB that an installation writes per folder."""
     return {venv: VENV_GIB, Path(tempfile.gettempdir()): DOWNLOAD_GIB}
 
 
 def sudo() -> str:
-    """What stands before a command that changes the system, for this user."""
+    """Returns the prefix of commands that need root."""
     return 'sudo ' if hasattr(os, 'geteuid') and os.geteuid() else ''
 
 
@@ -108,7 +107,7 @@ def _name(version: tuple[int, int]) -> str:
 
 
 def _install_python() -> str:
-    """How to come by a supported Python."""
+    """Returns instructions for installing a supported Python."""
     return (
         'on Debian 12, 13 and Ubuntu 22.04, 24.04:\n'
         f'    {sudo()}apt-get install -y python3 python3-venv\n'
@@ -118,6 +117,6 @@ def _install_python() -> str:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder itself or its nearest parent that is there."""
+    """Returns the folder or its nearest existing parent."""
     folder = folder.absolute()
     return next(path for path in (folder, *folder.parents) if path.exists())

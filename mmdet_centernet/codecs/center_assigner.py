@@ -12,7 +12,6 @@ from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
 from mmdet_centernet.arguments import is_number
-from mmdet_centernet.codecs.annotation_watch import check_annotations
 from mmdet_centernet.codecs.targets import CenterTargets
 from mmdet_centernet.functional.gaussian import gaussian_radius
 
@@ -47,9 +46,9 @@ LARGEST_RADIUS = 2**31
 
 @TASK_UTILS.register_module()
 class CenterNetTargetAssigner:
-    """Give every box the cell of its centre and a Gaussian around it.
+    """Give every box the cell of its center and a Gaussian around it.
 
-    Vectorised over the batch, on the device; nothing is read back from there.
+    Vectorized over the batch, on the device; nothing is read back from there.
 
     Three radius rules exist because the published radius formula is wrong and the
     published weights were trained with it. ``official`` repeats it. ``corrected``
@@ -72,7 +71,7 @@ class CenterNetTargetAssigner:
         radius_rule: ``official``, ``corrected`` or ``mmdet``.
         min_overlap: IoU that a box must keep when its corners move by the radius.
             Defaults to that of the rule: 0.7, and 0.3 for ``mmdet``.
-        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before taking centre and
+        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before taking center and
             size, as the official code does. Defaults to True, and to False for
             ``mmdet``, whose head does not clip.
         use_ignored: Do not teach the cells of ignored regions (COCO crowds) as
@@ -193,6 +192,39 @@ class CenterNetTargetAssigner:
         return torch.stack(
             [_covered(boxes.float() / stride, feat_shape) for boxes in ignored_boxes]
         )
+
+
+def check_annotations(
+    boxes: Sequence[Tensor], labels: Sequence[Tensor], num_images: int
+) -> None:
+    """Checks number, shapes and types of the annotations of a batch.
+
+    Values are not read, since that would need a device sync.
+
+    Args:
+        boxes: For each image (n, 4) boxes.
+        labels: For each image (n,) classes.
+        num_images: Images of the batch, B.
+
+    Raises:
+        ValueError: If a batch is empty, or shapes or types do not fit.
+    """
+    if not num_images or not len(boxes) == len(labels) == num_images:
+        raise ValueError(
+            f'{len(boxes)} lists of boxes and {len(labels)} of labels for '
+            f'{num_images} images: give one of each an image, and at least one image'
+        )
+    for number, (one, classes) in enumerate(zip(boxes, labels, strict=True)):
+        if one.shape != (len(classes), 4) or classes.ndim != 1:
+            raise ValueError(
+                f'image {number} of the batch has boxes of shape {tuple(one.shape)} '
+                f'and labels of shape {tuple(classes.shape)}; give (n, 4) and (n,)'
+            )
+        if len(classes) and (classes.is_floating_point() or classes.is_complex()):
+            raise ValueError(
+                f'labels of image {number} of the batch are {classes.dtype}; give '
+                'integers, such as torch.long'
+            )
 
 
 def _limits(feat_shape: Sequence[int], device: torch.device) -> Tensor:

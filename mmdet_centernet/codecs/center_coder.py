@@ -12,10 +12,14 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor
 
-from mmdet_centernet.codecs.box_properties import OffsetProperty, SizeProperty
 from mmdet_centernet.codecs.joints import JointPoints
-from mmdet_centernet.codecs.properties import KeypointsProperty, Property
-from mmdet_centernet.functional.mirror import mean_logit
+from mmdet_centernet.codecs.properties import (
+    KeypointsProperty,
+    OffsetProperty,
+    Property,
+    SizeProperty,
+)
+from mmdet_centernet.functional.flip import mean_logit
 from mmdet_centernet.functional.peaks import cell_positions, gather_cells, top_peaks
 
 Maps = Mapping[str, Tensor]
@@ -44,7 +48,7 @@ class CenterCoder:
     Attributes:
         stride: Pixels a cell.
         topk: Detections an image.
-        kernel: Odd side of the neighbourhood that a peak must top, in cells.
+        kernel: Odd side of the neighborhood that a peak must top, in cells.
         properties: What is read beside boxes, by the name of its map.
         point_sets: Points of objects that have heatmaps of their own, by name.
     """
@@ -147,10 +151,10 @@ def decode_centers(
     Args:
         heatmap: (B, C, H, W) logits.
         wh: (B, 2, H, W) width and height in cells.
-        offset: (B, 2, H, W) centre minus its cell, in cells.
+        offset: (B, 2, H, W) center minus its cell, in cells.
         stride: Pixels a cell.
         topk: Detections an image.
-        kernel: Odd side of the neighbourhood that a peak must top, in cells.
+        kernel: Odd side of the neighborhood that a peak must top, in cells.
 
     Returns:
         Detections: K = min(topk, C * H * W). Computed in float32 at least.

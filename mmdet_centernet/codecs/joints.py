@@ -1,7 +1,7 @@
 """Joints as points of their own: how they are taught, and what they correct.
 
 A heatmap with a channel a joint finds joints wherever they are, without knowing whose
-they are; the displacements from centres know whose, and are less exact. Together they
+they are; the displacements from centers know whose, and are less exact. Together they
 are both (paper, section 4.3).
 
 Legend: B images, N objects in the batch, J joints, K detections an image, Q peaks a
@@ -18,9 +18,10 @@ from mmdet.utils import ConfigType, OptConfigType
 from torch import Tensor
 
 from mmdet_centernet.arguments import check_positive, check_whole, is_number
-from mmdet_centernet.codecs.properties import KeypointsProperty, points_on_map
+from mmdet_centernet.codecs.properties import KeypointsProperty
 from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
 from mmdet_centernet.functional.peaks import gather_cells, top_peaks
+from mmdet_centernet.functional.points import points_on_map
 
 CELL_MIDDLE = 0.5
 """Where a peak lies in its cell if no offset says so."""
@@ -33,7 +34,7 @@ L1 = dict(type='L1Loss', loss_weight=1.0)
 class JointPoints:
     """A heatmap of the joints of all objects, which corrects the joints of each.
 
-    The second set of points of a head, beside the centres of objects. Its maps are the
+    The second set of points of a head, beside the centers of objects. Its maps are the
     heatmap, with a channel a joint, and one offset within the cell for all joints.
 
     Args:
@@ -115,12 +116,12 @@ class JointPoints:
 def joint_targets(targets: CenterTargets, points: Tensor) -> PointTargets:
     """What a heatmap of joints is taught.
 
-    Joints are as wide as the object that they belong to. Those that are not labelled or
+    Joints are as wide as the object that they belong to. Those that are not labeled or
     lie outside the map are no points; nor are those of objects that are not learned.
 
     Args:
         targets: The objects.
-        points: (N, J, 2) their joints, nan where not labelled.
+        points: (N, J, 2) their joints, nan where not labeled.
 
     Returns:
         PointTargets: N * J rows, joint after joint of object after object.

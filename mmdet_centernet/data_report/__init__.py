@@ -1,4 +1,4 @@
-"""What a dataset holds, what of it reaches the head, and what is suspicious about it.
+"""Checks a dataset: its files, its images and the targets made of them.
 
-`tools/browse_targets.py` is its command line.
+`tools/browse_targets.py` is the command.
 """

@@ -1,27 +1,26 @@
-"""What is found in a dataset, as sentences."""
+"""Findings: sentences about errors and suspicious entries, with advice."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-FEW = 3
-"""How many examples are named."""
+MAX_EXAMPLES = 3
 
 
 class Fault(str):
-    """A finding about what stops training or evaluation; others are warnings."""
+    """A finding that stops training or evaluation; a plain string is a warning."""
 
     __slots__ = ()
 
 
 class Problem(NamedTuple):
-    """One entry of a file that has something wrong.
+    """A faulty entry of a file.
 
     Attributes:
-        kind: The same for entries with the same fault.
+        kind: Equal for entries with the same fault.
         where: The entry.
-        text: What is wrong with it.
+        text: The fault, to follow ``where`` in a sentence.
     """
 
     kind: str
@@ -30,7 +29,7 @@ class Problem(NamedTuple):
 
 
 def sum_up(problems: Iterable[Problem]) -> list[str]:
-    """One sentence a kind of problem: the first entry, and how many are like it."""
+    """Returns one sentence per kind: its first entry, and the others by name."""
     kinds: dict[str, list[Problem]] = {}
     for problem in problems:
         kinds.setdefault(problem.kind, []).append(problem)
@@ -43,8 +42,8 @@ def _sum_up(alike: Sequence[Problem]) -> str:
     return f'{text}; likewise {some(others)}' if others else text
 
 
-def some(names: Sequence[str], most: int = FEW) -> str:
-    """The first few names, and how many more there are."""
+def some(names: Sequence[str], most: int = MAX_EXAMPLES) -> str:
+    """Joins the first few names and counts the rest."""
     text = ', '.join(names[:most])
     rest = len(names) - most
     return f'{text} and {rest} more' if rest > 0 else text

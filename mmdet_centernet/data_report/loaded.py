@@ -1,4 +1,4 @@
-"""What mmdet's other datasets say about their boxes once they have loaded them."""
+"""Reads datasets of other formats by letting mmdet load them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset, XMLDataset
 from mmengine.fileio import list_from_file
 
-from mmdet_centernet.data_report.annotation_file import (
+from mmdet_centernet.data_report.annotations import (
     Annotations,
     is_box,
-    is_number,
+    is_float64,
     local_images,
     rows,
 )
@@ -24,39 +24,40 @@ from mmdet_centernet.label_names import classes_of
 from mmdet_centernet.reason import reason
 
 Infos = Sequence[dict[str, Any]]
+"""What ``load_data_list`` returns: a dictionary per image."""
 
 
 def read_loaded(dataset: BaseDetDataset) -> Annotations:
-    """Let a dataset load its files, and look at what it hands to the pipeline.
+    """Loads a dataset and reads what it hands to the pipeline.
 
     Args:
-        dataset: Of a format that is not known here, such as mmengine's own.
+        dataset: Lazy dataset of another format, such as mmengine's own.
 
     Returns:
-        The boxes. Instances that are none are left out, and named among the findings.
+        The boxes. Invalid instances are left out and reported in ``findings``.
 
     Raises:
-        ValueError: If it cannot load them.
+        ValueError: If the dataset cannot be loaded.
     """
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             infos = [dict(info) for info in dataset.load_data_list()]
-    except Exception as error:  # each format has its own
+    except Exception as error:  # each format raises its own types
         raise ValueError(
             f'{dataset.ann_file} cannot be read as a {type(dataset).__name__}: '
             f'{_broken_xml(dataset) or reason(error)}'
         ) from error
-    problems = [p for number, info in enumerate(infos) for p in _wrong(number, info)]
+    problems = [p for number, info in enumerate(infos) for p in _problems(number, info)]
     faults = tuple(Fault(f'{dataset.ann_file}: {text}') for text in sum_up(problems))
-    return _pack(dataset, infos, faults)
+    return _pack(dataset, infos, {problem.where for problem in problems}, faults)
 
 
 def _broken_xml(dataset: BaseDetDataset) -> str:
-    """The images of a list whose files an ``XMLDataset`` cannot read, and why."""
+    """Names the images whose files an ``XMLDataset`` cannot read, with reasons."""
     if not isinstance(dataset, XMLDataset):
         return ''
     found = []
-    with contextlib.suppress(Exception):  # of the list; the caller says it
+    with contextlib.suppress(Exception):  # the caller reports an unreadable list
         for name in list_from_file(dataset.ann_file):
             folder = osp.join(dataset.sub_data_root, dataset.ann_subdir)
             info = dict(img_id=name, file_name=f'{name}.jpg')
@@ -69,11 +70,11 @@ def _broken_xml(dataset: BaseDetDataset) -> str:
     return some(found)
 
 
-def _wrong(number: int, info: dict[str, Any]) -> list[Problem]:
-    """The instances of an image that mmdet's transforms cannot read."""
+def _problems(number: int, info: dict[str, Any]) -> list[Problem]:
+    """Returns the instances of an image that mmdet's transforms cannot read."""
     found = []
     for place, instance in enumerate(_instances(info)):
-        where = f'data_list[{number}].instances[{place}]'
+        where = _where(number, place)
         if not isinstance(instance, dict) or not is_box(instance.get('bbox')):
             text = f'has no bbox of four numbers: {instance!r:.100}'
             found.append(Problem('bbox', where, text))
@@ -83,23 +84,27 @@ def _wrong(number: int, info: dict[str, Any]) -> list[Problem]:
     return found
 
 
+def _where(number: int, place: int) -> str:
+    return f'data_list[{number}].instances[{place}]'
+
+
 def _instances(info: dict[str, Any]) -> Sequence[Any]:
     found = info.get('instances')
     return found if isinstance(found, list | tuple) else ()
 
 
 def _pack(
-    dataset: BaseDetDataset, infos: Infos, findings: tuple[str, ...]
+    dataset: BaseDetDataset,
+    infos: Infos,
+    invalid: set[str],
+    findings: tuple[str, ...],
 ) -> Annotations:
-    """The instances as arrays."""
-    wrong = {
-        problem.where for i, info in enumerate(infos) for problem in _wrong(i, info)
-    }
+    """Converts the valid instances to arrays."""
     found: list[tuple[int, dict]] = [
         (number, instance)
         for number, info in enumerate(infos)
         for place, instance in enumerate(_instances(info))
-        if f'data_list[{number}].instances[{place}]' not in wrong
+        if _where(number, place) not in invalid
     ]
     labels = [instance['bbox_label'] for _, instance in found]
     known = classes_of(dataset)
@@ -113,11 +118,11 @@ def _pack(
         image_paths=paths,
         image_sizes=rows([_size(info) for info in infos], 2),
         boxes=boxes,
-        images=np.array([number for number, _ in found], np.int64),
+        image_index=np.array([number for number, _ in found], np.int64),
         names=np.array([_name(classes, label) for label in labels], str),
         crowds=np.array([bool(one.get('ignore_flag')) for _, one in found], bool),
         areas=np.abs(boxes[:, 2:] - boxes[:, :2]).prod(axis=1),
-        hidden=np.zeros(len(found), bool),
+        ignored=np.zeros(len(found), bool),
         is_coco=False,
         findings=findings,
         has_local_images=local_images(dataset, paths[:1]),
@@ -126,10 +131,10 @@ def _pack(
 
 def _size(info: dict[str, Any]) -> tuple[float, float]:
     sides = (info.get('width'), info.get('height'))
-    width, height = (float(s) if is_number(s) else np.nan for s in sides)  # type: ignore[arg-type]
+    width, height = (float(s) if is_float64(s) else np.nan for s in sides)  # type: ignore[arg-type]
     return width, height
 
 
 def _name(classes: Sequence[str], label: int) -> str:
-    """Empty for a label that ``metainfo`` lacks."""
+    """Returns the class name of a label; '' if ``metainfo`` lacks it."""
     return classes[label] if 0 <= label < len(classes) else ''

@@ -1,12 +1,10 @@
-"""What the head will be taught about an image, straight from the training pipeline."""
+"""Training images with their targets, as the training pipeline gives them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from mmdet.registry import DATASETS, MODELS
 from mmdet.structures.bbox import get_box_tensor
@@ -14,49 +12,27 @@ from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.logging import MessageHub
 from mmengine.model import ImgDataPreprocessor
-from torch import Tensor
 
-from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.config_types import type_name
-from mmdet_centernet.hooks.heatmap_view import recover_image
+from mmdet_centernet.data_report.statistics import shares_cell
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detector_cfg
-from mmdet_centernet.models.object_fields import read_fields
+from mmdet_centernet.models.ground_truth import read_fields
 from mmdet_centernet.reason import reason
+from mmdet_centernet.visualization.draw_targets import TrainingSample
+from mmdet_centernet.visualization.image_space import recover_image
 
 SUPERVISED = 'sup'
-"""What mmdet's semi-supervised pipelines call the branch that has boxes."""
+"""The branch with boxes in mmdet's semi-supervised pipelines."""
 
 
-class Sample(NamedTuple):
-    """One image on its way into the network.
-
-    Attributes:
-        path: The file it was made of.
-        image: (height, width, 3) uint8, RGB: augmented and padded.
-        boxes: (N, 4) x1, y1, x2, y2 in pixels of ``image``.
-        labels: (N,) classes.
-        ignored: (M, 4) regions that are no background.
-        targets: What the assigner made of them, B = 1.
-        values: (N, row_shape...) of each property by name.
-    """
-
-    path: str
-    image: np.ndarray
-    boxes: Tensor
-    labels: Tensor
-    ignored: Tensor
-    targets: CenterTargets
-    values: Mapping[str, np.ndarray] = MappingProxyType({})
-
-
-class Unseen(NamedTuple):
-    """An image that the pipeline or the preprocessor failed on.
+class FailedImage(NamedTuple):
+    """An image that raised an error in the pipeline, the preprocessor or drawing.
 
     Attributes:
-        path: The file, or its number where it is not known.
-        reason: What was raised.
+        path: The file, or a text with its index if the path is unknown.
+        reason: The error.
     """
 
     path: str
@@ -64,28 +40,27 @@ class Unseen(NamedTuple):
 
 
 class OtherHead(ValueError):
-    """A model without a ``CTDetHead``, whose targets are not known here."""
+    """A model without a ``CTDetHead``."""
 
 
 class TrainingData:
-    """The training set, and the parts of the model that decide about targets.
+    """The training set, with the data preprocessor and the head.
 
-    An image goes through alone, so that it is padded to itself and not to the largest
-    image of a batch.
+    Each image is a batch of its own, so that it is not padded to other images.
 
     Args:
-        cfg: Config of a training. The detector may be wrapped, as by mmdet's
-            ``SemiBaseDetector``; then images without boxes are passed over.
+        cfg: Config of a training. Another model may wrap the detector, as mmdet's
+            ``SemiBaseDetector`` does; then images without boxes are skipped.
 
     Raises:
         OtherHead: If no part of the model has a ``CTDetHead``.
-        Exception: Whatever mmdet raises if the set cannot be built.
+        Exception: Any error of mmdet if the training set cannot be built.
     """
 
     def __init__(self, cfg: Config) -> None:
         detector = find_detector_cfg(cfg.get('model') or {})
         if detector is None:
-            raise OtherHead(f'{cfg.filename}: {_other_head(cfg.get("model") or {})}')
+            raise OtherHead(f'{cfg.filename}: {_describe_head(cfg.get("model") or {})}')
         self.head: CTDetHead = MODELS.build(
             {**detector['bbox_head'], 'train_cfg': detector.get('train_cfg')}
         )
@@ -93,83 +68,84 @@ class TrainingData:
             _preprocessor_cfg(cfg.model, detector)
         )
         self.dataset: BaseDataset = DATASETS.build(cfg.train_dataloader.dataset)
-        self.names = _names(cfg.train_dataloader.dataset, self.dataset)
+        self.classes = _classes(cfg.train_dataloader.dataset, self.dataset)
 
     def __len__(self) -> int:
         return len(self.dataset)
 
-    def samples(self, indices: Sequence[int]) -> Iterator[Sample | Unseen]:
-        """Send images through the pipeline, with its chances."""
+    def samples(self, indices: Sequence[int]) -> Iterator[TrainingSample | FailedImage]:
+        """Runs images through the training pipeline, with its random augmentation."""
         for step, index in enumerate(indices):
-            # Some batch augmentations ask for the iteration, as a runner counts it.
+            # Some batch augmentations read the iteration, which a runner would set.
             MessageHub.get_current_instance().update_info('iter', step)
             try:
                 data = _with_boxes(self.dataset[int(index)])
                 if data is not None:
                     yield self._sample(data)
-            except Exception as error:  # whatever transforms raise
-                yield Unseen(self._path(int(index)), reason(error))
+            except Exception as error:  # transforms raise any type
+                yield FailedImage(self._path(int(index)), reason(error))
 
     @torch.no_grad()
-    def _sample(self, data: dict) -> Sample:
+    def _sample(self, data: dict) -> TrainingSample:
         batch = dict(inputs=[data['inputs']], data_samples=[data['data_samples']])
         batch = self.preprocessor(batch, True)
         pixels, sample = batch['inputs'][0], batch['data_samples'][0]
-        truth, ignored = sample.gt_instances, sample.ignored_instances
-        boxes, regions = (get_box_tensor(one.bboxes) for one in (truth, ignored))
+        ground_truth, ignored = sample.gt_instances, sample.ignored_instances
+        boxes, regions = (get_box_tensor(one.bboxes) for one in (ground_truth, ignored))
         height, width = (-(-side // self.head.stride) for side in pixels.shape[1:])
         targets = self.head.assigner.assign(
             [boxes],
-            [truth.labels],
+            [ground_truth.labels],
             (1, self.head.num_classes, height, width),
             stride=self.head.stride,
             ignored_boxes=[regions],
         )
-        count = len(targets.valid)  # the assigner may look at the first boxes only
-        values = read_fields([truth], self.head.properties, count)
-        return Sample(
+        count = len(targets.valid)  # the assigner may use only the first boxes
+        values = read_fields([ground_truth], self.head.properties, count)
+        return TrainingSample(
             str(sample.get('img_path', 'image')),
             recover_image(pixels, self.preprocessor),
             boxes[:count],
-            truth.labels[:count],
+            ground_truth.labels[:count],
             regions,
             targets,
+            shares_cell(targets, same_class=False),
             {name: value.numpy() for name, value in values.items()},
         )
 
     def _path(self, index: int) -> str:
         try:
             return str(self.dataset.get_data_info(index)['img_path'])
-        except Exception:  # datasets of videos or of pairs have no single path
+        except Exception:  # samples of videos or pairs have no single path
             return f'image {index} of the training set'
 
 
-def _other_head(model: Mapping[str, Any]) -> str:
+def _describe_head(model: Mapping[str, Any]) -> str:
     head = model.get('bbox_head')
     if isinstance(head, Mapping):
         return (
             f'model.bbox_head is no CTDetHead but {type_name(head)!r}, whose targets '
-            'are not known here'
+            'browse-targets cannot compute'
         )
     return (
-        f'the model ({type_name(model) or "none"}) has no bbox_head that is a '
-        'CTDetHead, so its targets are not known here'
+        f'the model ({type_name(model) or "none"}) has no bbox_head of type CTDetHead, '
+        'and browse-targets cannot compute the targets of other heads'
     )
 
 
 def _preprocessor_cfg(
     model: Mapping[str, Any], detector: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """The one for a single image, where one for several branches wraps it."""
+    """Returns the preprocessor of one branch if another one wraps it."""
     for owner in (model, detector):
         cfg = owner.get('data_preprocessor')
         if cfg:
             return cfg.get('data_preprocessor') or cfg
-    raise ValueError('model.data_preprocessor is missing: mmdet needs one to train')
+    raise ValueError('model.data_preprocessor is missing: mmdet needs one for training')
 
 
 def _with_boxes(data: dict) -> dict | None:
-    """The branch with boxes of an image, if the pipeline made several; maybe none."""
+    """Returns the branch with boxes; None if an image has only other branches."""
     if not isinstance(data['inputs'], Mapping):
         return data
     if data['inputs'].get(SUPERVISED) is None:
@@ -177,8 +153,8 @@ def _with_boxes(data: dict) -> dict | None:
     return {key: branches[SUPERVISED] for key, branches in data.items()}
 
 
-def _names(cfg: Mapping[str, Any], dataset: BaseDataset) -> tuple[str, ...]:
+def _classes(cfg: Mapping[str, Any], dataset: BaseDataset) -> tuple[str, ...]:
     try:
         return label_names(cfg)
-    except Exception:  # files disagree, which the report says, or are of no known kind
+    except Exception:  # unknown format, or files disagree, which is a finding
         return tuple(dataset.metainfo.get('classes') or ())

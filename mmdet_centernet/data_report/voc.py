@@ -1,34 +1,34 @@
-"""What stands in the xml files of a VOC dataset, and which can mmdet not read?"""
+"""Reads the image list and the XML files of a VOC dataset."""
 
 from __future__ import annotations
 
 import os.path as osp
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from mmdet.datasets import XMLDataset
 from mmengine.fileio import list_from_file
 
-from mmdet_centernet.data_report.annotation_file import (
+from mmdet_centernet.data_report.annotations import (
     Annotations,
     local_images,
     rows,
 )
 from mmdet_centernet.data_report.findings import Fault, Problem, some, sum_up
-from mmdet_centernet.data_report.voc_file import XmlFile, read_file
+from mmdet_centernet.data_report.voc_xml import Object, XmlFile, read_file
 from mmdet_centernet.label_names import classes_of
 
 
 class Line(NamedTuple):
-    """A line of the list of images.
+    """A line of the image list.
 
     Attributes:
-        number: Counted from 1.
-        name: The image without its suffix.
+        number: Line number, from 1.
+        name: Image name without suffix.
         image: Path of the image.
-        xml: Path of its boxes.
+        xml: Path of the XML file.
     """
 
     number: int
@@ -38,21 +38,21 @@ class Line(NamedTuple):
 
 
 def read_xml(dataset: XMLDataset) -> Annotations:
-    """Read the xml files of a VOC dataset that has not loaded them.
+    """Reads the XML files of a VOC dataset.
 
     Args:
-        dataset: Knows the list of images; its data are not loaded.
+        dataset: Lazy dataset.
 
     Returns:
-        The boxes as mmdet reads them. Files that it cannot read are left out, and
-        named among the findings.
+        The boxes as mmdet reads them. Files that mmdet cannot read are left out and
+        reported in ``findings``.
 
     Raises:
         ValueError: If the list is no text in UTF-8, or the config names no classes.
-        OSError: If it cannot be read.
+        OSError: If the list cannot be read.
     """
     if not classes_of(dataset):
-        raise ValueError(f'{dataset.ann_file}: metainfo has no classes, as VOC needs')
+        raise ValueError(f'{dataset.ann_file}: VOC datasets need metainfo.classes')
     lines = _read_list(dataset)
     dataset.cat2label = {name: i for i, name in enumerate(classes_of(dataset))}
     named = [line for line in lines if line.name.strip()]
@@ -62,14 +62,14 @@ def read_xml(dataset: XMLDataset) -> Annotations:
     readable = [line for line in named if files[line].is_readable]
     findings = (
         *_empty_lines(lines, dataset.ann_file),
-        *_doubles(named, dataset.ann_file),
+        *_repeated_names(named, dataset.ann_file),
         *_problems(files, dataset.ann_file),
     )
     return _pack(dataset, readable, [files[line] for line in readable], findings)
 
 
 def _read_list(dataset: XMLDataset) -> list[Line]:
-    """The paths as mmdet puts them together."""
+    """Reads the image list, with paths as mmdet forms them."""
     try:
         names = list_from_file(dataset.ann_file, backend_args=dataset.backend_args)
     except ValueError as error:
@@ -90,27 +90,27 @@ def _empty_lines(lines: Sequence[Line], path: str) -> Iterator[str]:
     empty = [str(line.number) for line in lines if not line.name.strip()]
     if empty:
         yield Fault(
-            f'{path}: nothing stands in line {some(empty)}, where mmdet expects the '
-            'name of an image: take the empty lines out'
+            f'{path}: empty lines ({some(empty)}), which mmdet reads as image names: '
+            'remove them'
         )
     elif not lines:
-        yield Fault(f'{path} is empty: it has to name an image a line')
+        yield Fault(f'{path} is empty: it has to name one image per line')
 
 
-def _doubles(lines: Sequence[Line], path: str) -> Iterator[str]:
+def _repeated_names(lines: Sequence[Line], path: str) -> Iterator[str]:
     counts = Counter(line.name for line in lines)
-    twice = [name for name, count in counts.items() if count > 1]
-    if twice:
-        yield f'{path}: {len(twice)} images are listed more than once: {some(twice)}'
+    names = [name for name, count in counts.items() if count > 1]
+    if names:
+        yield f'{path}: {len(names)} images are listed more than once: {some(names)}'
 
 
 def _problems(files: dict[Line, XmlFile], path: str) -> Iterator[str]:
-    """What is wrong with the xml files, each fault once."""
+    """Reports each kind of problem of the XML files once."""
     for is_fault, make in ((True, Fault), (False, str)):
         problems = [
             Problem(kind, f'{line.xml} (line {line.number})', text)
             for line, file in files.items()
-            for kind, text in (file.faults if is_fault else file.doubts)
+            for kind, text in (file.faults if is_fault else file.warnings)
         ]
         for text in sum_up(problems):
             yield make(f'{path}: {text}')
@@ -122,13 +122,12 @@ def _pack(
     files: Sequence[XmlFile],
     findings: tuple[str, ...],
 ) -> Annotations:
-    """The objects as arrays."""
-    objects: list[tuple[int, Any]] = [
-        (number, thing) for number, file in enumerate(files) for thing in file.objects
+    """Converts the objects to arrays."""
+    objects: list[tuple[int, Object]] = [
+        (number, one) for number, file in enumerate(files) for one in file.objects
     ]
-    names = [thing.name for _, thing in objects]
-    # VOC counts pixels from 1.
-    boxes = rows([thing.box for _, thing in objects], 4) - 1
+    names = [one.name for _, one in objects]
+    boxes = rows([one.box for _, one in objects], 4) - 1  # VOC's first pixel is 1
     paths = tuple(line.image for line in lines)
     return Annotations(
         source=dataset.ann_file,
@@ -137,11 +136,11 @@ def _pack(
         image_paths=paths,
         image_sizes=rows([file.size for file in files], 2),
         boxes=boxes,
-        images=np.array([number for number, _ in objects], np.int64),
+        image_index=np.array([number for number, _ in objects], np.int64),
         names=np.array(names, str),
-        crowds=np.array([thing.is_difficult for _, thing in objects], bool),
+        crowds=np.array([one.is_difficult for _, one in objects], bool),
         areas=(boxes[:, 2:] - boxes[:, :2]).prod(axis=1),
-        hidden=np.zeros(len(objects), bool),
+        ignored=np.zeros(len(objects), bool),
         is_coco=False,
         findings=findings,
         has_local_images=local_images(dataset, paths[:1]),

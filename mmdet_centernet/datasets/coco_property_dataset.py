@@ -10,7 +10,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmdet.utils import ConfigType
 
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.codecs.properties import properties_by_key
 
 
 @DATASETS.register_module()
@@ -19,7 +19,7 @@ class CocoPropertyDataset(CocoDataset):
 
     The values of an object stand in ``properties`` of its instance, by the key of the
     property, which is also the name of the field in the file. A field that an
-    annotation lacks, or that is null, is not labelled there. The ``skeleton`` of a
+    annotation lacks, or that is null, is not labeled there. The ``skeleton`` of a
     category, pairs of its keypoints, becomes that of ``metainfo``, counted from 0,
     unless that has one.
 

@@ -38,9 +38,9 @@ Rows = list[dict[str, Any]]
 class CocoKeypointMetric(BaseMetric):
     """Average precision of keypoints over object keypoint similarity (OKS).
 
-    COCO's own evaluation: objects without labelled keypoints do not count, the 20 best
+    COCO's own evaluation: objects without labeled keypoints do not count, the 20 best
     detections of an image do, ``m`` and ``l`` stand for areas from 32^2 and from 96^2
-    pixels. A detection scores what its centre scores. Logs ``coco/keypoints_mAP``,
+    pixels. A detection scores what its center scores. Logs ``coco/keypoints_mAP``,
     ``_mAP_50``, ``_mAP_75``, ``_mAP_m``, ``_mAP_l`` and ``coco/keypoints_AR`` likewise;
     -1 where there is no object of a size. Use it beside ``CocoMetric`` for boxes.
 
@@ -91,10 +91,10 @@ class CocoKeypointMetric(BaseMetric):
 
     def _prepare_truth(self) -> None:
         """Give all annotations the fields that pycocotools reads."""
-        unlabelled = [0] * (3 * len(self.sigmas))
+        unlabeled = [0] * (3 * len(self.sigmas))
         for annotation in self.truth.anns.values():
-            values = annotation.get(self.key) or unlabelled
-            if len(values) != len(unlabelled):
+            values = annotation.get(self.key) or unlabeled
+            if len(values) != len(unlabeled):
                 raise ValueError(
                     f'{self.ann_file}: the annotation with id {annotation["id"]!r} has '
                     f'{len(values)} numbers in {self.key!r}, not 3 for each of '

@@ -17,8 +17,11 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from mmdet_centernet.arguments import is_number
-from mmdet_centernet.codecs.properties import Property, ScalarProperty
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.codecs.properties import (
+    Property,
+    ScalarProperty,
+    properties_by_key,
+)
 from mmdet_centernet.functional.matching import NEVER, match_greedily
 
 Errors = dict[str, np.ndarray]
@@ -32,7 +35,7 @@ class CTPropertyMetric(BaseMetric):
     """Errors of properties, over detections that are matched to an object.
 
     A detection is matched to the object of its class that it overlaps most, those with
-    the best scores first, each object once. What is not labelled does not count. For
+    the best scores first, each object once. What is not labeled does not count. For
     each property by its name: ``<name>_mean`` and ``<name>_median`` of
     :meth:`Property.error`, for scalars the mean error relative to the truth,
     ``<name>_relative``, and the number of values, ``<name>_matched``. Errors are nan
@@ -101,9 +104,9 @@ class CTPropertyMetric(BaseMetric):
                 for one, rows in zip((found, truth), pairs.T, strict=True)
             )
             error = prop.error(predicted, true)
-            errors[name] = _labelled(error)
+            errors[name] = _labeled(error)
             if isinstance(prop, ScalarProperty):
-                errors[name + RELATIVE] = _labelled(error / true.abs())
+                errors[name + RELATIVE] = _labeled(error / true.abs())
         return errors
 
     def compute_metrics(self, results: list[Errors]) -> dict[str, float]:
@@ -134,7 +137,7 @@ def _match(found: dict, truth: dict, iou_thr: float) -> Tensor:
     return match_greedily(overlaps, found['scores'].cpu(), iou_thr)
 
 
-def _labelled(errors: Tensor) -> np.ndarray:
+def _labeled(errors: Tensor) -> np.ndarray:
     """Those that are no nan."""
     return errors[~errors.isnan()].numpy()
 

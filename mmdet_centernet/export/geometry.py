@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from mmdet_centernet.codecs import AngleProperty, Property
-from mmdet_centernet.codecs.properties import map_points, map_vectors, signed_areas
+from mmdet_centernet.functional.points import map_points, map_vectors, signed_areas
 from mmdet_centernet.reason import reason
 
 TOLERANCE = 1e-4

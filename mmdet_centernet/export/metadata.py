@@ -9,7 +9,7 @@ from typing import Any
 from mmdet_centernet.codecs import Detections
 from mmdet_centernet.export.geometry import describe_geometry
 from mmdet_centernet.export.network import ExportNetwork
-from mmdet_centernet.export.view import View
+from mmdet_centernet.export.pipeline import PipelineSteps
 from mmdet_centernet.models.preprocessing import Preprocessing, read_preprocessing
 
 FORMAT_VERSION = 1
@@ -25,7 +25,7 @@ TAKEN_KEYS = {
 
 def describe_network(
     network: ExportNetwork,
-    view: View,
+    pipeline: PipelineSteps,
     classes: Sequence[str],
     skeleton: Sequence[Sequence[int]] = (),
 ) -> dict[str, str]:
@@ -33,7 +33,7 @@ def describe_network(
 
     Args:
         network: What the graph computes.
-        view: How images are brought into the form that the graph expects.
+        pipeline: Steps of the test pipeline.
         classes: Names of the classes.
         skeleton: Pairs of keypoints that pictures join.
 
@@ -49,7 +49,7 @@ def describe_network(
         - ``normalize``: whether the graph normalises colours; else ``channels``
           (``bgr`` or ``rgb``), ``mean`` and ``std`` (of 0 to 255, in that order) say
           how, and images are (B, 3, H, W) float32.
-        - ``view``, ``image_dtype``: see ``View``; borders are black.
+        - ``view``, ``image_dtype``: see ``PipelineSteps``; borders are black.
         - ``pad_size_divisor``, ``pad_value``: the graph itself pads normalised images
           below and right to multiples of the one, with the other.
         - ``flip``: whether the graph averages with the mirror image.
@@ -65,7 +65,7 @@ def describe_network(
             f'there are names of {len(classes)} classes, but the head has '
             f'{head.num_classes}'
         )
-    if network.normalize and view.dtype != 'uint8':
+    if network.normalize and pipeline.dtype != 'uint8':
         raise ValueError(
             'the test pipeline scales images without rounding (to_float32=True), which '
             'uint8 images cannot hold. Leave out --normalize, or to_float32'
@@ -77,8 +77,8 @@ def describe_network(
         stride=head.stride,
         normalize=network.normalize,
         **_colors(preprocessing),
-        view=view.steps,
-        image_dtype=view.dtype,
+        view=pipeline.steps,
+        image_dtype=pipeline.dtype,
         pad_size_divisor=preprocessing.pad_size_divisor,
         pad_value=preprocessing.pad_value,
         flip=network.flip,

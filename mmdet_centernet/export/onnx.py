@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 import onnx
 import torch
-from mmengine.utils import digit_version
+from mmengine.utils import deprecated_api_warning, digit_version
 from torch import nn
 
 from mmdet_centernet.export.check import Difference
 from mmdet_centernet.export.comparison import Comparison, Shape, shapes_to_check
 from mmdet_centernet.export.metadata import describe_network
 from mmdet_centernet.export.network import ExportNetwork
-from mmdet_centernet.export.view import View
+from mmdet_centernet.export.pipeline import PipelineSteps
 from mmdet_centernet.files import write_bytes
 from mmdet_centernet.models.preprocessing import read_preprocessing
 
@@ -53,11 +53,12 @@ class Exported(NamedTuple):
         return self.opset >= DEFORM_CONV_OPSET
 
 
+@deprecated_api_warning(dict(view='pipeline'))
 def export_onnx(
     detector: nn.Module,
     path: Path,
     *,
-    view: View,
+    pipeline: PipelineSteps,
     classes: Sequence[str],
     normalize: bool = False,
     flip: bool = False,
@@ -74,7 +75,7 @@ def export_onnx(
     Args:
         detector: Detector with a ``CTDetHead``, on the CPU.
         path: File to write.
-        view: How the test pipeline shows images to the network; for the metadata.
+        pipeline: Steps of the test pipeline; for the metadata.
         classes: Names of the classes, in the order of the labels.
         normalize: Let the graph take uint8 images (B, H, W, 3) in the order blue,
             green, red; else it takes normalised ones (B, 3, H, W).
@@ -97,9 +98,9 @@ def export_onnx(
     network = ExportNetwork(
         detector, normalize=normalize, flip=flip, grid_sample=grid_sample
     )
-    metadata = describe_network(network, view, classes, skeleton)
+    metadata = describe_network(network, pipeline, classes, skeleton)
     divisor = read_preprocessing(network.preprocessor).pad_size_divisor
-    multiple = math.lcm(view.multiple, divisor)
+    multiple = math.lcm(pipeline.multiple, divisor)
     _check_static(static, multiple)
     multiple = multiple if multiple > 1 else DEFAULT_MULTIPLE
     side = multiple * math.ceil(MIN_TRACED_SIDE / multiple)

@@ -1,6 +1,6 @@
 """How wide is the peak of an object, and how is it painted.
 
-Legend: N objects, P painted cells, H x W map. Sizes and centres are in cells of the
+Legend: N objects, P painted cells, H x W map. Sizes and centers are in cells of the
 map, x before y.
 """
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 SIGMAS_PER_DIAMETER = 6
-"""A Gaussian is cut off three standard deviations from its centre."""
+"""A Gaussian is cut off three standard deviations from its center."""
 
 
 def gaussian_radius(sizes: Tensor, min_overlap: float, *, corrected: bool) -> Tensor:
@@ -51,7 +51,7 @@ class GaussianCells(NamedTuple):
         xs: (P,) column of the cell.
         ys: (P,) row of the cell.
         values: (P,) float32 height of the object's Gaussian in the cell: 1 at its
-            centre.
+            center.
     """
 
     objects: Tensor
@@ -118,6 +118,6 @@ def _windows(
 
 
 def _heights(dx: Tensor, dy: Tensor, radii: Tensor) -> Tensor:
-    """Height of a Gaussian of the given radius (dx, dy) cells from its centre."""
+    """Height of a Gaussian of the given radius (dx, dy) cells from its center."""
     sigma = (2 * radii + 1).float() / SIGMAS_PER_DIAMETER
     return torch.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))

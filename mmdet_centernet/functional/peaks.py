@@ -27,13 +27,13 @@ class Peaks(NamedTuple):
 
 
 def local_maxima(logits: Tensor, kernel: int) -> Tensor:
-    """Where no cell of the ``kernel`` x ``kernel`` neighbourhood is higher.
+    """Where no cell of the ``kernel`` x ``kernel`` neighborhood is higher.
 
     All cells of a plateau count (paper, section 3.1: "greater or equal").
 
     Args:
         logits: (B, C, H, W), logits or anything that grows with the probability.
-        kernel: Odd side of the neighbourhood in cells.
+        kernel: Odd side of the neighborhood in cells.
 
     Returns:
         (B, C, H, W) bool.
@@ -51,7 +51,7 @@ def top_peaks(logits: Tensor, k: int, kernel: int = 3) -> Peaks:
     Args:
         logits: (B, C, H, W).
         k: Number of peaks; at most C * H * W are returned.
-        kernel: Odd side of the neighbourhood that a peak must top, in cells.
+        kernel: Odd side of the neighborhood that a peak must top, in cells.
 
     Returns:
         Peaks: K = min(k, C * H * W).

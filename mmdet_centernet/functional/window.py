@@ -1,8 +1,8 @@
 """Which window of an image does the network see.
 
-A window is a square of the image, given by its centre and side in pixels, perhaps
-turned around the centre. It is scaled to the width of the view; in height the view
-shows more or less than the square, around the same centre. Matrices are 3x3 float64 and
+A window is a square of the image, given by its center and side in pixels, perhaps
+turned around the center. It is scaled to the width of the view; in height the view
+shows more or less than the square, around the same center. Matrices are 3x3 float64 and
 map column vectors (x, y, 1), from pixels of the image to pixels of the view. Integer
 coordinates are middles of pixels.
 """
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 ANCHORS = np.array([[0, 0], [0, -1], [-1, -1]], dtype=np.float32)
-"""Centre, middle of the upper edge and upper left corner, in half sides."""
+"""Center, middle of the upper edge and upper left corner, in half sides."""
 
 
 def window_matrix(
@@ -28,7 +28,7 @@ def window_matrix(
     rounding moves it by about a millionth of its largest entry.
 
     Args:
-        center: x, y of the window's centre, which comes to the middle of the view.
+        center: x, y of the window's center, which comes to the middle of the view.
         side: Side of the window.
         size: Width and height of the view.
         angle: Degrees by which the window is turned, clockwise as seen. What it shows
@@ -51,8 +51,8 @@ def _rotation(angle: float) -> np.ndarray:
     return np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
 
 
-def mirror_matrix(width: int) -> np.ndarray:
-    """Mirror an image left to right: the first column becomes the last.
+def flip_matrix(width: int) -> np.ndarray:
+    """Returns the matrix of a horizontal flip: the first column becomes the last.
 
     Boxes sent through it lie one pixel further left than with mmdet's flip, which
     takes integer coordinates as edges of pixels (``width - x``).
@@ -79,7 +79,7 @@ def padded_length(length: int, pad: int) -> int:
 
 
 def crop_margin(border: int, length: int) -> int:
-    """How far the centre of a random window stays from both ends of the image.
+    """How far the center of a random window stays from both ends of the image.
 
     The wanted distance is halved until some room is left between the two margins
     (CornerNet, arXiv 1808.01244).

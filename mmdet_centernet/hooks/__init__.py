@@ -1,4 +1,4 @@
-"""What happens beside training and testing."""
+"""Hooks of mmengine's runner."""
 
 from .heatmap_hook import HeatmapVisualizationHook
 from .label_names_hook import LabelNamesHook

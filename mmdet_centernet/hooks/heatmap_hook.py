@@ -1,4 +1,4 @@
-"""What was the network asked for, and what did it see: pictures every n images."""
+"""Hook that visualizes predictions, heatmaps and targets every n images."""
 
 from __future__ import annotations
 
@@ -17,38 +17,39 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmdet_centernet.hooks.heatmap_picture import draw_view
-from mmdet_centernet.hooks.heatmap_view import (
-    View,
-    network_view,
-    original_view,
-)
-from mmdet_centernet.hooks.picture_names import PictureNames
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models.find_detectors import find_detectors
 from mmdet_centernet.reason import reason
+from mmdet_centernet.visualization.draw_heatmaps import draw_heatmaps
+from mmdet_centernet.visualization.file_names import FileNames
+from mmdet_centernet.visualization.heatmap_figure import (
+    HeatmapFigure,
+    figure_of_file,
+    figure_of_input,
+)
 
 
 @HOOKS.register_module()
 class HeatmapVisualizationHook(Hook):
     """Draws ground truth and detections, and below them target and predicted heatmap.
 
-    Objects are drawn with their properties; where the head has other points than
-    centres, such as joints, target and heatmap of those stand in a third row.
+    Objects are drawn with their properties. If the head has further point sets, such as
+    joints, a third row shows their target and heatmap.
 
-    During training the picture shows what the network saw, augmented and padded; during
-    validation and test the original image. With test-time augmentation the heatmap is
-    that of the first view. The pictures go to the backends of the runner's visualizer:
-    with mmengine's ``LocalVisBackend`` to ``vis_data/vis_image/`` in the folder of the
-    run.
+    In training the visualization shows the network input, augmented and padded; in
+    validation and test the original image. With test-time augmentation it shows the
+    heatmap of the first view. The visualizations go to the backends of the runner's
+    visualizer: mmengine's ``LocalVisBackend`` writes them to ``vis_data/vis_image/`` in
+    the folder of the run.
 
-    What it cannot draw ends no run: it warns once, with the reason, and draws nothing
-    more. In semi-supervised training images of validation and test alone are drawn.
+    If drawing fails, the hook logs one warning with the reason and draws nothing more;
+    the run continues. In semi-supervised training it draws validation and test images
+    only.
 
     Args:
-        interval: Draw one image of this many during validation and test.
-        score_thr: Leave out detections that score lower.
-        train_interval: Draw one image of this many during training.
+        interval: Draws every ``interval``-th image of validation and test.
+        score_thr: Leaves out detections with a lower score.
+        train_interval: Draws every ``train_interval``-th image of training.
 
     Raises:
         ValueError: If an interval is not positive.
@@ -73,19 +74,19 @@ class HeatmapVisualizationHook(Hook):
                 raise ValueError(f'{name} is {value}; it has to be 1 or more')
         self.intervals = dict(train=train_interval, val=interval, test=interval)
         self.score_thr = score_thr
-        self._num_seen = dict.fromkeys(self.intervals, 0)
-        self._is_aside = False
-        self._listeners: list[Any] = []
-        self._pictures = PictureNames()
-        self._labels: dict[str, tuple[str, ...]] = {}
-        self._forget()
+        self._num_images = dict.fromkeys(self.intervals, 0)
+        self._is_disabled = False
+        self._handles: list[Any] = []
+        self._file_names = FileNames()
+        self._classes: dict[str, tuple[str, ...]] = {}
+        self._release_batch()
 
     def before_run(self, runner: Runner) -> None:
-        """Start to listen to detectors and heads."""
-        self._is_aside = False
-        with self._never_in_the_way():
+        """Registers forward hooks on detectors and heads."""
+        self._is_disabled = False
+        with self._disabled_by_errors():
             for detector in find_detectors(runner.model):
-                self._listeners += [
+                self._handles += [
                     detector.register_forward_pre_hook(
                         self._keep_batch, with_kwargs=True
                     ),
@@ -94,17 +95,17 @@ class HeatmapVisualizationHook(Hook):
                 ]
 
     def after_run(self, runner: Runner) -> None:
-        """Stop to listen."""
-        while self._listeners:
-            self._listeners.pop().remove()
+        """Removes the forward hooks."""
+        while self._handles:
+            self._handles.pop().remove()
 
     def before_val(self, runner: Runner) -> None:
-        """Draw the same images in each validation."""
-        self._num_seen['val'] = 0
+        """Restarts the count, so that each validation draws the same images."""
+        self._num_images['val'] = 0
 
     def before_test(self, runner: Runner) -> None:
-        """Draw the same images in each test."""
-        self._num_seen['test'] = 0
+        """Restarts the count, so that each test draws the same images."""
+        self._num_images['test'] = 0
 
     def _after_iter(
         self,
@@ -114,25 +115,25 @@ class HeatmapVisualizationHook(Hook):
         outputs: dict | Sequence[DetDataSample] | None = None,
         mode: str = 'train',
     ) -> None:
-        """Draw the images of a batch that are due; called after each iteration."""
+        """Draws the images of a batch that are due."""
         if is_main_process() and self._maps is not None:
             samples = self._samples if mode == 'train' else outputs
-            with self._never_in_the_way():
+            with self._disabled_by_errors():
                 for index, sample in enumerate(samples or []):
                     if self._is_due(mode):
-                        view = self._view(mode, index, sample)
+                        figure = self._figure(mode, index, sample)
                         path = str(sample.get('img_path', 'image'))
-                        self._show(runner, mode, view, path)
-        self._forget()
+                        self._show(runner, mode, figure, path)
+        self._release_batch()
 
     @contextmanager
-    def _never_in_the_way(self) -> Iterator[None]:
-        """Draw nothing more after an error, and say which."""
+    def _disabled_by_errors(self) -> Iterator[None]:
+        """Logs an error and disables the hook instead of raising it."""
         try:
             yield
-        except Exception as error:  # whatever images, heads and backends raise
-            self._is_aside = True
-            self._forget()
+        except Exception as error:  # images, heads and backends raise any type
+            self._is_disabled = True
+            self._release_batch()
             print_log(
                 f'{type(self).__name__} draws nothing more in this run: '
                 f'{reason(error)}',
@@ -141,12 +142,12 @@ class HeatmapVisualizationHook(Hook):
             )
 
     def _is_due(self, mode: str) -> bool:
-        """Whether the next image is to be drawn."""
-        self._num_seen[mode] += 1
-        return (self._num_seen[mode] - 1) % self.intervals[mode] == 0
+        """Counts an image and returns whether to draw it."""
+        self._num_images[mode] += 1
+        return (self._num_images[mode] - 1) % self.intervals[mode] == 0
 
     def _keep_batch(self, detector: BaseDetector, args: Any, kwargs: dict) -> None:
-        """Remember what the detector looks at, since only it has the final pixels."""
+        """Keeps the preprocessed batch, which hooks of the runner do not receive."""
         names = ('inputs', 'data_samples')
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         self._detector = detector
@@ -155,29 +156,31 @@ class HeatmapVisualizationHook(Hook):
     def _keep_maps(
         self, module: nn.Module, inputs: Any, outputs: tuple[list[Tensor], ...] | Any
     ) -> None:
-        """Remember what the head puts out, since predictions don't carry it.
+        """Keeps the output maps of the head, which predictions do not contain.
 
-        Test-time augmentation gets the maps from the detector, whose mode ``tensor``
-        goes past the hooks of the head, and once a view: the first one counts.
+        Test-time augmentation calls the detector in mode ``tensor``, which bypasses the
+        forward hooks of the head, once per view; the first view is kept.
         """
-        if self._is_aside or self._maps is not None or not isinstance(outputs, tuple):
+        if self._is_disabled or self._maps is not None:
             return
-        with self._never_in_the_way():
+        if not isinstance(outputs, tuple):
+            return
+        with self._disabled_by_errors():
             maps = self._detector.bbox_head.name_maps(outputs)
             self._maps = {name: one.detach() for name, one in maps.items()}
 
-    def _forget(self) -> None:
-        """Let go of the tensors of an iteration."""
+    def _release_batch(self) -> None:
+        """Drops the references to the tensors of an iteration."""
         self._detector = self._inputs = self._samples = self._maps = None
 
     @torch.no_grad()
-    def _view(self, mode: str, index: int, sample: DetDataSample) -> View:
-        """One image of the batch with what was found in it."""
+    def _figure(self, mode: str, index: int, sample: DetDataSample) -> HeatmapFigure:
+        """Collects the figure of one image of the batch."""
         detector = self._detector
         maps = {name: one[index, None] for name, one in self._maps.items()}
         if mode != 'train':
-            return original_view(detector.bbox_head, sample, maps)
-        return network_view(
+            return figure_of_file(detector.bbox_head, sample, maps)
+        return figure_of_input(
             detector.bbox_head,
             self._inputs[index],
             sample,
@@ -185,21 +188,25 @@ class HeatmapVisualizationHook(Hook):
             detector.data_preprocessor,
         )
 
-    def _show(self, runner: Runner, mode: str, view: View, path: str) -> None:
-        """Draw an image and hand the picture to the visualizer."""
-        if mode not in self._labels:
-            self._labels[mode] = _label_names(runner, mode)
-        found = view.found[view.found.scores >= self.score_thr]
-        picture = draw_view(
-            runner.visualizer, view._replace(found=found), self._labels[mode]
+    def _show(
+        self, runner: Runner, mode: str, figure: HeatmapFigure, path: str
+    ) -> None:
+        """Draws a figure and hands the visualization to the visualizer."""
+        if mode not in self._classes:
+            self._classes[mode] = _class_names(runner, mode)
+        detections = figure.detections[figure.detections.scores >= self.score_thr]
+        image = draw_heatmaps(
+            runner.visualizer,
+            figure._replace(detections=detections),
+            self._classes[mode],
         )
-        name = f'{mode}_{self._pictures.of(path)}'
-        runner.visualizer.add_image(name, picture, step=runner.iter)
+        name = f'{mode}_{self._file_names.of(path)}'
+        runner.visualizer.add_image(name, image, step=runner.iter)
 
 
-def _label_names(runner: Runner, mode: str) -> tuple[str, ...]:
-    """What the labels of a dataset mean; none where its config does not say it."""
+def _class_names(runner: Runner, mode: str) -> tuple[str, ...]:
+    """Returns the classes in label order; () if the config does not tell them."""
     try:
         return label_names(runner.cfg[f'{mode}_dataloader']['dataset'])
-    except Exception:  # the runner was built without configs, or the format is unknown
+    except Exception:  # a runner built without configs, or an unknown format
         return ()

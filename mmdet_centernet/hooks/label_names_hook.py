@@ -1,4 +1,4 @@
-"""Names of classes in the order of the labels, in checkpoints and pictures."""
+"""Hook that puts class names into label order in checkpoints and visualizations."""
 
 from __future__ import annotations
 
@@ -21,36 +21,36 @@ SPLITS = ('train', 'val', 'test')
 class LabelNamesHook(Hook):
     """Puts the classes of datasets into the order in which mmdet numbers them.
 
-    Of a COCO file that is the order of its ``categories``, whatever the order in
-    ``metainfo`` is. mmdet itself writes metainfo's order into checkpoints, from which
-    ``DetInferencer`` takes the names of boxes, and names boxes on the pictures of a
-    test by it. With this hook both have the true names. Labels, losses and metrics stay
-    as they are: mmdet looks classes up in the file by their names, not their places.
+    ``CocoDataset`` numbers labels in the order of the file's ``categories``, but mmdet
+    writes the order of ``metainfo`` into checkpoints and visualizations, and
+    ``DetInferencer`` reads it from there. If the two orders differ, boxes get wrong
+    names; this hook corrects them. It does not change labels, losses or metrics: mmdet
+    finds categories by name.
 
-    The order is read from the file each time, so that nothing is turned round twice.
-    Belongs into ``default_hooks``, which configs add to, while ``custom_hooks`` of a
-    config replace those of another.
+    Put it into ``default_hooks``: a config adds to inherited ``default_hooks`` but
+    replaces inherited ``custom_hooks``.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Rename before a checkpoint is loaded, which mmengine compares with."""
-        if not is_main_process():  # it alone saves, draws and evaluates
+        """Reorders before mmengine compares the classes with a loaded checkpoint."""
+        if not is_main_process():  # only this process saves, draws and evaluates
             return
         for split in SPLITS:
             loop = getattr(runner, f'_{split}_loop', None)  # the property builds it
             if isinstance(loop, BaseLoop):
-                self._rename(runner, split, loop)
+                self._reorder(runner, split, loop)
 
-    def _rename(self, runner: Runner, split: str, loop: BaseLoop) -> None:
-        """Rename the classes of a dataset, and for those who got a copy of them."""
+    def _reorder(self, runner: Runner, split: str, loop: BaseLoop) -> None:
+        """Reorders the classes of a dataset, its visualizer and its evaluator."""
         dataset = loop.dataloader.dataset
         try:
             names = label_names(runner.cfg[f'{split}_dataloader']['dataset'])
             changed = put_in_order(dataset._metainfo, names)
-        except Exception as error:  # built without a config, or of an unknown format
+        except Exception as error:  # no config, or an unknown format
             print_log(
-                f'the classes of the {split} data keep the order of metainfo, which '
-                f'may not be that of the labels: {reason(error)}',
+                f'LabelNamesHook cannot read the label order of the {split} data, so '
+                f'names may be wrong if metainfo.classes is in another order: '
+                f'{reason(error)}',
                 logger='current',
                 level=logging.WARNING,
             )
@@ -62,11 +62,12 @@ class LabelNamesHook(Hook):
 
 
 def put_in_order(metainfo: dict[str, Any], names: tuple[str, ...]) -> bool:
-    """Put classes, and the colours of their boxes, into another order.
+    """Puts classes, and their palette, into label order.
 
     Args:
-        metainfo: Of a dataset; changed where it has the same classes in another order.
-        names: The classes in the order of the labels.
+        metainfo: Metainfo of a dataset; changed in place if it has the same classes in
+            another order.
+        names: The classes in label order.
 
     Returns:
         Whether it was changed.

@@ -1,4 +1,4 @@
-"""Which image, which term made the loss infinite?"""
+"""Hook that stops training at a loss that is not finite."""
 
 from __future__ import annotations
 
@@ -16,65 +16,68 @@ from torch import Tensor, nn
 
 @HOOKS.register_module()
 class NonFiniteLossHook(Hook):
-    """Stops training at a loss that is not finite, before it reaches the weights.
+    """Stops training at a loss that is not finite, before the optimizer step.
 
-    To find a cause: reading every loss makes the host wait for the device at each step,
-    so leave it out when all is well. mmdet's ``CheckInvalidLossHook`` looks now and
-    then, after the weights have changed.
+    Use it to find a cause only: reading every loss costs a sync per step. mmdet's
+    ``CheckInvalidLossHook`` checks every n steps, after the weights have changed.
 
-    It takes any model whose losses mmengine takes. Where that has several batches a
-    step, as in semi-supervised training, it names the terms and all images.
+    It works with any model. If a step has several batches, as in semi-supervised
+    training, it names the terms and all images.
 
     Raises:
-        FloatingPointError: During training, with the terms and the images.
+        FloatingPointError: During training; names the loss terms and the images.
     """
 
     def before_train(self, runner: Runner) -> None:
-        """Start to listen to the model."""
+        """Registers a forward hook on the model."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        self._listener = model.register_forward_hook(_check, with_kwargs=True)
+        self._handle = model.register_forward_hook(_check, with_kwargs=True)
 
     def after_train(self, runner: Runner) -> None:
-        """Stop to listen."""
-        self._listener.remove()
+        """Removes the forward hook."""
+        self._handle.remove()
 
 
 def _check(model: nn.Module, args: Any, kwargs: dict, outputs: Any) -> None:
     if not isinstance(outputs, dict):
-        return  # no losses
+        return  # not in mode loss
     if terms := broken_terms(outputs):
         given = {**dict(zip(('inputs', 'data_samples'), args, strict=False)), **kwargs}
         inputs, samples = given.get('inputs'), given.get('data_samples')
-        found = _alone(model, inputs, samples)
+        causes = _causes(model, inputs, samples)
         batch = ', '.join(map(_name, _flat(samples)))
         raise FloatingPointError(
-            f'{", ".join(terms)} of a batch not finite{found}. The batch: {batch}. '
-            'Look at these images and their boxes (`mmdet_centernet browse-targets`). '
-            'If they are fine, the weights went astray before: lower the learning '
-            'rate, warm up longer or clip gradients (optim_wrapper.clip_grad)'
+            f'{", ".join(terms)} not finite{causes}. Images of the batch: {batch}. '
+            'Check these images and their boxes (`mmdet_centernet browse-targets`). '
+            'If they are correct, the weights have diverged: lower the learning rate, '
+            'warm up longer or clip gradients (optim_wrapper.clip_grad)'
         )
 
 
-def _alone(model: nn.Module, inputs: Any, samples: Any) -> str:
-    """Which images are to blame, if the model takes one image."""
+def _causes(model: nn.Module, inputs: Any, samples: Any) -> str:
+    """Names the images that cause it alone; '' if the model needs a full batch."""
     if not isinstance(inputs, Tensor) or not hasattr(model, 'loss'):
         return ''
     try:
         images = broken_images(model, inputs, samples)
-    except Exception:  # of norms that want several values, say: the terms count
+    except Exception:  # batch norm, for example, rejects a single value
         return ''
-    return f'; alone in {", ".join(images)}' if images else '; in no image alone'
+    return (
+        f' (caused by {", ".join(images)})'
+        if images
+        else ' (no single image causes it)'
+    )
 
 
 def _flat(samples: Any) -> list[Any]:
-    """The samples of all branches."""
+    """Returns the samples of all branches."""
     if isinstance(samples, dict):
         return [sample for branch in samples.values() for sample in _flat(branch)]
     return list(samples or [])
 
 
 def broken_terms(losses: dict[str, Any]) -> list[str]:
-    """Names of the losses, tensors or lists of them, that are not finite."""
+    """Returns the names of losses, tensors or lists of tensors, that are not finite."""
     return [
         name
         for name, value in losses.items()
@@ -87,10 +90,10 @@ def broken_terms(losses: dict[str, Any]) -> list[str]:
 def broken_images(
     detector: Any, inputs: Tensor, samples: list[DetDataSample]
 ) -> list[str]:
-    """Files of the images whose loss is not finite without the rest of the batch.
+    """Returns the files of images whose loss is not finite in a batch of one.
 
     Args:
-        detector: In training, which ends here: statistics of norms may change.
+        detector: In training mode; statistics of its norms may change.
         inputs: (B, 3, H, W) preprocessed images.
         samples: B samples.
     """

@@ -15,7 +15,6 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import (
     ConfigType,
     InstanceList,
@@ -29,35 +28,43 @@ from mmdet_centernet.arguments import check_positive, check_whole
 from mmdet_centernet.codecs import (
     CenterCoder,
     CenterTargets,
+    HeadTargets,
     OffsetProperty,
     SizeProperty,
-    Supervision,
+    make_head_targets,
     paint_targets,
     scale_matrix,
-    supervise,
 )
-from mmdet_centernet.codecs.annotation_watch import AnnotationWatch
 from mmdet_centernet.codecs.joints import CELL_MIDDLE
-from mmdet_centernet.models.branch_init import (
+from mmdet_centernet.models.annotation_watch import AnnotationWatch
+from mmdet_centernet.models.branches import (
     BRANCH_INITS,
+    build_branches,
     init_heatmap,
     init_regression,
 )
 from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
-from mmdet_centernet.models.conv_stack import conv_stack
-from mmdet_centernet.models.dataset_classes import check_classes, training_classes
-from mmdet_centernet.models.feature_maps import check_stride, select_maps
+from mmdet_centernet.models.conv_blocks import conv_stack
+from mmdet_centernet.models.ground_truth import (
+    assign_instances,
+    image_names,
+    read_fields,
+    rotated_images,
+    without_labels,
+)
+from mmdet_centernet.models.head_checks import (
+    check_classes,
+    check_not_resized,
+    check_stride,
+    select_maps,
+    training_classes,
+)
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_head_properties,
     build_heatmap_loss,
     build_point_sets,
     read_test_cfg,
-)
-from mmdet_centernet.models.object_fields import (
-    check_not_resized,
-    read_fields,
-    without_labels,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
 
@@ -74,13 +81,13 @@ class CTDetHead(BaseDenseHead):
 
     - ``topk`` (100): detections an image. There are always that many; where an image
       has fewer peaks the rest has score 0.
-    - ``local_maximum_kernel`` (3): odd side of the neighbourhood of a peak, in cells.
+    - ``local_maximum_kernel`` (3): odd side of the neighborhood of a peak, in cells.
     - ``score_thr`` (0): leave out detections that do not score higher.
     - ``nms`` (None): config of an mmcv NMS, run class by class.
     - ``max_per_img`` (100): detections kept after NMS; none is cut if not positive.
     - ``clip_border`` (False): clip boxes to the image.
 
-    Losses are normalised by the number of objects of the process, not over all
+    Losses are normalized by the number of objects of the process, not over all
     processes, as in the official code.
 
     Args:
@@ -91,10 +98,10 @@ class CTDetHead(BaseDenseHead):
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
         loss_offset: Loss of the position within the cell. Without one there is no such
-            branch, and centres lie in the middle of their cells.
+            branch, and centers lie in the middle of their cells.
         train_cfg: ``assigner`` configures the target assigner.
         test_cfg: See above.
-        init_cfg: Initialisation, applied after ``branch_init``.
+        init_cfg: Initialization, applied after ``branch_init``.
         num_stacks: Feature maps that are supervised, each by branches of its own
             (Hourglass-104: 2). Losses are averaged over them and the last is decoded.
         feat_level: Which of the maps to use, where the neck gives several levels.
@@ -103,9 +110,9 @@ class CTDetHead(BaseDenseHead):
             networks do: ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
         loss_bbox: IoU loss of boxes in cells. With it, all cells under an object's
             Gaussian learn its size and position (as in TTFNet, arXiv 1909.00700);
-            without it the cell of its centre alone, as in the paper.
+            without it the cell of its center alone, as in the paper.
         wh_unit: Cells that a size of 1 in the output of the branch stands for. An
-            optimiser like AdamW moves outputs by about its learning rate a step,
+            optimizer like AdamW moves outputs by about its learning rate a step,
             which takes long to sizes of tens of cells.
         properties: What is learned of objects beside their boxes: configs of
             properties by name. Each gets a branch ``<name>_head``, a loss
@@ -200,17 +207,11 @@ class CTDetHead(BaseDenseHead):
         self.annotation_watch = AnnotationWatch()
 
     def _build_head(self, out_channels: int) -> nn.Sequential | nn.ModuleList:
-        """One branch, or one a stack; a lone branch keeps mmdet's parameter names."""
+        """Builds the branches of a map."""
         in_channels = self.feat_channels if self.stacked_convs else self.in_channels
-        branches = [
-            nn.Sequential(
-                nn.Conv2d(in_channels, self.feat_channels, 3, padding=1),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(self.feat_channels, out_channels, 1),
-            )
-            for _ in range(self.num_stacks)
-        ]
-        return branches[0] if self.num_stacks == 1 else nn.ModuleList(branches)
+        return build_branches(
+            in_channels, self.feat_channels, out_channels, self.num_stacks
+        )
 
     def _add_map(self, name: str, channels: int, loss: OptConfigType) -> None:
         """Build branch and loss of a map, unless there is nothing to learn."""
@@ -247,7 +248,7 @@ class CTDetHead(BaseDenseHead):
         )
 
     def init_weights(self) -> None:
-        """Initialise the branches; what ``init_cfg`` asks for wins."""
+        """Initialize the branches; what ``init_cfg`` asks for wins."""
         branches = {name: self._branches(name) for name in self.map_names}
         rule = BRANCH_INITS[self.branch_init]
         for name, stacks in branches.items():
@@ -289,7 +290,7 @@ class CTDetHead(BaseDenseHead):
     def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
         """One map, stack by stack."""
         branches = self._branches(name)
-        if not branches:  # centres without an offset
+        if not branches:  # centers without an offset
             return [torch.full_like(feat[:, :2], CELL_MIDDLE) for feat in feats]
         maps = [branch(feat) for branch, feat in zip(branches, feats, strict=True)]
         prop = {**self.box_properties, **self.properties}.get(name)
@@ -380,11 +381,13 @@ class CTDetHead(BaseDenseHead):
         check_classes(training_classes(), self.num_classes)
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
-        self.annotation_watch.look(targets, _image_names(batch_img_metas))
-        supervision = self._supervise(targets, batch_gt_instances, batch_img_metas)
+        self.annotation_watch.check(targets, image_names(batch_img_metas))
+        head_targets = self._make_head_targets(
+            targets, batch_gt_instances, batch_img_metas
+        )
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [
-            self._stack_losses(self.name_maps(outs, stack), supervision)
+            self._stack_losses(self.name_maps(outs, stack), head_targets)
             for stack in range(self.num_stacks)
         ]
         return {
@@ -398,27 +401,22 @@ class CTDetHead(BaseDenseHead):
         batch_gt_instances_ignore: OptInstanceList,
         shape: tuple[int, int, int, int],
     ) -> CenterTargets:
-        """The targets of a batch, out of what the data loader gives."""
-        boxes = [get_box_tensor(one.bboxes) for one in batch_gt_instances]
-        ignored = batch_gt_instances_ignore or [None] * len(boxes)
-        return self.assigner.assign(
-            boxes,
-            [one.labels for one in batch_gt_instances],
+        """Makes the targets of the objects of a batch."""
+        return assign_instances(
+            self.assigner,
+            batch_gt_instances,
+            batch_gt_instances_ignore,
             shape,
-            stride=self.stride,
-            ignored_boxes=[
-                nothing[:0] if one is None else get_box_tensor(one.bboxes)
-                for one, nothing in zip(ignored, boxes, strict=True)
-            ],
+            self.stride,
         )
 
-    def _supervise(
+    def _make_head_targets(
         self,
         targets: CenterTargets,
         batch_gt_instances: InstanceList,
         batch_img_metas: Sequence[Mapping[str, Any]] = (),
-    ) -> Supervision:
-        """What all maps are taught."""
+    ) -> HeadTargets:
+        """Makes the targets of all maps."""
         fields = read_fields(
             batch_gt_instances, self.properties, self.assigner.max_objects
         )
@@ -427,51 +425,49 @@ class CTDetHead(BaseDenseHead):
             name: prop.transform(fields[name], to_cells)
             for name, prop in self.properties.items()
         }
-        return supervise(
-            replace(targets, only_heat=without_labels(self.properties, fields)),
+        return make_head_targets(
+            replace(targets, heatmap_only=without_labels(self.properties, fields)),
             dict(wh=targets.sizes, offset=targets.points, **values),
             {**self.box_properties, **self.properties},
             self.point_sets,
             whole_gaussian=self.loss_bbox is not None,
-            hidden=self._rotated(batch_img_metas, targets.valid),
+            ignored_images=self._rotated(batch_img_metas, targets.valid),
         )
 
     def _rotated(
         self, metas: Sequence[Mapping[str, Any]], like: Tensor
     ) -> Tensor | None:
-        """(B,) bool: images whose boxes say nothing; None where all do."""
-        rotated = [meta.get('rotated', False) for meta in metas]
-        if not any(rotated):
-            return None
-        if not self.point_sets:
+        """Finds rotated images, (B,) bool or None; only point sets learn from them."""
+        rotated = rotated_images(metas, like)
+        if rotated is not None and not self.point_sets:
+            flags = [meta.get('rotated', False) for meta in metas]
             raise ValueError(
-                f'{_image_names(metas)[rotated.index(True)]} is rotated, of which only '
-                'point_sets learn, and the head has none: leave rotation_prob of '
-                'RandomCenterAffine out, or add JointPoints'
+                f'{image_names(metas)[flags.index(True)]} is rotated, so that only '
+                'point_sets can learn from it, but the head has none: remove '
+                'rotation_prob of RandomCenterAffine, or add JointPoints'
             )
-        # Filled in on the device: a copy from the host would stall it.
-        return torch.cat([like.new_full((1,), one) for one in rotated])
+        return rotated
 
     def _stack_losses(
-        self, maps: Mapping[str, Tensor], supervision: Supervision
+        self, maps: Mapping[str, Tensor], head_targets: HeadTargets
     ) -> dict[str, Tensor]:
         """The losses of one stack."""
         losses = {}
-        for name, (targets, heat) in supervision.heatmaps.items():
+        for name, heatmap in head_targets.heatmaps.items():
             log_name = 'center_heatmap' if name == 'heatmap' else name
             loss = getattr(self, f'loss_{log_name}')
-            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], targets, heat)
-        for name, taught in supervision.cells.items():
+            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], heatmap)
+        for name, target in head_targets.regressions.items():
             loss = getattr(self, f'loss_{name}', None)
             if loss is not None:
-                losses[f'loss_{name}'] = map_loss(loss, maps[name], taught)
+                losses[f'loss_{name}'] = map_loss(loss, maps[name], target)
         if self.loss_bbox is not None:
             losses['loss_bbox'] = bbox_loss(
                 self.loss_bbox,
                 maps['wh'],
                 maps['offset'],
-                supervision.cells['wh'],
-                supervision.cells['offset'],
+                head_targets.regressions['wh'],
+                head_targets.regressions['offset'],
             )
         return losses
 
@@ -494,7 +490,7 @@ class CTDetHead(BaseDenseHead):
 
         Returns:
             ``center_heatmap_target`` (B, C, H, W), ``wh_target``, ``offset_target`` and
-            ``wh_offset_target_weight`` (B, 2, H, W); and the number of centre cells, at
+            ``wh_offset_target_weight`` (B, 2, H, W); and the number of center cells, at
             least 1.
         """
         num_images, _, height, width = feat_shape
@@ -567,7 +563,3 @@ class CTDetHead(BaseDenseHead):
             refine(instances, meta, self.test_settings, rescale, with_nms)
             for instances, meta in zip(found, metas, strict=True)
         ]
-
-
-def _image_names(metas: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(meta.get('img_path', f'image {i}')) for i, meta in enumerate(metas)]

@@ -1,4 +1,4 @@
-"""Test-time augmentation as in the paper: the mirror image, and several scales."""
+"""Test-time augmentation of the paper: horizontal flip and several scales."""
 
 from __future__ import annotations
 
@@ -32,24 +32,24 @@ TTA_DEFAULTS: dict[str, Any] = dict(
 
 @MODELS.register_module()
 class CTDetTTAModel(BaseTTAModel):
-    """Runs a CenterNet on several views of an image and merges what it finds.
+    """Runs a CenterNet on several views of an image and merges the detections.
 
-    Paper, section 5. Each view of the pipeline's ``TestTimeAug`` is a scale. It is run
-    as it is and mirrored; heat and sizes of both are averaged before boxes are read
-    off. Boxes of several scales go through a soft NMS, class by class; those of a
-    single scale through the NMS of the head's ``test_cfg``, if it names one.
+    Paper, section 5. Each view of the pipeline's ``TestTimeAug`` is one scale. The
+    model runs on the view and on its flip, and averages heat and sizes of both before
+    decoding. Boxes of several scales go through a class-wise soft NMS; boxes of a
+    single scale go through the NMS of the head's ``test_cfg``, if one is set.
 
-    The model mirrors the padded network input by itself, so that both images cover the
-    same cells. Views that the pipeline has flipped are left out; they have to carry
-    ``flip`` or ``homography_matrix`` among their meta keys.
+    The model flips the padded network input itself, so that both images cover the same
+    cells. It skips views that the pipeline has flipped; these need ``flip`` or
+    ``homography_matrix`` among their meta keys.
 
     The official soft NMS also returns stale copies of boxes that it has moved or
-    removed: in a crowded test case 7 of the best 100. Here there are none.
+    removed: in a crowded test case 7 of the best 100. This model returns none.
 
     Args:
         module: A detector whose ``bbox_head`` is a ``CTDetHead``, or its config.
         data_preprocessor: Config that replaces the preprocessor of a ``module`` config.
-        flip: Average with the mirror image.
+        flip: Average with the flipped image.
         tta_cfg: ``nms`` configures the NMS over scales, by default Gaussian soft NMS
             with sigma 0.5 down to scores of 0.001; ``max_per_img`` (100) is the number
             of detections kept, all if not positive.
@@ -119,13 +119,13 @@ class CTDetTTAModel(BaseTTAModel):
         return self.module.bbox_head.name_maps(outs)
 
     def _check_width(self, cells: int, pixels: int) -> None:
-        """The cells have to cover the input, or mirrored ones lie elsewhere."""
+        """Checks that the cells cover the input, else flipped cells are shifted."""
         stride = self.module.bbox_head.stride
         if cells * stride != pixels:
             raise ValueError(
                 f'the network input is {pixels} pixels wide, the feature map {cells} '
-                f'cells of {stride}, so that the map of the mirror image lies elsewhere'
-                '. Pad the input with data_preprocessor.pad_size_divisor=32 (128 for '
+                f'cells of {stride}: the map of the flipped image would be shifted. '
+                'Pad the input with data_preprocessor.pad_size_divisor=32 (128 for '
                 'HourglassNet), or set tta_model.flip=False'
             )
 
@@ -173,20 +173,20 @@ def _unflipped_views(data: Mapping[str, Any]) -> list[View]:
     ]
     if not views:
         raise ValueError(
-            'tta_pipeline flips every view, but CTDetTTAModel mirrors views by itself: '
+            'tta_pipeline flips every view, but CTDetTTAModel flips views itself: '
             'leave RandomFlip out of TestTimeAug, or add one with prob=0'
         )
     return views
 
 
 def _is_flipped(meta: Mapping[str, Any]) -> bool:
-    """Whether the pipeline has mirrored the image."""
+    """Returns whether the pipeline has flipped the image."""
     if not meta.get('flip', False):
         return bool(image_matrix(meta)[0, 0] < 0)
     if meta.get('flip_direction', 'horizontal') != 'horizontal':
         raise ValueError(
             f'tta_pipeline flips an image, {meta["flip_direction"]}: CTDetTTAModel can '
-            'only average an image and its horizontal mirror image. Leave RandomFlip '
-            'out of TestTimeAug'
+            'only average an image and its horizontal flip. Leave RandomFlip out of '
+            'TestTimeAug'
         )
     return True

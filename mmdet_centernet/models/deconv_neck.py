@@ -9,7 +9,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import (
+from mmdet_centernet.models.conv_blocks import (
     conv3x3,
     deconv,
     fill_bilinear,
@@ -35,7 +35,7 @@ class DeconvNeck(BaseModule):
         conv_cfg: Convolution before each transposed one, ``dict(type='DCNv2')``
             officially.
         norm_cfg: Norm after every convolution.
-        init_cfg: Initialisation, applied after the official one.
+        init_cfg: Initialization, applied after the official one.
         torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
             faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
             and in the state dict nothing changes.
@@ -65,7 +65,7 @@ class DeconvNeck(BaseModule):
         self.deconv_layers = nn.Sequential(*layers)
 
     def init_weights(self) -> None:
-        """Initialise as the official networks; what ``init_cfg`` asks for wins."""
+        """Initialize as the official networks; what ``init_cfg`` asks for wins."""
         for layer in self.modules():
             if isinstance(layer, nn.ConvTranspose2d):
                 if self.conv_cfg is None:

@@ -41,7 +41,7 @@ class DLANet(BaseModule):
             and 1, stage 1 is level 2, and so on; -1 trains all.
         norm_cfg: Norm after every convolution.
         norm_eval: Don't update the running statistics of batch norms.
-        init_cfg: Initialisation; by default that of mmdet's ResNet.
+        init_cfg: Initialization; by default that of mmdet's ResNet.
 
     Raises:
         ValueError: If a level or stage doesn't exist.
@@ -77,7 +77,7 @@ class DLANet(BaseModule):
         self._freeze_stages()
 
     def init_weights(self) -> None:
-        """Initialise by ``init_cfg``; of weights from a file every key has to fit.
+        """Initialize by ``init_cfg``; of weights from a file every key has to fit.
 
         Raises:
             ValueError: If the file holds no DLA-34.

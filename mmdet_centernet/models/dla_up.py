@@ -10,7 +10,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import (
+from mmdet_centernet.models.conv_blocks import (
     conv3x3,
     deconv,
     fill_bilinear,
@@ -31,7 +31,7 @@ class DLAUp(BaseModule):
             before. The result has channels and size of the first.
         conv_cfg: The 3x3 convolutions; officially ``dict(type='DCNv2')``.
         norm_cfg: Norm after each of them.
-        init_cfg: Initialisation, applied after the official one.
+        init_cfg: Initialization, applied after the official one.
         torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
             faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
             and in the state dict nothing changes.
@@ -66,7 +66,7 @@ class DLAUp(BaseModule):
         self.last_merge = _Merge(finer, factors, conv_cfg, norm_cfg)
 
     def init_weights(self) -> None:
-        """Initialise as the official network; what ``init_cfg`` asks for wins."""
+        """Initialize as the official network; what ``init_cfg`` asks for wins."""
         for layer in self.modules():
             if isinstance(layer, nn.ConvTranspose2d):
                 fill_bilinear(layer)

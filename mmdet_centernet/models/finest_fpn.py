@@ -12,7 +12,7 @@ from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from mmdet_centernet.arguments import check_whole
-from mmdet_centernet.models.conv_stack import conv_stack
+from mmdet_centernet.models.conv_blocks import conv_stack
 
 
 @MODELS.register_module()

@@ -20,7 +20,7 @@ from mmdet_centernet.codecs import (
     KeypointsProperty,
     Property,
 )
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.models.gaussian_focal_loss import GaussianFocalLossWithLogits
 
 TEST_DEFAULTS: dict[str, Any] = dict(
@@ -142,7 +142,7 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
     if not isinstance(kernel, Integral) or kernel < 1 or kernel % 2 == 0:
         raise ValueError(
             f'test_cfg.local_maximum_kernel is {kernel!r}; it has to be odd, so that a '
-            'neighbourhood has a middle'
+            'neighborhood has a middle'
         )
     for name in ('score_thr', 'max_per_img'):
         if not is_number(settings[name]):

@@ -1,4 +1,4 @@
-"""What was found and chosen, and why, in lines for people."""
+"""Lines for the user: what was found and chosen, and why."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from pathlib import Path
 import numpy as np
 
 from mmdet_centernet.data_report.findings import some
-from mmdet_centernet.data_report.overlap import find_twins
+from mmdet_centernet.data_report.images import find_duplicates
 from mmdet_centernet.new_config import choices
-from mmdet_centernet.new_config.categories import boxes_of
+from mmdet_centernet.new_config.checks import count_boxes
 from mmdet_centernet.new_config.listing import OWN_FOLDER
-from mmdet_centernet.new_config.measures import Measures
-from mmdet_centernet.new_config.memory import Memory
-from mmdet_centernet.new_config.settings import Settings, Wishes, find_too_small
-from mmdet_centernet.new_config.split import Split
-from mmdet_centernet.new_config.splitting import VAL_SHARE
+from mmdet_centernet.new_config.resources import Memory
+from mmdet_centernet.new_config.settings import (
+    Measures,
+    Options,
+    Settings,
+    find_too_small,
+)
+from mmdet_centernet.new_config.skeleton import SIGMA, Skeleton, read_points
+from mmdet_centernet.new_config.split import VAL_SHARE, Split
 
 WIDTH = 12
 MANY = 10
@@ -53,7 +57,7 @@ def describe_data(
         yield line(
             '',
             f'train and val are one set, split by chance (--seed {seed}): '
-            f'{VAL_SHARE:.0%} for val, equal photos on one side',
+            f'{VAL_SHARE:.0%} for val, equal images on one side',
         )
     if any(
         split.source.is_relative_to(root / OWN_FOLDER)
@@ -69,17 +73,17 @@ def describe_data(
 
 
 def _describe_split(split: Split) -> str:
-    photos, notes = (split.content[part] for part in ('images', 'annotations'))
-    empty = len(photos) - len({note['image_id'] for note in notes})
+    images, annotations = (split.content[part] for part in ('images', 'annotations'))
+    empty = len(images) - len({annotation['image_id'] for annotation in annotations})
     without = f' ({empty:,} without boxes: background)' if empty else ''
-    return f'{len(photos):,} photos{without}, {len(notes):,} boxes'
+    return f'{len(images):,} images{without}, {len(annotations):,} boxes'
 
 
 def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
-    for twins in find_twins({name: split.paths for name, split in splits.items()}):
+    for twins in find_duplicates({name: split.paths for name, split in splits.items()}):
         yield line(
             'WARNING',
-            f'{len(twins.paths)} photos are in {" and ".join(twins.splits)} alike, '
+            f'{len(twins.paths)} images are in {" and ".join(twins.splits)} alike, '
             f'such as {" = ".join(twins.paths[0])}: what was trained on cannot be '
             'tested on',
         )
@@ -89,7 +93,7 @@ def describe_classes(
     splits: Mapping[str, Split], classes: Sequence[str]
 ) -> Iterator[str]:
     """The classes with their boxes in training, and what is left out."""
-    ids = boxes_of([splits['train']])
+    ids = count_boxes([splits['train']])
     counts: Counter[str] = Counter()
     for category in splits['train'].content['categories']:
         counts[category['name']] += ids[category['id']]
@@ -110,12 +114,12 @@ def describe_classes(
 
 
 def describe_settings(
-    settings: Settings, measures: Measures, wishes: Wishes, memory: Memory
+    settings: Settings, measures: Measures, options: Options, memory: Memory
 ) -> Iterator[str]:
     """Each setting with its reason."""
-    yield from _describe_input(settings, measures, wishes)
-    yield line('batch', _describe_batch(settings, wishes, memory))
-    yield line('epochs', _describe_epochs(settings, wishes, memory))
+    yield from _describe_input(settings, measures, options)
+    yield line('batch', _describe_batch(settings, options, memory))
+    yield line('epochs', _describe_epochs(settings, options, memory))
     yield line(
         'network',
         f'ResNet-{settings.depth}'
@@ -133,44 +137,44 @@ def describe_settings(
     )
     yield line(
         'learning',
-        f'rate 2e-3 for 8 photos a step, which follows the batch; {settings.warm_up} '
+        f'rate 2e-3 for 8 images a step, which follows the batch; {settings.warm_up} '
         'steps of warm-up, then a cosine',
     )
-    if settings.peaks > choices.PEAKS:
+    if settings.topk > choices.TOPK:
         yield line(
             'detections',
-            f'{settings.peaks} a photo at most: one has {measures.most} objects',
+            f'{settings.topk} an image at most: one has {measures.max_objects} objects',
         )
 
 
 def describe_decoding(
-    times: float, decoding: float, step: float, num_photos: int
+    times: float, decoding: float, step: float, num_images: int
 ) -> str:
-    """What the decoding of large photos costs.
+    """What the decoding of large images costs.
 
     Args:
-        times: Pixels of a photo for each of the input.
-        decoding: Seconds of a core for a photo.
-        step: Seconds of training for a photo.
-        num_photos: Of an epoch.
+        times: Pixels of an image for each of the input.
+        decoding: Seconds of a core for an image.
+        step: Seconds of training for an image.
+        num_images: Of an epoch.
     """
     return line(
         'decoding',
-        f'photos have {times:.0f} times the pixels of the input: {decoding:.2f} s '
-        f'each, {decoding * num_photos:.0f} s of an epoch beside '
-        f'{step * num_photos:.0f} s of training, {decoding / (decoding + step):.0%} of '
+        f'images have {times:.0f} times the pixels of the input: {decoding:.2f} s '
+        f'each, {decoding * num_images:.0f} s of an epoch beside '
+        f'{step * num_images:.0f} s of training, {decoding / (decoding + step):.0%} of '
         'the work. --shrink writes smaller copies once',
     )
 
 
 def _describe_input(
-    settings: Settings, measures: Measures, wishes: Wishes
+    settings: Settings, measures: Measures, options: Options
 ) -> Iterator[str]:
     width, height = settings.image_scale
-    photo = 'x'.join(f'{side:g}' for side in np.median(measures.photo_sizes, axis=0))
+    image = 'x'.join(f'{side:g}' for side in np.median(measures.image_sizes, axis=0))
     small = find_too_small(measures, settings.image_scale)
-    why = GIVEN if wishes.image_scale else _why_input(settings, measures)
-    yield line('input', f'{width} x {height} of photos of {photo}: {why}')
+    why = GIVEN if options.image_scale else _why_input(settings, measures)
+    yield line('input', f'{width} x {height} of images of {image}: {why}')
     yield line(
         '',
         f'{small.mean():.1%} of {len(measures.sides):,} objects have fewer than '
@@ -182,14 +186,14 @@ def _describe_input(
     if small.mean() > choices.TOO_SMALL:
         yield line(
             'WARNING',
-            'objects are small: cut the photos into tiles, or give a larger '
+            'objects are small: cut the images into tiles, or give a larger '
             '--image-scale',
         )
-    if measures.num_unlearned:
+    if measures.num_ignored:
         yield line(
             '',
-            f'{measures.num_unlearned:,} boxes of train are not learned: crowds, '
-            'thinner than a pixel, or outside their photo',
+            f'{measures.num_ignored:,} boxes of train are not learned: crowds, '
+            'thinner than a pixel, or outside their image',
         )
 
 
@@ -206,41 +210,94 @@ def _by_class(names: np.ndarray, small: np.ndarray) -> str:
 
 
 def _why_input(settings: Settings, measures: Measures) -> str:
-    needed = choices.needed_side(measures.sides, measures.photos)
+    needed = choices.needed_side(measures.sides, measures.image_size_of_object)
     longer = max(settings.image_scale)
     text = f'from {needed:.0f} pixels on nine of ten objects have {choices.CELLS} cells'
     if longer < needed:
         if longer == choices.MOST_SIDE:
             return f'{text}, but more than {longer} is not chosen by itself'
-        return f'{text}, but the photos are no larger'
+        return f'{text}, but the images are no larger'
     if longer == choices.LEAST_SIDE:
         return f'{text}; less than {longer} is not chosen by itself'
     return f'{text}, rounded up to a multiple of {choices.MULTIPLE}'
 
 
-def _describe_batch(settings: Settings, wishes: Wishes, memory: Memory) -> str:
+def _describe_batch(settings: Settings, options: Options, memory: Memory) -> str:
     device = 'GPU' if memory.on_gpu else 'CPU'
-    if wishes.batch_size:
-        return f'{settings.batch_size} photos, {GIVEN}'
+    if options.batch_size:
+        return f'{settings.batch_size} images, {GIVEN}'
     most = choices.MOST_ON_GPU if memory.on_gpu else choices.MOST_ON_CPU
     pixels = settings.crop_size[0] * settings.crop_size[1]
-    photo = pixels * choices.KILOBYTES_A_PIXEL[settings.depth] / 1024
+    image = pixels * choices.KILOBYTES_A_PIXEL[settings.depth] / 1024
     return (
-        f'{settings.batch_size} photos on a {device}: about {photo:.0f} MB each, of '
+        f'{settings.batch_size} images on a {device}: about {image:.0f} MB each, of '
         f'half of the {memory.free / 2**30:.1f} GB that are free, and at most {most}'
     )
 
 
-def _describe_epochs(settings: Settings, wishes: Wishes, memory: Memory) -> str:
+def _describe_epochs(settings: Settings, options: Options, memory: Memory) -> str:
     aim = choices.STEPS_ON_GPU if memory.on_gpu else choices.STEPS_ON_CPU
     total = settings.epochs * settings.iterations
     why = (
         GIVEN
-        if wishes.epochs
+        if options.epochs
         else f'about {aim:,} steps are aimed at, within '
         f'{choices.LEAST_EPOCHS} to {choices.MOST_EPOCHS} epochs'
     )
     return (
         f'{settings.epochs} of {settings.iterations:,} steps, {total:,} steps: {why}; '
         f'validation every {settings.interval}'
+    )
+
+
+HINT = line('hint', 'categories name keypoints: with --task pose they are learned, too')
+MANY_KEYPOINTS = 20
+"""Keypoints that are named."""
+
+
+def describe_keypoints(
+    skeleton: Skeleton, splits: Mapping[str, Split]
+) -> Iterator[str]:
+    """Keypoints, how many are labelled, and what was made of their names."""
+    names, pairs, problem = skeleton.names, *skeleton.flips
+    yield line('keypoints', f'{len(names)}: {some(names, MANY_KEYPOINTS)}')
+    for name, split in splits.items():
+        yield line('', f'{name}: {_describe_labels(split, len(names))}')
+        yield from _describe_missing(split)
+    exchanged = some([f'{names[a]} with {names[b]}' for a, b in pairs], MANY_KEYPOINTS)
+    if problem:
+        yield line('flips', f'off: {problem}')
+        yield line('', 'to have them, write flip_pairs, prob=0.5 and flip=True')
+    else:
+        yield line(
+            'flips',
+            f'on, and exchange by their names {exchanged or "no keypoints"}; if that '
+            'is wrong, edit flip_pairs',
+        )
+    yield line('sigmas', _describe_sigmas(skeleton))
+
+
+def _describe_labels(split: Split, count: int) -> str:
+    labelled = ~np.isnan(read_points(split, count)).any(axis=2)  # (N, J)
+    without = int((~labelled.any(axis=1)).sum())
+    text = f'{labelled.sum():,} are labelled on {len(labelled):,} objects'
+    return f'{text}; {without:,} have none, only a box' if without else text
+
+
+def _describe_missing(split: Split) -> Iterator[str]:
+    missing = [
+        str(annotation['id'])
+        for annotation in split.content['annotations']
+        if annotation.get('keypoints') is None and not annotation.get('iscrowd')
+    ]
+    if missing:
+        yield line('', f'no field "keypoints" in the annotations {some(missing)}')
+
+
+def _describe_sigmas(skeleton: Skeleton) -> str:
+    if skeleton.is_coco:
+        return "COCO's, since names are those of COCO's 17 joints"
+    return (
+        f'{SIGMA} for all, since only those of 17 joints of persons are known: a '
+        f'keypoint that is off by {SIGMA:.0%} of the root of the area counts 0.88'
     )

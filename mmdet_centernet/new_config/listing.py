@@ -1,4 +1,4 @@
-"""Which files lie in a folder and in the folders inside?"""
+"""The files of a folder, by kind."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-PHOTOS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+from mmdet_centernet.data_report.images import upright_size
+
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 OWN_FOLDER = 'new_config'
 """Folder in the data that the COCO files made here lie in; it is not looked into."""
 
@@ -18,7 +20,7 @@ class Listing:
 
     Attributes:
         root: The folder.
-        photos: Photos.
+        images: Images.
         jsons: JSON files.
         xmls: XML files.
         texts: Text files.
@@ -26,7 +28,7 @@ class Listing:
     """
 
     root: Path
-    photos: tuple[Path, ...]
+    images: tuple[Path, ...]
     jsons: tuple[Path, ...]
     xmls: tuple[Path, ...]
     texts: tuple[Path, ...]
@@ -48,7 +50,12 @@ def list_files(root: Path) -> Listing:
         return tuple(path for path in files if path.suffix.lower() in suffixes)
 
     return Listing(
-        root, of(*PHOTOS), of('.json'), of('.xml'), of('.txt'), of('.yaml', '.yml')
+        root,
+        of(*IMAGE_SUFFIXES),
+        of('.json'),
+        of('.xml'),
+        of('.txt'),
+        of('.yaml', '.yml'),
     )
 
 
@@ -56,3 +63,18 @@ def _walk(root: Path) -> Iterator[Path]:
     for folder, inner, names in os.walk(root, followlinks=True):
         inner[:] = [n for n in inner if not n.startswith('.') and n != OWN_FOLDER]
         yield from (Path(folder, name) for name in names if not name.startswith('.'))
+
+
+UNREADABLE = (0, 0)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height of an image as OpenCV reads it, upright.
+
+    Returns:
+        ``UNREADABLE`` for a file that is no image.
+    """
+    try:
+        return upright_size(str(path))
+    except Exception:  # Pillow raises many types; the checks name the file
+        return UNREADABLE

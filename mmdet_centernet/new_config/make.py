@@ -1,47 +1,115 @@
-"""Makes a config from a folder, and says what was chosen and why."""
+"""Writes a config for a folder of images and reports what was chosen."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from mmdet_centernet.files import write_bytes
-from mmdet_centernet.new_config.categories import drop_doubles, used_classes
-from mmdet_centernet.new_config.checks import check
+from mmdet_centernet.new_config.checks import (
+    check,
+    drop_duplicate_categories,
+    used_classes,
+)
+from mmdet_centernet.new_config.coco import find_coco, read_coco
 from mmdet_centernet.new_config.config_text import Files, config_text
-from mmdet_centernet.new_config.decoding import (
+from mmdet_centernet.new_config.explain import (
+    HINT,
+    describe_classes,
+    describe_data,
+    describe_decoding,
+    describe_keypoints,
+    describe_settings,
+)
+from mmdet_centernet.new_config.listing import OWN_FOLDER, Listing, list_files
+from mmdet_centernet.new_config.resources import (
     FAR_LARGER,
+    available_memory,
     decode_seconds,
     step_seconds,
     times_larger,
 )
-from mmdet_centernet.new_config.explain import (
-    describe_classes,
-    describe_data,
-    describe_decoding,
-    describe_settings,
+from mmdet_centernet.new_config.settings import (
+    Measures,
+    Options,
+    Settings,
+    choose,
+    measure,
 )
-from mmdet_centernet.new_config.explain_pose import HINT, describe_keypoints
-from mmdet_centernet.new_config.kinds import read_folder
-from mmdet_centernet.new_config.listing import OWN_FOLDER, list_files
-from mmdet_centernet.new_config.measures import Measures, measure
-from mmdet_centernet.new_config.memory import available_memory
-from mmdet_centernet.new_config.settings import Settings, Wishes, choose
 from mmdet_centernet.new_config.shrinking import shrink
 from mmdet_centernet.new_config.skeleton import names_keypoints, read_skeleton
-from mmdet_centernet.new_config.split import Split
-from mmdet_centernet.new_config.splitting import complete
+from mmdet_centernet.new_config.split import Split, complete
+from mmdet_centernet.new_config.voc import find_voc, read_voc
+from mmdet_centernet.new_config.yolo import find_labels, read_yolo
 
 
-def make_config(folder: Path, out: Path, wishes: Wishes) -> Iterator[str]:
+class Format(NamedTuple):
+    """A format.
+
+    Attributes:
+        find: Looks for its files among those of a folder.
+        read: Reads them, from the files of the folder and what was found.
+    """
+
+    find: Callable[[Listing], Any]
+    read: Callable[[Listing, Any], dict[str, Split]]
+
+
+FORMATS = dict(
+    COCO=Format(find_coco, read_coco),
+    VOC=Format(find_voc, read_voc),
+    YOLO=Format(find_labels, read_yolo),
+)
+
+
+def read_folder(listing: Listing) -> tuple[str, dict[str, Split]]:
+    """Read what lies in a folder.
+
+    Args:
+        listing: Files of the folder.
+
+    Returns:
+        The name of the one format that is there, and ``train``, ``val``, ``test``,
+        ``trainval`` or ``all`` to its images and boxes.
+
+    Raises:
+        ValueError: If there is no format or more than one, or a file cannot be
+            understood.
+    """
+    found = {name: kind.find(listing) for name, kind in FORMATS.items()}
+    names = [name for name in FORMATS if found[name]]
+    if len(names) != 1:
+        counts = {name: len(files) for name, files in found.items()}
+        raise ValueError(_not_one(names, counts, listing))
+    (name,) = names
+    return name, FORMATS[name].read(listing, found[name])
+
+
+def _not_one(names: list[str], counts: dict[str, int], listing: Listing) -> str:
+    """What was looked for, where not exactly one format was found."""
+    problem = f'boxes in {" and ".join(names)}' if names else 'no boxes'
+    return (
+        f'{listing.root} has {problem}. Give a folder with the images and with boxes '
+        'in one format. Looked for, in all folders inside:\n'
+        f'  {len(listing.images)} images\n'
+        f'  COCO: {counts["COCO"]} of {len(listing.jsons)} *.json files with images, '
+        'annotations and categories\n'
+        f'  VOC: {counts["VOC"]} of {len(listing.xmls)} *.xml files with <annotation>\n'
+        f'  YOLO: {counts["YOLO"]} of {len(listing.texts)} *.txt files named like a '
+        'image, in labels/ or beside it'
+    )
+
+
+def make_config(folder: Path, out: Path, options: Options) -> Iterator[str]:
     """Look at a folder and write a config that trains on it.
 
     Args:
-        folder: Photos with boxes.
+        folder: Images with boxes.
         out: The config to write.
-        wishes: What was asked for.
+        options: What was asked for.
 
     Yields:
         Lines that say what was found, and what was chosen and why. The config is there
@@ -53,23 +121,23 @@ def make_config(folder: Path, out: Path, wishes: Wishes) -> Iterator[str]:
     """
     listing = list_files(folder)
     kind, found = read_folder(listing)
-    splits = drop_doubles(complete(found, wishes.seed))
+    splits = drop_duplicate_categories(complete(found, options.seed))
     check(splits)
-    skeleton = read_skeleton(splits) if wishes.pose else None
+    skeleton = read_skeleton(splits) if options.pose else None
     measures, memory = measure(splits['train']), available_memory()
-    settings = choose(used_classes(splits), measures, wishes, memory, skeleton)
-    if wishes.shrink:
+    settings = choose(used_classes(splits), measures, options, memory, skeleton)
+    if options.shrink:
         splits = _shrink_all(splits, listing.root, settings)
     written = write_missing(splits, listing.root)
-    yield from describe_data(kind, listing.root, found, written, wishes.seed)
+    yield from describe_data(kind, listing.root, found, written, options.seed)
     yield from describe_classes(written, settings.classes)
     if skeleton:
         yield from describe_keypoints(skeleton, written)
     elif names_keypoints(written):
         yield HINT
-    yield from describe_settings(settings, measures, wishes, memory)
+    yield from describe_settings(settings, measures, options, memory)
     _write_config(out, written, listing.root, settings)
-    if not wishes.shrink:
+    if not options.shrink:
         yield from _about_decoding(written['train'], measures, settings, out)
 
 
@@ -92,10 +160,13 @@ def _write_config(
 def _about_decoding(
     train: Split, measures: Measures, settings: Settings, config: Path
 ) -> Iterator[str]:
-    """What decoding costs, where photos are far larger than the input."""
-    times = times_larger(measures.photo_sizes, settings)
+    """What decoding costs, where images are far larger than the input."""
+    times = times_larger(measures.image_sizes, settings.image_scale)
     if times > FAR_LARGER:
-        decoding, step = decode_seconds(train.paths), step_seconds(config, settings)
+        decoding, step = (
+            decode_seconds(train.paths),
+            step_seconds(config, settings.crop_size),
+        )
         yield describe_decoding(times, decoding, step, len(train.paths))
 
 
@@ -121,8 +192,8 @@ def write_missing(splits: Mapping[str, Split], root: Path) -> dict[str, Split]:
 def _files(split: Split, root: Path) -> Files:
     """Where the data of a split lie, from the root on."""
     assert split.source is not None  # noqa: S101, it is written by now
-    photos = split.folder.relative_to(root).as_posix()
+    images = split.folder.relative_to(root).as_posix()
     return Files(
         annotations=split.source.relative_to(root).as_posix(),
-        photos='' if photos == '.' else f'{photos}/',
+        images='' if images == '.' else f'{images}/',
     )

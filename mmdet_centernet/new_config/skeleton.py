@@ -1,22 +1,22 @@
-"""The keypoints of a COCO file: their names, and what is wrong with them.
+"""The keypoints of a COCO file: names, faults, and the pairs that a flip exchanges.
 
 Legend: J keypoints of an object.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mmdet_centernet.codecs import KeypointsProperty
 from mmdet_centernet.data_report.findings import Problem, some, sum_up
-from mmdet_centernet.new_config.categories import boxes_of
-from mmdet_centernet.new_config.sides import Sides, find_sides
+from mmdet_centernet.new_config.checks import count_boxes
 from mmdet_centernet.new_config.split import Split
 
 COCO_NAMES = (
@@ -42,9 +42,9 @@ class Skeleton:
     names: tuple[str, ...]
 
     @cached_property
-    def sides(self) -> Sides:
+    def flips(self) -> Flips:
         """What the names say of left and right."""
-        return find_sides(self.names)
+        return find_flips(self.names)
 
     @property
     def is_coco(self) -> bool:
@@ -90,7 +90,7 @@ def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
 
 def _used(splits: Mapping[str, Split]) -> list[Category]:
     """Categories with boxes, of all splits."""
-    used = boxes_of(splits.values())
+    used = count_boxes(splits.values())
     return [
         category
         for split in splits.values()
@@ -140,7 +140,7 @@ def read_points(split: Split, count: int) -> np.ndarray:
     """(N, J, 2) keypoints of all objects that are no crowds, nan where not labelled."""
     read = KeypointsProperty(num_points=count).read
     objects = [n for n in split.content['annotations'] if not n.get('iscrowd')]
-    points = [read(note.get('keypoints')) for note in objects]
+    points = [read(annotation.get('keypoints')) for annotation in objects]
     return np.array(points, np.float32).reshape(-1, count, 2)
 
 
@@ -168,12 +168,75 @@ def find_faults(split: Split, count: int) -> list[str]:
 
 def _unreadable(split: Split, count: int) -> Iterator[Problem]:
     read = KeypointsProperty(num_points=count).read
-    for note in split.content['annotations']:
+    for annotation in split.content['annotations']:
         try:
-            read(note.get('keypoints'))
+            read(annotation.get('keypoints'))
         except ValueError as error:
             yield Problem(
                 'keypoints',
-                f'annotation {note["id"]}',
+                f'annotation {annotation["id"]}',
                 f'has other keypoints than x, y, visibility of {count}: {error}',
             )
+
+
+OTHER_SIDE = dict(left='right', right='left', l='r', r='l')
+LONG = ('left', 'right')
+WORD = re.compile('[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+')
+"""A part of left_eye, leftEye, LEye or l-eye."""
+
+Words = tuple[str, ...]
+
+
+class Flips(NamedTuple):
+    """What names of keypoints say of left and right.
+
+    Attributes:
+        pairs: Numbers of keypoints that change names, each pair once.
+        problem: Why images should not be flipped; empty where they may be.
+    """
+
+    pairs: tuple[tuple[int, int], ...]
+    problem: str
+
+
+def find_flips(names: Sequence[str]) -> Flips:
+    """Find left and right in names.
+
+    Keypoints without a side stay what they are in a mirror image, unless they are
+    merely numbered: corner1 to corner4 may be exchanged.
+
+    Args:
+        names: Of all keypoints, no two the same.
+    """
+    words = [_words(name) for name in names]
+    turned = [tuple(map(_other_side, one)) for one in words]
+    partners = {
+        number: words.index(other)
+        for number, other in enumerate(turned)
+        if other != words[number] and other in words
+    }
+    pairs = tuple((one, two) for one, two in partners.items() if one < two)
+    lonely = [
+        name
+        for number, name in enumerate(names)
+        if turned[number] != words[number] and number not in partners
+    ]
+    if lonely:
+        return Flips(pairs, f'{some(lonely)} say a side, and the other has no keypoint')
+    numbered = [name for name in names if len(name) == 1 or re.search('[0-9]', name)]
+    if numbered and not pairs and len(names) > 1:
+        return Flips(
+            (), f'names as {some(numbered, 2)} do not say what a mirror image exchanges'
+        )
+    return Flips(pairs, '')
+
+
+def _words(name: str) -> Words:
+    return tuple(word.lower() for word in WORD.findall(name)) or (name,)
+
+
+def _other_side(word: str) -> str:
+    for side in LONG:
+        if word.startswith(side):
+            return OTHER_SIDE[side] + word.removeprefix(side)
+    return OTHER_SIDE.get(word, word)

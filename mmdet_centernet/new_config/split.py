@@ -1,9 +1,13 @@
-"""A set of photos with boxes, and what it is called."""
+"""A set of images with boxes, and its division into train, val and test."""
 
 from __future__ import annotations
 
+import hashlib
+import os.path as osp
+import random
 import re
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +29,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Split:
-    """Photos with boxes, as a COCO file has them.
+    """Images with boxes, as a COCO file has them.
 
     Attributes:
         content: ``images``, ``annotations`` and ``categories`` of COCO.
@@ -40,7 +44,7 @@ class Split:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of the photos."""
+        """Paths of the images."""
         return [str(self.folder / i['file_name']) for i in self.content['images']]
 
 
@@ -77,8 +81,116 @@ def coco_content(
         images=list(images),
         annotations=[
             # pycocotools never counts a box with id 0 as found.
-            dict(note, id=number, area=note['bbox'][2] * note['bbox'][3])
-            for number, note in enumerate(annotations, 1)
+            dict(
+                annotation,
+                id=number,
+                area=annotation['bbox'][2] * annotation['bbox'][3],
+            )
+            for number, annotation in enumerate(annotations, 1)
         ],
         categories=[dict(id=id_, name=name) for id_, name in enumerate(classes, 1)],
     )
+
+
+def group_equal_images(paths: Iterable[str]) -> list[list[str]]:
+    """Images by content, whatever their names are.
+
+    A file is read only where another one has the same length.
+
+    Args:
+        paths: Files that are there.
+
+    Returns:
+        Groups of equal files, sorted; each is sorted, too.
+    """
+    lengths = defaultdict(list)
+    for path in sorted(set(paths)):
+        lengths[Path(path).stat().st_size].append(path)
+    groups = defaultdict(list)
+    for length, same in lengths.items():
+        for path in same:
+            groups[length, _content(path) if len(same) > 1 else b''].append(path)
+    return sorted(groups.values())
+
+
+def _content(path: str) -> bytes:
+    return hashlib.sha256(Path(path).read_bytes()).digest()
+
+
+VAL_SHARE = 0.15
+"""Of images, where one set has to serve for training and validation."""
+
+
+def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
+    """Split what is one set.
+
+    Args:
+        splits: ``train``, ``val``, ``test``, ``trainval`` or ``all``, as they were
+            found.
+        seed: Which images are for validation.
+
+    Returns:
+        ``train``, ``val`` and, where it was found, ``test``. Those that are new have no
+        ``source``.
+
+    Raises:
+        ValueError: If it is not clear what to train on.
+    """
+    found = dict(splits)
+    whole = [found.pop(name) for name in (ALL, TRAINVAL) if name in found]
+    if len(whole) == 1 and 'train' not in found:
+        found['train'] = whole.pop()
+    if whole or 'train' not in found:
+        raise ValueError(
+            f'found {" and ".join(splits)}, which leaves open what to train on: name '
+            'files or folders train, val and test, or give a folder with one set, '
+            'which is split here'
+        )
+    if 'val' not in found:
+        train, val = divide(found['train'], seed)
+        found |= dict(train=train, val=val)
+    return {name: found[name] for name in ('train', 'val', 'test') if name in found}
+
+
+def divide(split: Split, seed: int) -> tuple[Split, Split]:
+    """Divide a set in two by chance; equal images stay together.
+
+    Args:
+        split: Its images are there.
+        seed: The same one gives the same halves, wherever the folder lies.
+
+    Returns:
+        Images for training and, about ``VAL_SHARE`` of them, for validation.
+
+    Raises:
+        ValueError: If there are no two different images.
+    """
+    groups = group_equal_images(path for path in split.paths if osp.isfile(path))
+    if len(groups) < 2:
+        raise ValueError(
+            f'{split.folder} has {len(groups)} different images: one is needed for '
+            'training and one for validation'
+        )
+    random.Random(seed).shuffle(groups)
+    target = VAL_SHARE * len(split.paths)
+    chosen: set[str] = set(groups[0])
+    for group in groups[1:-1]:
+        if len(chosen) + len(group) / 2 <= target:
+            chosen.update(group)
+    return _part(split, set(split.paths) - chosen), _part(split, chosen)
+
+
+def _part(split: Split, paths: Collection[str]) -> Split:
+    images = [
+        image
+        for image, path in zip(split.content['images'], split.paths, strict=True)
+        if path in paths
+    ]
+    ids = {image['id'] for image in images}
+    annotations = [n for n in split.content['annotations'] if n['image_id'] in ids]
+    # pycocotools never counts a box with id 0 as found.
+    numbered = [
+        dict(annotation, id=number) for number, annotation in enumerate(annotations, 1)
+    ]
+    parts: dict[str, Any] = dict(images=images, annotations=numbered)
+    return Split({**split.content, **parts}, split.folder)

@@ -1,4 +1,4 @@
-"""Boxes in Pascal VOC's format: an XML file a photo, perhaps lists of names."""
+"""Boxes in Pascal VOC's format: an XML file an image, perhaps lists of names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
-from mmdet_centernet.new_config.listing import Listing
-from mmdet_centernet.new_config.photos import size_of
+from mmdet_centernet.new_config.listing import Listing, size_of
 from mmdet_centernet.new_config.split import (
     NAMES,
     TRAINVAL,
@@ -25,7 +24,7 @@ START = 2000
 
 
 def find_voc(listing: Listing) -> list[Path]:
-    """The XML files that annotate photos."""
+    """The XML files that annotate images."""
     return [path for path in listing.xmls if b'<annotation' in _start(path)]
 
 
@@ -45,15 +44,15 @@ def read_voc(listing: Listing, files: Sequence[Path]) -> dict[str, Split]:
         files: What ``find_voc`` found there.
 
     Raises:
-        ValueError: If a file is no XML, lacks a number, has no photo, or is listed and
+        ValueError: If a file is no XML, lacks a number, has no image, or is listed and
             missing.
     """
     roots = {path: _parse(path) for path in files}
     classes = sorted({n for path, root in roots.items() for n in _names(root, path)})
-    photos = _photos_by_stem(listing.photos)
+    images = _images_by_stem(listing.images)
     return {
         split: _make_split(
-            [(path, _photo(path, photos), roots[path]) for path in paths],
+            [(path, _image_of(path, images), roots[path]) for path in paths],
             classes,
             listing.root,
         )
@@ -84,22 +83,22 @@ def _name(node: ElementTree.Element) -> str:
     return (node.findtext('name') or '').strip()
 
 
-def _photos_by_stem(photos: Iterable[Path]) -> dict[str, list[Path]]:
+def _images_by_stem(images: Iterable[Path]) -> dict[str, list[Path]]:
     found = defaultdict(list)
-    for photo in photos:
-        found[photo.stem].append(photo)
+    for image in images:
+        found[image.stem].append(image)
     return found
 
 
-def _photo(path: Path, photos: dict[str, list[Path]]) -> Path:
-    """The photo of that name, of several the one closest to the XML file."""
+def _image_of(path: Path, images: dict[str, list[Path]]) -> Path:
+    """The image of that name, of several the one closest to the XML file."""
 
-    def shared(photo: Path) -> int:
-        return len(Path(os.path.commonpath([photo, path])).parts)
+    def shared(image: Path) -> int:
+        return len(Path(os.path.commonpath([image, path])).parts)
 
-    found = photos.get(path.stem)
+    found = images.get(path.stem)
     if not found:
-        raise ValueError(f'{path}: no photo is called {path.stem}.*; copy it there')
+        raise ValueError(f'{path}: no image is called {path.stem}.*; copy it there')
     return max(found, key=shared)
 
 
@@ -129,7 +128,7 @@ def _listed(text: Path, known: set[Path]) -> list[Path]:
     missing = [path.name for path in paths if path not in known]
     if missing:
         raise ValueError(
-            f'{text} lists {len(missing)} photos of which {folder} has no XML file, '
+            f'{text} lists {len(missing)} images of which {folder} has no XML file, '
             f'such as {missing[0]}'
         )
     return paths
@@ -140,13 +139,13 @@ def _make_split(
     classes: Sequence[str],
     root: Path,
 ) -> Split:
-    """A split of XML files with their photos and contents."""
-    images, notes = [], []
-    for id_, (path, photo, content) in enumerate(files, 1):
-        width, height = _size(content) or size_of(photo)
-        name = photo.relative_to(root).as_posix()
+    """A split of XML files with their images and contents."""
+    images, annotations = [], []
+    for id_, (path, image, content) in enumerate(files, 1):
+        width, height = _size(content) or size_of(image)
+        name = image.relative_to(root).as_posix()
         images.append(dict(id=id_, file_name=name, width=width, height=height))
-        notes += [
+        annotations += [
             dict(
                 image_id=id_,
                 category_id=classes.index(_name(node)) + 1,
@@ -155,7 +154,7 @@ def _make_split(
             )
             for node in _objects(content)
         ]
-    return Split(coco_content(images, notes, classes), root)
+    return Split(coco_content(images, annotations, classes), root)
 
 
 def _size(content: ElementTree.Element) -> tuple[int, int] | None:

@@ -1,17 +1,18 @@
-"""Boxes in YOLO's format: a text file a photo, with fractions of its size."""
+"""Reads boxes in YOLO format: a text file per image, with fractions of its size."""
 
 from __future__ import annotations
 
+import os
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
-from mmdet_centernet.new_config.listing import Listing
-from mmdet_centernet.new_config.photos import size_of
-from mmdet_centernet.new_config.split import Split, coco_content
-from mmdet_centernet.new_config.yolo_splits import load_yaml, members
+from mmdet_centernet.new_config.listing import IMAGE_SUFFIXES, Listing, size_of
+from mmdet_centernet.new_config.split import NAMES, Split, coco_content, split_name
 
 NAME_FILES = ('classes.txt', 'obj.names', 'classes.names')
 NUMBERS_OF_A_BOX = 4
@@ -23,31 +24,31 @@ ROUNDING = 1e-3
 
 
 def find_labels(listing: Listing) -> dict[Path, Path]:
-    """Photo to its text file, for the photos that have one."""
+    """Image to its text file, for the images that have one."""
     texts = set(listing.texts)
     return {
-        photo: text
-        for photo in listing.photos
-        for text in [next((t for t in _places(photo) if t in texts), None)]
+        image: text
+        for image in listing.images
+        for text in [next((t for t in _places(image) if t in texts), None)]
         if text
     }
 
 
-def _places(photo: Path) -> Iterator[Path]:
-    """Where the text file of a photo may lie, the likeliest first."""
-    parts = list(photo.parts)
+def _places(image: Path) -> Iterator[Path]:
+    """Where the text file of an image may lie, the likeliest first."""
+    parts = list(image.parts)
     for number in reversed(range(len(parts) - 1)):
         if parts[number].lower() == 'images':
             swapped = [*parts[:number], 'labels', *parts[number + 1 :]]
             yield Path(*swapped).with_suffix('.txt')
-    yield photo.parent / 'labels' / f'{photo.stem}.txt'
-    yield photo.with_suffix('.txt')
+    yield image.parent / 'labels' / f'{image.stem}.txt'
+    yield image.with_suffix('.txt')
 
 
 def read_yolo(listing: Listing, labels: dict[Path, Path]) -> dict[str, Split]:
-    """Read photos with YOLO's labels.
+    """Read images with YOLO's labels.
 
-    Photos without a text file have no objects. Polygons become their boxes.
+    Images without a text file have no objects. Polygons become their boxes.
 
     Args:
         listing: Files of the folder.
@@ -55,13 +56,13 @@ def read_yolo(listing: Listing, labels: dict[Path, Path]) -> dict[str, Split]:
 
     Raises:
         ValueError: If there are no names of classes, a line cannot be understood, or
-            files in ``labels/`` have no photo.
+            files in ``labels/`` have no image.
     """
     _check_orphans(listing, set(labels.values()))
     classes = read_names(listing)
     return {
-        split: _make_split(photos, labels, classes, listing.root)
-        for split, photos in members(listing).items()
+        split: _make_split(images, labels, classes, listing.root)
+        for split, images in images_by_split(listing).items()
     }
 
 
@@ -75,8 +76,8 @@ def _check_orphans(listing: Listing, used: set[Path]) -> None:
     ]
     if orphans:
         raise ValueError(
-            f'{len(orphans)} text files have no photo of their name, the first is '
-            f'{orphans[0]}: copy the photos to images/, or take the files away'
+            f'{len(orphans)} text files have no image of their name, the first is '
+            f'{orphans[0]}: copy the images to images/, or take the files away'
         )
 
 
@@ -90,7 +91,7 @@ def read_names(listing: Listing) -> list[str]:
         names = _names_of(load_yaml(path))
         if names:
             return names
-    places = {path.parent for path in (*listing.texts, *listing.photos)}
+    places = {path.parent for path in (*listing.texts, *listing.images)}
     for folder in sorted({listing.root, *places}, key=lambda f: len(f.parts)):
         for name in NAME_FILES:
             if (folder / name).is_file():
@@ -112,21 +113,23 @@ def _names_of(content: dict[str, Any]) -> list[str]:
 
 
 def _make_split(
-    photos: Sequence[Path],
+    paths: Sequence[Path],
     labels: dict[Path, Path],
     classes: Sequence[str],
     root: Path,
 ) -> Split:
-    images, notes = [], []
-    for id_, photo in enumerate(photos, 1):
-        width, height = size_of(photo)
-        name = photo.relative_to(root).as_posix()
+    images, annotations = [], []
+    for id_, path in enumerate(paths, 1):
+        width, height = size_of(path)
+        name = path.relative_to(root).as_posix()
         images.append(dict(id=id_, file_name=name, width=width, height=height))
-        for label, box in _boxes(labels.get(photo), len(classes)):
+        for label, box in _boxes(labels.get(path), len(classes)):
             pixels = (box * (width, height, width, height)).round(DIGITS).tolist()
-            note = dict(image_id=id_, category_id=label + 1, bbox=pixels, iscrowd=0)
-            notes.append(note)
-    return Split(coco_content(images, notes, classes), root)
+            annotation = dict(
+                image_id=id_, category_id=label + 1, bbox=pixels, iscrowd=0
+            )
+            annotations.append(annotation)
+    return Split(coco_content(images, annotations, classes), root)
 
 
 def _boxes(path: Path | None, num_classes: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -146,7 +149,7 @@ def read_line(line: str, num_classes: int) -> tuple[int, np.ndarray]:
 
     Args:
         line: Class, and x of the centre, y of it, width and height, or the corners x, y
-            of a polygon; all of them fractions of the photo.
+            of a polygon; all of them fractions of the image.
         num_classes: How many there are.
 
     Returns:
@@ -166,7 +169,7 @@ def read_line(line: str, num_classes: int) -> tuple[int, np.ndarray]:
     if not np.isfinite(numbers).all() or (abs(numbers) > 1 + ROUNDING).any():
         raise ValueError(
             f'{line!r} has a number above 1; YOLO has fractions: divide x and width by '
-            'the width of the photo, y and height by its height'
+            'the width of the image, y and height by its height'
         )
     return label, _enclosing(numbers, line)
 
@@ -183,3 +186,113 @@ def _enclosing(numbers: np.ndarray, line: str) -> np.ndarray:
     corners = numbers.reshape(-1, 2)
     low = corners.min(axis=0)
     return np.concatenate([low, corners.max(axis=0) - low])
+
+
+KEYS = ('train', 'val', 'test')
+
+
+def images_by_split(listing: Listing) -> dict[str, list[Path]]:
+    """Split to its images.
+
+    Lists such as ``train.txt`` say it, else the folders that a ``data.yaml`` names for
+    train and val, else the names of folders.
+
+    Raises:
+        ValueError: If a list names images that are not there.
+    """
+    lists = [text for text in listing.texts if text.stem in NAMES and _is_list(text)]
+    if lists:
+        return {NAMES[text.stem]: _listed(text, listing.images) for text in lists}
+    for path in listing.yamls:
+        found = _by_folders(load_yaml(path), path.parent, listing)
+        if found:
+            return found
+    by_name = defaultdict(list)
+    for image in listing.images:
+        by_name[split_name(image.parent, listing.root)].append(image)
+    return by_name
+
+
+def _lines(text: Path) -> list[str]:
+    return list(filter(None, map(str.strip, text.read_text('utf-8').splitlines())))
+
+
+def _is_list(text: Path) -> bool:
+    lines = _lines(text)
+    return bool(lines) and all(line.lower().endswith(IMAGE_SUFFIXES) for line in lines)
+
+
+def _listed(text: Path, images: Sequence[Path]) -> list[Path]:
+    """Images of a list, whose paths may begin with folders of another computer."""
+    known = defaultdict(list)
+    for image in images:
+        known[image.name].append(image)
+    lines = [Path(line.replace('\\', '/')) for line in _lines(text)]
+    missing = [str(line) for line in lines if line.name not in known]
+    if missing:
+        raise ValueError(
+            f'{text} lists {len(missing)} images that are not there, such as '
+            f'{missing[0]}: copy them, or take the lines away'
+        )
+    return [
+        max(known[line.name], key=lambda image: _equal_parts(image, line))
+        for line in lines
+    ]
+
+
+def _equal_parts(one: Path, other: Path) -> int:
+    """How many parts of two paths are equal, from their ends on."""
+    pairs = zip(reversed(one.parts), reversed(other.parts), strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), len(other.parts))
+
+
+def load_yaml(path: Path) -> dict[str, Any]:
+    """The entries of a YAML file; none if it holds something else.
+
+    Raises:
+        ValueError: If it is no YAML.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding='utf-8'))
+    except yaml.YAMLError as error:
+        raise ValueError(f'{path} is no YAML, repair it: {error}') from error
+    return content if isinstance(content, dict) else {}
+
+
+def _by_folders(
+    content: dict[str, Any], base: Path, listing: Listing
+) -> dict[str, list[Path]]:
+    """Images of the folders for train, val and test; none where two are the same."""
+    folders = {key: _folders(content, key, base) for key in KEYS}
+    folders = {key: found for key, found in folders.items() if found}
+    counts = Counter(folder for found in folders.values() for folder in found)
+    if not {'train', 'val'} <= folders.keys() or max(counts.values()) > 1:
+        return {}
+    return {
+        key: [p for p in listing.images if any(map(p.is_relative_to, found))]
+        for key, found in folders.items()
+    }
+
+
+def _folders(content: dict[str, Any], key: str, base: Path) -> set[Path]:
+    """The folders of a split, of which a data.yaml names one or lists several."""
+    entries = content.get(key)
+    listed = entries if isinstance(entries, list) else [entries]
+    return {
+        folder
+        for entry in listed
+        if isinstance(entry, str)
+        for folder in _existing_folder(entry, content.get('path'), base)
+    }
+
+
+def _existing_folder(entry: str, start: Any, base: Path) -> Iterator[Path]:
+    """The folder that a data.yaml means, if it is there.
+
+    Roboflow writes ``../train/images`` for a folder beside the file.
+    """
+    inside = Path(*[part for part in Path(entry).parts if part != '..'])
+    for place in (base / str(start or '') / entry, base / entry, base / inside):
+        if place.is_dir():
+            yield Path(os.path.normpath(place))
+            return

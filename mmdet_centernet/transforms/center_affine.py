@@ -19,7 +19,7 @@ from mmdet_centernet.arguments import (
 )
 from mmdet_centernet.functional.window import (
     crop_margin,
-    mirror_matrix,
+    flip_matrix,
     padded_length,
     window_matrix,
 )
@@ -227,7 +227,7 @@ class RandomCenterAffine(BaseTransform):
         if view.flip:
             # On its own, not within the warp, whose rounding depends on direction.
             results['img'] = cv2.flip(results['img'], 1)
-            prepared = mirror_matrix(width)
+            prepared = flip_matrix(width)
             center_x = width - 1 - center_x
         window = (center_x, center_y), view.side, self.size
         warp_sample(

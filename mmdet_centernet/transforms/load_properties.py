@@ -12,8 +12,7 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.utils import ConfigType
 from torch import Tensor
 
-from mmdet_centernet.codecs.properties import Property
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from mmdet_centernet.codecs.properties import Property, properties_by_key
 from mmdet_centernet.transforms.property_boxes import PropertyBoxes
 
 

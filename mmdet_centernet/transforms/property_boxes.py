@@ -26,7 +26,7 @@ from mmdet_centernet.codecs.properties import Property
 LOST = (
     'a step of the pipeline has built boxes anew and lost the values: Albu, CopyPaste, '
     'GTBoxSubOne_GLIP, RandomErasing and RandomCrop(recompute_bbox=True) do. Leave it '
-    'out; in front of LoadAnnotations Albu may change colours. What moves boxes by '
+    'out; in front of LoadAnnotations Albu may change colors. What moves boxes by '
     'their own methods, as Resize, RandomFlip, RandomAffine, Mosaic, keeps values'
 )
 

@@ -1,4 +1,4 @@
-"""How results are drawn."""
+"""Draws objects, properties, heatmaps and targets on images."""
 
 from .draw_properties import draw_properties
 from .local_visualizer import CTDetLocalVisualizer

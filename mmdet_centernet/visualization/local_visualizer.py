@@ -1,4 +1,4 @@
-"""mmdet's visualizer for objects with properties.
+"""Visualizer that draws the properties of objects.
 
 Legend: N objects.
 """
@@ -17,28 +17,28 @@ from mmdet.visualization.palette import get_palette
 from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.visualization.draw_properties import Skeleton, draw_properties
 
 
 @VISUALIZERS.register_module()
 class CTDetLocalVisualizer(DetLocalVisualizer):
-    """Draws what is known about objects beside their boxes, which mmdet's cannot.
+    """``DetLocalVisualizer`` that also draws the properties of objects.
 
-    Everything else is as there: in its place ``--show-dir``, ``DetVisualizationHook``
-    and ``DetInferencer`` draw the properties of ground truth and of detections, in the
-    colour of the class. See :func:`draw_properties` for what they look like.
+    With it ``--show-dir``, ``DetVisualizationHook`` and ``DetInferencer`` draw the
+    properties of ground truth and detections in the color of the class, see
+    :func:`draw_properties`.
 
     Args:
         name: See ``DetLocalVisualizer``.
-        properties: Configs of properties by name, those of the head.
-        skeleton: Pairs of keypoints, counted from 0, that are joined. By default the
-            ``skeleton`` of ``dataset_meta``, which ``CocoPropertyDataset`` reads from
-            its file and training keeps in checkpoints.
+        properties: Configs of the head's properties, by name.
+        skeleton: Pairs of keypoints, counted from 0, to connect by lines. By default
+            the ``skeleton`` of ``dataset_meta``, which ``CocoPropertyDataset`` reads
+            from the annotation file and mmengine saves in checkpoints.
         kwargs: See ``DetLocalVisualizer``.
 
     Raises:
-        ValueError: If two properties have one key.
+        ValueError: If two properties have the same key.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CTDetLocalVisualizer(DetLocalVisualizer):
         classes: Sequence[str] | None,
         palette: Sequence[tuple] | str | None,
     ) -> np.ndarray:
-        """Draw ground truth or detections, see ``DetLocalVisualizer``."""
+        """Draws ground truth or detections, see ``DetLocalVisualizer``."""
         drawn = super()._draw_instances(image, instances, classes, palette)
         if 'bboxes' not in instances or 'labels' not in instances:
             return drawn  # a test set without ground truth
@@ -69,7 +69,7 @@ class CTDetLocalVisualizer(DetLocalVisualizer):
         values = field_values(instances, [p.key for p in self.properties.values()])
         box_palette = palette if self.bbox_color is None else self.bbox_color
         count = int(max(labels, default=0)) + 1
-        colours, text_colours = (
+        colors, text_colors = (
             get_palette(one, count) for one in (box_palette, self.text_color)
         )
         for label in np.unique(labels):
@@ -79,19 +79,19 @@ class CTDetLocalVisualizer(DetLocalVisualizer):
                 boxes[chosen],
                 {key: rows[chosen] for key, rows in values.items()},
                 self.properties,
-                colours[label],
+                colors[label],
                 skeleton_of(self),
-                text_colour=text_colours[label],
+                text_color=text_colors[label],
             )
         return self.get_image()
 
 
 def field_values(instances: InstanceData, keys: Sequence[str]) -> dict[str, np.ndarray]:
-    """Fields of objects on the host.
+    """Returns fields of objects as arrays on the host.
 
     Args:
         instances: Ground truth or detections.
-        keys: Which fields; those that the objects lack are left out.
+        keys: Names of fields; missing fields are left out.
 
     Returns:
         (N, ...) by key.
@@ -101,7 +101,7 @@ def field_values(instances: InstanceData, keys: Sequence[str]) -> dict[str, np.n
 
 
 def skeleton_of(visualizer: Visualizer) -> Skeleton:
-    """Which keypoints a visualizer joins: as its config says, else its dataset."""
+    """Returns the skeleton from the visualizer's config, else from its dataset."""
     chosen = getattr(visualizer, 'skeleton', None)
     meta = visualizer.dataset_meta or {}
     return meta.get('skeleton') or () if chosen is None else chosen

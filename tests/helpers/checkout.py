@@ -22,6 +22,7 @@ BUILD_INPUTS = (
     'docs',
     'mmdet_centernet',
     'mmdet_centernet_cli.py',
+    'mmdet_centernet_doctor',
     'mmdet_centernet_operators',
     'requirements',
     'tests',

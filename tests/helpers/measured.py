@@ -25,7 +25,7 @@ SPANS = dict(angles=360, lines=180, depths=9, motions=30, keypoints=60)
 
 
 def make_sample(random, num_truths, num_found):
-    """Boxes of two classes that overlap a lot; a third of the truth is not labelled."""
+    """Boxes of two classes that overlap a lot; a third of the truth is not labeled."""
 
     def draw(count):
         corners = random.uniform(0, 12, (count, 2))

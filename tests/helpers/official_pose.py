@@ -68,7 +68,7 @@ def _hourglass_shapes():
 
 
 def golden_people(case):
-    """Boxes (N, 4) and joints (N, 17, 2; nan: not labelled) in cells, in float32."""
+    """Boxes (N, 4) and joints (N, 17, 2; nan: not labeled) in cells, in float32."""
     golden = load_golden('pose')
     boxes = golden[f'{case}__ann_bbox_xywh'].copy()
     boxes[:, 2:] += boxes[:, :2]

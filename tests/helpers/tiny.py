@@ -7,8 +7,8 @@ import numpy as np
 from mmdet.datasets import CocoDataset, VOCDataset
 from mmengine.config import Config
 
-from helpers.pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
-from mmdet_centernet.codecs.property_configs import properties_by_key
+from helpers.images import IMAGE_SIZE, draw_images, write_coco, write_voc
+from mmdet_centernet.codecs.properties import properties_by_key
 
 REPO = Path(__file__).parents[2]
 CONFIGS = REPO / 'configs'
@@ -27,11 +27,11 @@ def load_config(name):
     return cfg
 
 
-def shrink(cfg, folder, make_pictures=draw_pictures):
+def shrink(cfg, folder, make_pictures=draw_images):
     """Makes `cfg` train one epoch on pictures in `folder`, then validate on them.
 
     The pictures are made for the classes of the dataset, and drawn by default. Losses,
-    optimiser, hooks and the kinds of transforms stay as they are, and the network,
+    optimizer, hooks and the kinds of transforms stay as they are, and the network,
     unless it is an hourglass: 191 million parameters train for minutes.
     """
     if cfg.model.backbone.type == 'HourglassNet':

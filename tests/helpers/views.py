@@ -12,10 +12,10 @@ from mmdet_centernet.models import CTDetHead
 
 
 class Canned(SingleStageDetector):
-    """A network that has learned by heart what to say about each image.
+    """A network that returns given maps for each image.
 
-    The first pixel of an image is the number of its maps, the last in the first row
-    that of its mirror image.
+    The first pixel of an image is the number of its maps, the last pixel of the first
+    row the number of the maps of the flipped image.
     """
 
     def __init__(self, maps, **head):
@@ -31,11 +31,11 @@ class Canned(SingleStageDetector):
 
 
 def view(*numbers, size, metas=None):
-    """A view of some images, for `Canned`: numbers of their maps, mirrored ones too."""
+    """A view of some images for `Canned`: numbers of their maps, plain and flipped."""
     inputs, samples = [], []
-    for straight, mirrored in numbers:
+    for number, flipped in numbers:
         image = torch.zeros(3, *size)
-        image[0, 0, 0], image[0, 0, -1] = straight, mirrored
+        image[0, 0, 0], image[0, 0, -1] = number, flipped
         inputs.append(image)
         samples.append(DetDataSample(metainfo=dict(img_shape=size, ori_shape=size)))
     for sample, meta in zip(samples, metas or [], strict=metas is not None):

@@ -10,12 +10,12 @@ from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     JointPoints,
     KeypointsProperty,
-    list_heat,
+    assign_covered_cells,
+    make_head_targets,
     paint_heatmap,
-    supervise,
-    surrounding_cells,
+    sparse_heatmap,
 )
-from mmdet_centernet.codecs.center_assigner import RADIUS_RULES
+from mmdet_centernet.codecs.center_assigner import RADIUS_RULES, check_annotations
 from mmdet_centernet.functional.gaussian import gaussian_radius
 
 STRIDE = 4
@@ -185,7 +185,7 @@ def test_a_region_ends_at_the_middle_of_a_cell():
 @pytest.mark.parametrize(
     ('box', 'on_map'),
     [
-        ([-40, 40, 40, 60], True),  # the centre lies on the left border
+        ([-40, 40, 40, 60], True),  # the center lies on the left border
         ([-44, 40, 40, 60], False),
         ([100, 40, 156, 60], False),  # on the right border, which is no cell
         ([100, 40, 155, 60], True),
@@ -193,7 +193,7 @@ def test_a_region_ends_at_the_middle_of_a_cell():
         ([40, 100, 60, 156], False),
     ],
 )
-def test_without_clipping_a_centre_has_to_lie_on_the_map(box, on_map):
+def test_without_clipping_a_center_has_to_lie_on_the_map(box, on_map):
     targets = assign([[box]], radius_rule='mmdet')
     assert targets.valid.tolist() == [on_map]
 
@@ -206,17 +206,17 @@ OBJECTS = st.tuples(
 
 @settings(max_examples=200)
 @given(st.lists(OBJECTS, max_size=12))
-def test_peaks_are_the_cells_that_hold_a_centre(objects):
-    boxes, labels, centres = ([], []), ([], []), set()
+def test_peaks_are_the_cells_that_hold_a_center(objects):
+    boxes, labels, centers = ([], []), ([], []), set()
     for image, label, x, y, reach in objects:
         middle = [STRIDE * (x + 0.5), STRIDE * (y + 0.5)]
         boxes[image].append([at + side for side in (-reach, reach) for at in middle])
         labels[image].append(label)
-        centres |= {(image, label, y, x)} if reach else set()
+        centers |= {(image, label, y, x)} if reach else set()
     labels = [torch.tensor(some, dtype=torch.long) for some in labels]
     targets = assign(boxes, labels, shape=(2, 3, 3, 4), radius_rule='mmdet')
-    assert list_heat(targets).num_peaks == len(centres)
-    assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centres
+    assert sparse_heatmap(targets).num_peaks == len(centers)
+    assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centers
 
 
 @pytest.mark.parametrize('rule', RADIUS_RULES)
@@ -230,9 +230,9 @@ def test_no_more_cells_are_listed_than_gaussians_cover(rule, count):
     targets = assign([corners], shape=(1, 3, 32, 32), radius_rule=rule)
     radii = targets.radii[targets.valid]
     most = int((2 * radii + 1).square().sum())
-    heat = list_heat(targets)
-    assert most / 4 <= len(heat.cells) <= most  # the rest lies outside the map
-    assert len(surrounding_cells(targets).objects) == len(heat.cells)
+    heat = sparse_heatmap(targets)
+    assert most / 4 <= len(heat.positions) <= most  # the rest lies outside the map
+    assert len(assign_covered_cells(targets).objects) == len(heat.positions)
 
 
 def test_lengths_of_lists_are_read_once(monkeypatch):
@@ -246,7 +246,7 @@ def test_lengths_of_lists_are_read_once(monkeypatch):
     points = torch.tensor([[[4.0, 5.0], [3.0, 3.0]]])
     joints = dict(joint=JointPoints(), other=JointPoints())
     prop = KeypointsProperty(num_points=2, whole_gaussian=True)
-    supervise(
+    make_head_targets(
         targets,
         dict(keypoints=points),
         dict(keypoints=prop),
@@ -273,3 +273,39 @@ def test_only_the_first_so_many_boxes_are_looked_at():
 def test_bad_arguments_say_what_to_do(kwargs, advice):
     with pytest.raises(ValueError, match=advice):
         CenterNetTargetAssigner(**kwargs)
+
+
+BOXES, LABELS = torch.zeros((2, 4)), torch.zeros(2, dtype=torch.long)
+
+
+@pytest.mark.parametrize(
+    ('boxes', 'labels', 'num_images', 'message'),
+    [
+        ([], [], 0, 'at least one image'),
+        ([BOXES], [LABELS], 2, '1 lists of boxes and 1 of labels for 2 images'),
+        ([BOXES] * 2, [LABELS], 2, '2 lists of boxes and 1 of labels for 2'),
+        ([BOXES], [LABELS] * 2, 2, '1 lists of boxes and 2 of labels for 2'),
+        (
+            [BOXES, BOXES[:1]],
+            [LABELS, LABELS],
+            2,
+            r'image 1 .* boxes of shape \(1, 4\) and labels of shape \(2,\)',
+        ),
+        ([BOXES[:, :3]], [LABELS], 1, r'\(2, 3\).*; give \(n, 4\) and \(n,\)'),
+        ([BOXES], [LABELS[:, None]], 1, r'labels of shape \(2, 1\)'),
+        ([BOXES], [LABELS.float()], 1, 'image 0 .* are torch.float32; .* torch.long'),
+        (
+            [BOXES],
+            [LABELS.cfloat()],
+            1,
+            'image 0 .* are torch.complex64; .* torch.long',
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused(boxes, labels, num_images, message):
+    with pytest.raises(ValueError, match=message):
+        check_annotations(boxes, labels, num_images)
+
+
+def test_lists_that_fit_are_taken():
+    check_annotations([BOXES, BOXES[:0]], [LABELS, torch.zeros(0)], 2)

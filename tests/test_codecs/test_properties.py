@@ -26,7 +26,7 @@ KINDS = {
     'cross': dict(ANGLE, period=90),
     'joints': dict(type='KeypointsProperty', num_points=5, flip_pairs=PAIRS),
 }
-MIRROR = torch.tensor([[-1.0, 0, SHAPE[1]], [0, 1, 0], [0, 0, 1]])
+FLIP = torch.tensor([[-1.0, 0, SHAPE[1]], [0, 1, 0], [0, 0, 1]])
 """The left border of a map becomes the right one, as in mmdet's flip."""
 
 
@@ -74,22 +74,22 @@ def test_what_is_encoded_is_decoded(kind):
 def test_flipped_maps_of_a_flipped_object_are_those_of_the_object(kind):
     prop = build(kind)
     values, cells = draw(prop)
-    flipped = prop.transform(values, MIRROR)
-    mirrored = cells.clone()
-    mirrored[:, 0] = SHAPE[1] - 1 - cells[:, 0]
+    flipped = prop.transform(values, FLIP)
+    flipped_cells = cells.clone()
+    flipped_cells[:, 0] = SHAPE[1] - 1 - cells[:, 0]
     maps, expected = (
         as_map(prop.encode(*objects, SHAPE))
-        for objects in ((flipped, mirrored), (values, cells))
+        for objects in ((flipped, flipped_cells), (values, cells))
     )
     if kind == 'joints':
-        assert not torch.equal(flipped[:, 0], mirrored_alone(values)[:, 0])
+        assert not torch.equal(flipped[:, 0], flipped_without_pairs(values)[:, 0])
     torch.testing.assert_close(prop.flip(maps), expected, atol=1e-4, rtol=0)
     torch.testing.assert_close(prop.flip(prop.flip(maps)), maps, atol=1e-5, rtol=0)
     merged = prop.merge_flipped(expected, maps)
     torch.testing.assert_close(merged, expected, atol=1e-4, rtol=0)
 
 
-def mirrored_alone(points):
+def flipped_without_pairs(points):
     return torch.stack([SHAPE[1] - points[..., 0], points[..., 1]], dim=-1)
 
 
@@ -144,7 +144,7 @@ def test_images_of_a_batch_have_their_own_maps(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_what_is_not_labelled_stays_so(kind):
+def test_what_is_not_labeled_stays_so(kind):
     prop = build(kind)
     values, cells = draw(prop, count=4)
     values[1] = torch.nan
@@ -190,7 +190,7 @@ def test_directions_are_seen_in_the_image():
     quarter = torch.tensor([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
     found = build('angle').transform(torch.tensor([0.0, 90]), quarter)
     torch.testing.assert_close(found, torch.tensor([90.0, 180]))
-    found = build('angle').transform(torch.tensor([30.0, 200]), MIRROR)
+    found = build('angle').transform(torch.tensor([30.0, 200]), FLIP)
     torch.testing.assert_close(found, torch.tensor([150.0, 340]))
     found = build('length').transform(
         torch.tensor([3.0]), torch.diag(torch.tensor([4.0, 9, 1]))

@@ -1,4 +1,4 @@
-"""What is said against files that spoil an evaluation, and what pycocotools does."""
+"""Findings on evaluated files, compared with pycocotools."""
 
 import copy
 import json
@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
 from mmdet_centernet.data_report.findings import Fault
-from mmdet_centernet.data_report.suspicions import suspect_file, suspect_splits
+from mmdet_centernet.data_report.readers import read_annotations
 
 CLASSES = ('square', 'disc')
 
 
 @pytest.fixture
 def content(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return json.loads((tmp_path / 'annotations.json').read_text())
 
 
@@ -34,12 +34,12 @@ def read(folder, content):
     return file
 
 
-def said_of(folder, content):
-    return suspect_splits(dict(val=[read(folder, content)]), num_classes=2)
+def findings_of(folder, content):
+    return check_splits(dict(val=[read(folder, content)]), num_classes=2)
 
 
 def average_precision(folder, content):
-    """Of detections that are the boxes themselves."""
+    """AP of detections equal to the ground truth."""
     path = folder / 'truth.json'
     path.write_text(json.dumps(content))
     truth = COCO(str(path))
@@ -56,15 +56,15 @@ def average_precision(folder, content):
 
 def test_the_annotation_id_0(tmp_path, content):
     assert average_precision(tmp_path, content) == pytest.approx(1)
-    assert said_of(tmp_path, content) == []
+    assert findings_of(tmp_path, content) == []
     for note in content['annotations']:
         note['id'] -= 1
     assert average_precision(tmp_path, content) < 1
-    (text,) = said_of(tmp_path, content)
+    (text,) = findings_of(tmp_path, content)
     assert 'an annotation has the id 0' in text
-    for note in content['annotations']:  # as it says
+    for note in content['annotations']:  # as advised
         note['id'] += 1
-    assert said_of(tmp_path, content) == []
+    assert findings_of(tmp_path, content) == []
     assert average_precision(tmp_path, content) == pytest.approx(1)
 
 
@@ -77,15 +77,15 @@ def test_the_annotation_id_0(tmp_path, content):
         (lambda note: note.update(id='a1'), 'an id that is no number'),
     ],
 )
-def test_what_pycocotools_cannot_evaluate_is_named(tmp_path, content, spoil, words):
+def test_what_pycocotools_cannot_evaluate_is_reported(tmp_path, content, spoil, words):
     spoil(content['annotations'][0])
     with pytest.raises((TypeError, KeyError, ValueError)):
         average_precision(tmp_path, content)
-    (text,) = said_of(tmp_path, content)
+    (text,) = findings_of(tmp_path, content)
     assert words in text
     assert isinstance(text, Fault)
     file = read(tmp_path, content)
-    assert suspect_splits(dict(train=[file]), num_classes=2) == []
+    assert check_splits(dict(train=[file]), num_classes=2) == []
 
 
 def test_many_crowds(tmp_path, content):
@@ -93,9 +93,9 @@ def test_many_crowds(tmp_path, content):
     many = copy.deepcopy(content)
     for note in many['annotations'][::2]:
         note['iscrowd'] = 1
-    (text,) = suspect_file(read(tmp_path, many))
+    (text,) = check_file(read(tmp_path, many))
     assert '50% of the boxes are crowds (iscrowd)' in text
     few = np.tile(content['annotations'], 2).tolist()  # one of eight, then of sixteen
     few = [dict(note, id=i + 1) for i, note in enumerate(few)]
     few[8]['iscrowd'] = 0
-    assert suspect_file(read(tmp_path, dict(content, annotations=few))) == []
+    assert check_file(read(tmp_path, dict(content, annotations=few))) == []

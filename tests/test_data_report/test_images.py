@@ -1,4 +1,4 @@
-"""Images that mmdet reads or not, whatever another library says."""
+"""Broken images are those that mmdet cannot read."""
 
 import cv2
 import numpy as np
@@ -6,12 +6,14 @@ import pytest
 from mmdet.registry import TRANSFORMS
 from PIL import Image
 
-from helpers.pictures import draw_pictures, write_coco
-from mmdet_centernet.data_report.annotations import read_annotations
-from mmdet_centernet.data_report.image_suspicions import suspect_images
-from mmdet_centernet.data_report.images import broken_images, other_sizes
-from mmdet_centernet.data_report.overlap import find_twins
-from mmdet_centernet.data_report.splits import read_splits
+from helpers.images import draw_images, write_coco
+from mmdet_centernet.data_report.image_findings import check_images
+from mmdet_centernet.data_report.images import (
+    broken_images,
+    find_duplicates,
+    other_sizes,
+)
+from mmdet_centernet.data_report.readers import read_annotations, read_splits
 
 
 def mmdet_reads(path, **cfg):
@@ -23,7 +25,7 @@ def mmdet_reads(path, **cfg):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'bmp', 'ppm', 'tiff', 'webp', 'hdr', 'ras'])
-def test_what_opencv_reads_is_not_broken(tmp_path, suffix):
+def test_images_that_opencv_reads_are_not_broken(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     pixels = np.full((20, 30, 3), 90, np.float32 if suffix == 'hdr' else np.uint8)
     cv2.imwrite(str(path), pixels)
@@ -32,16 +34,16 @@ def test_what_opencv_reads_is_not_broken(tmp_path, suffix):
 
 
 @pytest.mark.parametrize('suffix', ['ico', 'tga', 'gif'])
-def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
+def test_images_that_only_pillow_reads_are_broken(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     Image.new('RGB', (16, 16), 'red').save(path)
     assert (broken_images([str(path)]) == {}) == mmdet_reads(path)
 
 
 @pytest.mark.parametrize('decoder', ['cv2', 'pillow'])
-def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder):
-    path = tmp_path / 'images/000000.jpg'  # named so, whatever it holds
-    write_coco(tmp_path, draw_pictures(('square',)), ('square',))
+def test_decoder_of_the_pipeline_decides(tmp_path, decoder):
+    path = tmp_path / 'images/000000.jpg'  # another format under this name
+    write_coco(tmp_path, draw_images(('square',)), ('square',))
     Image.new('RGB', (64, 64), 'red').save(path, format='PCX')
     load = dict(type='LoadImageFromFile', imdecode_backend=decoder)
     assert mmdet_reads(path, **load) == (decoder == 'pillow')
@@ -55,14 +57,14 @@ def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder)
     (file,) = read_annotations(cfg)
     splits = read_splits(dict(train_dataloader=dict(dataset=cfg)))
     for one in (file, *splits.files['train']):
-        found = suspect_images(one)
+        found = check_images(one)
         assert [str(path) in text for text in found] == [True] * (decoder == 'cv2')
 
 
 @pytest.mark.parametrize(
     'content', [b'', b'\x89PNG\r\n\x1a\n', b'BM', b'GIF89a', b'II*\0']
 )
-def test_beginnings_of_files_are_broken(tmp_path, content):
+def test_truncated_files_are_broken(tmp_path, content):
     path = tmp_path / 'a.png'
     path.write_bytes(content)
     assert not mmdet_reads(path)
@@ -70,7 +72,7 @@ def test_beginnings_of_files_are_broken(tmp_path, content):
     assert other_sizes([str(path)], np.array([[3, 3]])) == {}
 
 
-def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
+def test_image_above_the_limit_of_pillow(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
     Image.new('RGB', (64, 64)).save(path)
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
@@ -79,13 +81,13 @@ def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['a' * 300, 'a\0b', '\udcff'])
-def test_names_that_no_file_can_have(name):
+def test_invalid_file_names_are_skipped(name):
     assert broken_images([name]) == {}
     assert other_sizes([name], np.array([[3, 3]])) == {}
-    assert find_twins(dict(train=[name], val=[name])) == []
+    assert find_duplicates(dict(train=[name], val=[name])) == []
 
 
-def test_empty_files_are_no_twins(tmp_path):
+def test_empty_files_are_no_duplicates(tmp_path):
     for name in 'ab':
         (tmp_path / name).touch()
-    assert find_twins(dict(a=[str(tmp_path / 'a')], b=[str(tmp_path / 'b')])) == []
+    assert find_duplicates(dict(a=[str(tmp_path / 'a')], b=[str(tmp_path / 'b')])) == []

@@ -1,4 +1,4 @@
-"""Properties of objects in the check of a dataset: counted, drawn, missed."""
+"""Properties in the report: counted, drawn, missing."""
 
 import json
 
@@ -9,15 +9,16 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config
 
 from helpers.tiny import tiny_config
-from mmdet_centernet.data_report.picture import draw_sample
-from mmdet_centernet.data_report.property_counts import (
-    count_values,
-    describe_values,
-    suspect_values,
-)
 from mmdet_centernet.data_report.report import describe_targets
-from mmdet_centernet.data_report.samples import TrainingData, Unseen
-from mmdet_centernet.data_report.statistics import collect, suspect_targets
+from mmdet_centernet.data_report.samples import FailedImage, TrainingData
+from mmdet_centernet.data_report.statistics import (
+    check_properties,
+    check_targets,
+    collect,
+    count_properties,
+    describe_properties,
+)
+from mmdet_centernet.visualization.draw_targets import draw_targets
 
 PROPERTIES = dict(
     angle=dict(type='AngleProperty', key='angles'),
@@ -26,7 +27,7 @@ PROPERTIES = dict(
 NAN = np.nan
 
 
-def test_counts_are_those_of_a_slow_loop():
+def test_counts_equal_a_slow_loop():
     random = np.random.default_rng(0)
     images = []
     for count in (3, 0, 9, 4):
@@ -36,47 +37,47 @@ def test_counts_are_those_of_a_slow_loop():
         values['age'][random.random(count) < 0.5] = NAN
         values['side'][random.random((count, 2)) < 0.5] = NAN
         images.append(values)
-    counts = count_values(images)
+    counts = count_properties(images)
     ages = [age for image in images for age in image['age'] if not np.isnan(age)]
-    assert (counts['age'].num_objects, counts['age'].num_labelled) == (16, len(ages))
+    assert (counts['age'].num_objects, counts['age'].num_labeled) == (16, len(ages))
     assert (counts['age'].least, counts['age'].most) == (min(ages), max(ages))
     sides = [row for image in images for row in image['side'].tolist()]
-    labelled = [row for row in sides if not all(map(np.isnan, row))]
-    assert counts['side'].num_labelled == len(labelled)
+    labeled = [row for row in sides if not all(map(np.isnan, row))]
+    assert counts['side'].num_labeled == len(labeled)
     known = [
         [n for n in column if not np.isnan(n)] for column in zip(*sides, strict=True)
     ]
     assert counts['side'].least.tolist() == [min(column) for column in known]
     assert counts['side'].most.tolist() == [max(column) for column in known]
-    share = sum(map(len, known)) / (2 * len(labelled))
+    share = sum(map(len, known)) / (2 * len(labeled))
     assert counts['side'].share == pytest.approx(share)
 
 
-def test_counts_in_words():
+def test_descriptions_of_counts():
     values = dict(
         age=np.array([1.25, NAN, 3]),
         side=np.array([[1, 2], [3, 5], [NAN, NAN]]),
         joints=np.array([[[1, 2]] * 2 + [[NAN, NAN]]] * 3),
         none=np.full(3, NAN),
     )
-    counts = count_values([values])
-    assert describe_values(counts).splitlines() == [
-        '    age: 2 of 3 objects are labelled, 1.25 to 3',
-        '    side: 2 of 3 objects are labelled, 1 to 3, 2 to 5',
-        '    joints: 3 of 3 objects are labelled, with 66.7% of 6 numbers',
-        '    none: 0 of 3 objects are labelled',
+    counts = count_properties([values])
+    assert describe_properties(counts).splitlines() == [
+        '    age: 2 of 3 objects are labeled, 1.25 to 3',
+        '    side: 2 of 3 objects are labeled, 1 to 3, 2 to 5',
+        '    joints: 3 of 3 objects are labeled, with 66.7% of 6 numbers',
+        '    none: 0 of 3 objects are labeled',
     ]
-    (text,) = suspect_values(counts)
-    assert text.startswith('no object that leaves the pipeline is labelled with none')
-    assert count_values([]) == {}
-    nothing = count_values([{key: value[:0] for key, value in values.items()}])
-    assert suspect_values(nothing) == []
-    assert '0 of 0 objects' in describe_values(nothing)
+    (text,) = check_properties(counts)
+    assert text.startswith('no object is labeled with none after the training pipeline')
+    assert count_properties([]) == {}
+    nothing = count_properties([{key: value[:0] for key, value in values.items()}])
+    assert check_properties(nothing) == []
+    assert '0 of 0 objects' in describe_properties(nothing)
 
 
 @pytest.fixture
 def config(tmp_path):
-    """A training with properties; the first object of each image has no label."""
+    """Config with properties; the first object of each image is unlabeled."""
     path = tmp_path / 'annotations.json'
     cfg = Config.fromfile(tiny_config(tmp_path))
     content = json.loads(path.read_text())
@@ -100,17 +101,17 @@ def config(tmp_path):
     return cfg
 
 
-def test_a_dataset_is_counted(config):
+def test_properties_of_a_dataset_are_counted(config):
     data = TrainingData(config)
     samples = list(data.samples(range(4)))
     statistics = collect(
         [sample.targets for sample in samples], [sample.values for sample in samples]
     )
     assert (
-        '    angle: 4 of 8 objects are labelled, 10 to 70\n'
-        '    joints: 4 of 8 objects are labelled, with 66.7% of 6 numbers'
+        '    angle: 4 of 8 objects are labeled, 10 to 70\n'
+        '    joints: 4 of 8 objects are labeled, with 66.7% of 6 numbers'
     ) in describe_targets(statistics)
-    assert suspect_targets(statistics) == []
+    assert check_targets(statistics) == []
 
 
 def test_properties_are_drawn_on_the_left(config):
@@ -119,8 +120,10 @@ def test_properties_are_drawn_on_the_left(config):
     visualizer = DetLocalVisualizer()
 
     def draw(properties):
-        picture = draw_sample(visualizer, sample, data.names, 4, properties).astype(int)
-        return picture[:, :384], picture[:, 384:]
+        image = draw_targets(visualizer, sample, data.classes, 4, properties).astype(
+            int
+        )
+        return image[:, :384], image[:, 384:]
 
     without, with_properties = draw({}), draw(data.head.properties)
     np.testing.assert_array_equal(without[1], with_properties[1])
@@ -128,20 +131,20 @@ def test_properties_are_drawn_on_the_left(config):
     changed = cv2.resize(
         changed[24:].astype(float), (64, 64), interpolation=cv2.INTER_AREA
     )
-    unlabelled, labelled = sample.boxes.numpy().round().astype(int)
+    unlabeled, labeled = sample.boxes.numpy().round().astype(int)
     inside = [
         changed[y1 : y2 + 1, x1 : x2 + 1].sum()
-        for x1, y1, x2, y2 in (unlabelled, labelled)
+        for x1, y1, x2, y2 in (unlabeled, labeled)
     ]
     assert inside[0] == 0
     assert inside[1] > 1
 
 
-def test_a_pipeline_that_loses_values_is_named(config):
+def test_pipeline_that_drops_properties_is_reported(config):
     steps = config.train_dataloader.dataset.pipeline
     steps.insert(3, dict(type='RandomErasing', n_patches=1, ratio=0.1))
     (sample,) = TrainingData(config).samples([0])
-    assert isinstance(sample, Unseen)
+    assert isinstance(sample, FailedImage)
     assert 'RandomErasing' in sample.reason
     steps[3:] = [dict(type='PackDetInputs')]
     (sample,) = TrainingData(config).samples([0])

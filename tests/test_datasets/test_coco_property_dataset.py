@@ -7,7 +7,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.datasets import CocoPropertyDataset
 from mmdet_centernet.label_names import label_names
 
@@ -27,7 +27,7 @@ PIPELINE = [
 @pytest.fixture
 def folder(tmp_path):
     """Annotation i has the angle 10 * i and joints at its corner and i."""
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
 
     def label(note):
         x, y, *_ = note['bbox']
@@ -117,7 +117,7 @@ def test_what_is_left_out_is_not_read(folder):
         build(folder)
 
 
-def test_what_is_missing_or_null_is_not_labelled(folder):
+def test_what_is_missing_or_null_is_not_labeled(folder):
     def remove(note):
         if note['id'] == 1:
             del note['angles']

@@ -1,4 +1,4 @@
-"""mmcv compiled from source: what the machine lacks, and where the wheel goes."""
+"""dev/compiled_mmcv: checks of the machine, builds and the cache of wheels."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ def wheel(path, *names):
 WITH_OPS = ('mmcv/__init__.py', 'mmcv/_ext.cpython-311-x86_64-linux-gnu.so')
 
 
-def test_missing_compiler_and_headers_are_said_at_once(tmp_path):
+def test_missing_compiler_and_headers_are_listed_at_once(tmp_path):
     problems = toolchain.problems('no-such-compiler', tmp_path, 'python3.12')
     assert 'No C++ compiler (no-such-compiler)' in problems[0]
     assert 'apt-get install -y g++' in problems[0]
@@ -53,21 +53,21 @@ def test_an_able_machine_has_no_problems(tmp_path):
 
 def test_a_compiler_that_cannot_compile(tmp_path):
     compiler = script(tmp_path / 'cc', 'echo "vector: no such file" >&2; exit 1')
-    said = toolchain.compiler_problem(str(compiler))
-    assert 'vector: no such file' in said
-    assert 'apt-get install -y g++' in said
+    message = toolchain.compiler_problem(str(compiler))
+    assert 'vector: no such file' in message
+    assert 'apt-get install -y g++' in message
 
 
-def test_windows_is_told_to_do_without(monkeypatch, tmp_path):
+def test_windows_is_not_supported(monkeypatch, tmp_path):
     monkeypatch.setattr(toolchain.os, 'name', 'nt')
     (problem,) = toolchain.problems('c++', tmp_path, 'python3.12')
     assert 'use mmcv-lite' in problem
 
 
-def test_an_environment_is_asked_what_it_holds():
+def test_versions_in_an_environment():
     from importlib.metadata import version
 
-    target = compiled_mmcv.look_at(sys.executable)
+    target = compiled_mmcv.inspect(sys.executable)
     assert target.torch == version('torch')
     assert target.tag == sys.implementation.cache_tag
     assert target.python == 'python{}.{}'.format(*sys.version_info)
@@ -76,13 +76,13 @@ def test_an_environment_is_asked_what_it_holds():
 def test_an_environment_without_torch_is_refused(tmp_path):
     python = script(tmp_path / 'python', 'echo "PackageNotFoundError" >&2; exit 1')
     with pytest.raises(BuildError, match='compiled against torch: install it'):
-        compiled_mmcv.look_at(python)
+        compiled_mmcv.inspect(python)
 
 
 def test_only_a_whole_wheel_with_operators_counts(tmp_path):
     bare = wheel(tmp_path / 'mmcv-2.1.0-cp311-none.whl', 'mmcv/__init__.py')
-    torn = wheel(tmp_path / 'mmcv-2.1.0-cp311-torn.whl', *WITH_OPS)
-    torn.write_bytes(torn.read_bytes()[:1500])
+    truncated = wheel(tmp_path / 'mmcv-2.1.0-cp311-truncated.whl', *WITH_OPS)
+    truncated.write_bytes(truncated.read_bytes()[:1500])
     wheel(tmp_path / 'mmcv-2.0.0-cp311-other.whl', *WITH_OPS)
     assert wheels.cached_wheel(tmp_path, '2.1.0') is None
     assert not wheels.has_ops(bare)
@@ -103,8 +103,8 @@ def test_a_wheel_is_found_for_its_torch_and_python_only(monkeypatch, tmp_path):
             compiled_mmcv.find_or_build('python', target._replace(**other))
 
 
-# Stands in for the Python of an environment; pip's last argument is a folder: of the
-# tools, or of the wheel.
+# Replaces the Python of an environment. The last argument of pip is a folder, for the
+# build tools or for the wheel.
 FAKE_PIP = """
 for last; do :; done
 case "$last" in */tools) exit 0;; esac
@@ -137,10 +137,10 @@ def test_a_failed_build_leaves_its_log_alone(tmp_path, body, message):
 
 
 def test_a_build_calls_the_given_compiler_with_the_headers_ready(tmp_path, monkeypatch):
-    """The compiler notes its arguments; pip calls it as torch's extensions do."""
+    """The compiler logs its arguments; pip calls it as for extensions of torch."""
     writing = 'case "$*" in *c++-header*) for last; do :; done; touch "$last";; esac'
-    noting = script(tmp_path / 'my c++', f'echo "$@" >> {tmp_path}/calls; {writing}')
-    monkeypatch.setenv('CXX', str(noting))
+    logging = script(tmp_path / 'my c++', f'echo "$@" >> {tmp_path}/calls; {writing}')
+    monkeypatch.setenv('CXX', str(logging))
     compiling = '"$CXX" -O3 -c a.cpp -o a.o && "$CXX" -v'
     python = script(tmp_path / 'python', f'{FAKE_PIP} {compiling}')
     with pytest.raises(BuildError, match='without operators'):
@@ -161,13 +161,13 @@ def test_progress_is_read_off_the_build():
 
 @pytest.fixture
 def calls(tmp_path):
-    """What an environment's Python was called with."""
+    """Arguments with which the Python of an environment was called."""
     path = tmp_path / 'calls'
     return lambda: [line.split() for line in path.read_text().splitlines()]
 
 
 @pytest.mark.parametrize('imports', [True, False])
-def test_the_wheel_takes_the_place_of_any_mmcv(tmp_path, calls, imports):
+def test_the_wheel_replaces_any_mmcv(tmp_path, calls, imports):
     body = f'echo "$@" >> {tmp_path}/calls; [ "$1" = -m ] || exit {int(not imports)}'
     python = script(tmp_path / 'python', body)
     made = tmp_path / 'mmcv.whl'
@@ -182,7 +182,7 @@ def test_the_wheel_takes_the_place_of_any_mmcv(tmp_path, calls, imports):
     assert tried == ['-c', 'import', 'mmcv.ops']
 
 
-def test_the_command_line_says_what_is_missing(tmp_path):
+def test_the_command_line_names_what_is_missing(tmp_path):
     python = script(tmp_path / 'python', 'echo "no torch here" >&2; exit 1')
     command = [sys.executable, building.COMPILER.parent, '--python', python]
     done = subprocess.run(command, capture_output=True, text=True)

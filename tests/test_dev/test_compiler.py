@@ -1,4 +1,4 @@
-"""The compiler that compiles mmcv: the given one, with the headers of torch ready."""
+"""The compiler wrapper for mmcv and its precompiled headers of torch."""
 
 import json
 import shlex
@@ -16,7 +16,7 @@ compiler = load_tool('compiled_mmcv/compiler.py', folder='dev')
 
 WRAPPER = REPO / 'dev/compiled_mmcv/compiler.py'
 FLAGS = ['-DNAME=_ext', '-I/usr/include/some where', '-fPIC', '-O3', '-std=c++17']
-# Writes what it was called with, makes the output and ends as it is told.
+# Logs its arguments, writes the output and returns the given status.
 FAKE = """
 import json, sys, uuid
 from pathlib import Path
@@ -29,7 +29,7 @@ sys.exit({header_status} if 'c++-header' in words else {status})
 
 
 class Fake:
-    """A compiler that only notes how it is called, and the wrapper around it."""
+    """A compiler that only logs its arguments, and the wrapper around it."""
 
     def __init__(self, folder, status=0, header_status=0):
         self.folder = folder
@@ -59,7 +59,7 @@ class Fake:
 
 
 def compile_command(name='a.cpp'):
-    """As ninja calls it for torch's extensions."""
+    """The arguments with which ninja compiles extensions of torch."""
     return ['-MMD', '-MF', f'{name}.o.d', *FLAGS, '-c', name, '-o', f'{name}.o']
 
 
@@ -83,7 +83,7 @@ def test_the_header_is_precompiled_once_with_the_same_flags(tmp_path):
     assert len(fake.others) == 3
 
 
-def test_first_calls_side_by_side_precompile_once_and_all_compile(tmp_path):
+def test_parallel_first_calls_precompile_once_and_all_compile(tmp_path):
     fake = Fake(tmp_path)
     names = [f'{number}.cpp' for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
@@ -112,11 +112,11 @@ def test_other_calls_are_passed_through(tmp_path, arguments):
     assert not (tmp_path / 'pre').exists()
 
 
-def test_status_of_the_compiler_is_that_of_the_call(tmp_path):
+def test_status_of_the_compiler_is_returned(tmp_path):
     assert Fake(tmp_path, status=3).run(*compile_command()) == 3
 
 
-def test_a_header_that_does_not_precompile_is_included_as_it_is(tmp_path):
+def test_a_header_that_does_not_precompile_is_included(tmp_path):
     fake = Fake(tmp_path, header_status=1)
     for name in ('a.cpp', 'b.cpp'):
         assert fake.run(*compile_command(name)) == 0

@@ -1,4 +1,4 @@
-"""AP over epochs and seeds."""
+"""dev/plots/learning_curves.py."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ METRICS = ('bbox_mAP', 'bbox_mAP_50', 'bbox_mAP_75', 'bbox_mAP_s')
 
 
 def write_run(folder, curve):
-    """A work directory as mmengine leaves it; the AP of each epoch tells the rest."""
+    """A work directory of mmengine; all metrics follow from the AP of each epoch."""
     lines = [dict(loss=1.0, epoch=1, iter=10, step=10)]
     for epoch, ap in curve.items():
         values = {f'coco/{name}': ap + 0.1 * i for i, name in enumerate(METRICS)}
@@ -35,11 +35,11 @@ def test_all_seeds_are_read(tmp_path):
     np.testing.assert_allclose(values[0, 0], [0.1, 0.2, 0.3, 0.4])
 
 
-def test_a_table_and_a_picture(tmp_path, capsys, monkeypatch):
+def test_table_and_plot(tmp_path, capsys, monkeypatch):
     for seed, ap in enumerate((0.3, 0.4)):
         write_run(tmp_path / str(seed), {4: 0.1, 8: ap})
     runs = f'fast={tmp_path / "0"},{tmp_path / "1"}'
-    out = tmp_path / 'pictures/curves.png'
+    out = tmp_path / 'plots/curves.png'
     monkeypatch.setattr(sys, 'argv', ['learning_curves.py', str(out), runs])
     learning_curves.main()
     (row,) = [line for line in capsys.readouterr().out.splitlines() if 'fast' in line]
@@ -54,5 +54,5 @@ def test_runs_of_different_length(tmp_path):
 
 
 def test_a_folder_without_runs(tmp_path):
-    with pytest.raises(SystemExit, match='no run that was validated'):
+    with pytest.raises(SystemExit, match='no run with a validation'):
         learning_curves.read_runs([tmp_path])

@@ -15,11 +15,11 @@ import make_digits as digits
 from helpers.tiny import REPO
 
 COUNTS = dict(train=30, val=20)
-GREY = 128
+GRAY = 128
 UPRIGHT = '2791ed0a1b3c4ebb67755c44c191acbe2c1524625e1de28b70a353cdd5382324'
-"""SHA-256 of the json files of 3 + 2 pictures."""
+"""SHA-256 of the json files for 3 + 2 images."""
 QUARTERS = (168, 139, 178), (194, 165, 197), (179, 137, 175), (155, 134, 161)
-"""Mean colours of the quarters of the first of them."""
+"""Mean colors of the quarters of the first one."""
 
 
 @pytest.fixture(scope='module')
@@ -45,20 +45,20 @@ def test_training_and_validation_share_no_scan():
 
 @pytest.fixture
 def lone_digits(monkeypatch):
-    """Draws 40 pictures of one digit each on grey: picture, opacity and digit."""
+    """Draws 40 images of one digit on gray: image, opacity and digit."""
     monkeypatch.setattr(digits, 'COUNTS', (1, 1))
     shape = (digits.CANVAS, digits.CANVAS, 3)
     monkeypatch.setattr(
-        digits, 'background', lambda rng: np.full(shape, GREY, np.float32)
+        digits, 'background', lambda rng: np.full(shape, GRAY, np.float32)
     )
 
     def draw(rotate):
         scans = digits.split_scans(seed=0)['val']
         for seed in range(40):
             rng = np.random.default_rng(seed)
-            picture, (digit,) = digits.canvas(rng, *scans, rotate)
-            change = np.abs(picture.astype(float) - GREY).max(axis=2)
-            yield picture, change / change.max(), digit
+            image, (digit,) = digits.canvas(rng, *scans, rotate)
+            change = np.abs(image.astype(float) - GRAY).max(axis=2)
+            yield image, change / change.max(), digit
 
     return draw
 
@@ -80,28 +80,28 @@ def test_corners_hold_the_ink_tightly(lone_digits, rotate):
             digit.corners, np.roll(digit.corners, -1, 0), strict=True
         ):
             along = (end - start) / np.linalg.norm(end - start)
-            # Clockwise as seen, the inside lies to the right of each side.
+            # Corners are clockwise, so the inside is to the right of each side.
             depth = (ink - start) @ (-along[1], along[0])
             assert -0.5 < depth.min() < 1.5
 
 
-def test_a_digit_turned_back_is_the_upright_digit(lone_digits):
-    pairs = zip(lone_digits(0), turned_back(lone_digits), strict=True)
-    for (_, upright, _), (turned, digit) in pairs:
-        ys = np.nonzero(turned > 0.5)[0]
+def test_a_digit_rotated_back_is_the_upright_digit(lone_digits):
+    pairs = zip(lone_digits(0), rotated_back(lone_digits), strict=True)
+    for (_, upright, _), (rotated, digit) in pairs:
+        ys = np.nonzero(rotated > 0.5)[0]
         height = ys.max() + 1 - ys.min()
         assert height == pytest.approx(digit.height, abs=2)
-        assert likeness(cut(upright), cut(turned)) > 0.95
+        assert correlation(cut(upright), cut(rotated)) > 0.95
 
 
-def turned_back(lone_digits):
-    """Turned digits, turned back by their angle with OpenCV."""
+def rotated_back(lone_digits):
+    """Rotated digits, rotated back by their angle with OpenCV."""
     for _, opacity, digit in lone_digits(180):
         room = cv2.copyMakeBorder(opacity, 64, 64, 64, 64, cv2.BORDER_CONSTANT)
         x1, y1, x2, y2 = digit.box
-        centre = (x1 + x2 - 1) / 2 + 64, (y1 + y2 - 1) / 2 + 64
-        # OpenCV turns anticlockwise.
-        matrix = cv2.getRotationMatrix2D(centre, digit.angle, 1)
+        center = (x1 + x2 - 1) / 2 + 64, (y1 + y2 - 1) / 2 + 64
+        # OpenCV rotates counterclockwise.
+        matrix = cv2.getRotationMatrix2D(center, digit.angle, 1)
         yield cv2.warpAffine(room, matrix, room.shape[::-1]), digit
 
 
@@ -111,22 +111,22 @@ def cut(opacity):
     return cv2.resize(inside, (48, 48), interpolation=cv2.INTER_AREA)
 
 
-def likeness(one, other):
+def correlation(one, other):
     return np.corrcoef(one.ravel(), other.ravel())[0, 1]
 
 
 @pytest.mark.parametrize('angle', [0.5, 27, 90, 143.2, 180, 211, 270, 318])
-def test_a_bar_points_where_its_angle_says(angle):
-    # Longer than high, and heavier at its right end: an axis and a direction.
+def test_a_bar_points_in_the_direction_of_its_angle(angle):
+    # Wider than high and heavier at its right end: has an axis and a direction.
     bar = np.zeros((20, 60), np.float32)
     bar[6:14] = 1
     bar[:, 50:] = 1
-    stamp = digits.turn(bar, angle)
+    stamp = digits.rotate_digit(bar, angle)
     moments = cv2.moments(stamp.opacity)
     axis = 0.5 * np.arctan2(2 * moments['mu11'], moments['mu20'] - moments['mu02'])
     middle = moments['m10'] / moments['m00'], moments['m01'] / moments['m00']
     x1, y1, x2, y2 = stamp.box
-    # The middle of mass lies off the middle of the box, towards the heavy end.
+    # The center of mass is shifted towards the heavy end.
     lean = np.subtract(middle, ((x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2))
     seen = np.rad2deg(axis)
     if lean @ (np.cos(axis), np.sin(axis)) < 0:
@@ -138,7 +138,7 @@ def test_a_bar_points_where_its_angle_says(angle):
 def test_quarter_turns_move_pixels_and_nothing_else(angle, quarters):
     scan = digits.split_scans(seed=0)['val'][0][0]
     upright = digits.outline(scan, 51)
-    stamp = digits.turn(upright, angle)
+    stamp = digits.rotate_digit(upright, angle)
     expected = np.rot90(upright, quarters)
     left, top, right, bottom = stamp.box
     assert (bottom - top, right - left) == expected.shape
@@ -147,8 +147,8 @@ def test_quarter_turns_move_pixels_and_nothing_else(angle, quarters):
 
 
 def test_brightness_is_that_of_the_stroke(lone_digits):
-    for picture, opacity, digit in lone_digits(180):
-        stroke = picture[opacity > 0.99]
+    for image, opacity, digit in lone_digits(180):
+        stroke = image[opacity > 0.99]
         assert stroke.mean() / 255 == pytest.approx(digit.brightness, abs=0.01)
 
 
@@ -193,18 +193,18 @@ def _corners(note):
 
 
 @pytest.fixture(scope='module')
-def turned(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('data') / 'turned'
+def rotated(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('data') / 'rotated'
     assert digits.write_dataset(folder, COUNTS, seed=0, rotate=180)
     return folder
 
 
-def test_turned_digits_are_described_as_coco_keypoints(turned):
-    categories = json.loads((turned / 'val.json').read_text())['categories']
+def test_rotated_digits_are_described_as_coco_keypoints(rotated):
+    categories = json.loads((rotated / 'val.json').read_text())['categories']
     for category in categories:
         assert len(category['keypoints']) == 4
         assert category['skeleton'] == [[1, 2], [2, 3], [3, 4], [4, 1]]
-    for note in annotations(turned, 'train'):
+    for note in annotations(rotated, 'train'):
         points = np.array(note['keypoints']).reshape(4, 3)
         assert note['num_keypoints'] == 4
         assert (points[:, 2] == 2).all()
@@ -220,14 +220,14 @@ def test_turned_digits_are_described_as_coco_keypoints(turned):
         assert angle == pytest.approx(note['angle'], abs=0.1)
 
 
-def test_turned_digits_point_all_round(turned):
-    angles = [note['angle'] for note in annotations(turned, 'train')]
+def test_rotated_digits_have_all_angles(rotated):
+    angles = [note['angle'] for note in annotations(rotated, 'train')]
     assert np.histogram(angles, 4, (0, 360))[0].min() > 0.15 * len(angles)
 
 
-def test_pycocotools_evaluates_turned_digits(turned, tmp_path):
-    truth = COCO(str(turned / 'val.json'))
-    found = [dict(note, score=1.0) for note in annotations(turned, 'val')]
+def test_pycocotools_evaluates_rotated_digits(rotated, tmp_path):
+    truth = COCO(str(rotated / 'val.json'))
+    found = [dict(note, score=1.0) for note in annotations(rotated, 'val')]
     evaluation = COCOeval(truth, truth.loadRes(found), 'keypoints')
     evaluation.params.kpt_oks_sigmas = np.full(4, 0.05)
     evaluation.evaluate()
@@ -236,15 +236,15 @@ def test_pycocotools_evaluates_turned_digits(turned, tmp_path):
     assert evaluation.stats[0] == pytest.approx(1)
 
 
-def test_upright_digits_are_what_they_were(tmp_path):
+def test_upright_digits_are_unchanged(tmp_path):
     digits.write_dataset(tmp_path / 'digits', dict(train=3, val=2), seed=0)
     digest = hashlib.sha256()
     for name in ('dataset.json', 'train.json', 'val.json'):
         digest.update((tmp_path / 'digits' / name).read_bytes())
     assert digest.hexdigest() == UPRIGHT
-    picture = cv2.imread(str(tmp_path / 'digits' / 'train' / '00000.png'))
-    # Versions of OpenCV may round a pixel another way.
-    means = cv2.resize(picture, (2, 2), interpolation=cv2.INTER_AREA)
+    image = cv2.imread(str(tmp_path / 'digits' / 'train' / '00000.png'))
+    # Versions of OpenCV round pixels differently.
+    means = cv2.resize(image, (2, 2), interpolation=cv2.INTER_AREA)
     np.testing.assert_allclose(means.reshape(4, 3), QUARTERS, atol=1)
 
 
@@ -298,6 +298,6 @@ def test_an_interrupted_call_leaves_nothing(tmp_path, monkeypatch):
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
     (tmp_path / 'thesis.txt').write_text('years of work')
-    with pytest.raises(FileExistsError, match='choose another'):
+    with pytest.raises(FileExistsError, match='choose another folder'):
         digits.write_dataset(tmp_path, COUNTS, seed=0)
     assert (tmp_path / 'thesis.txt').exists()

@@ -1,4 +1,4 @@
-"""The matrix of versions: which rows there are, and what is written of them."""
+"""dev/matrix: its rows, its table and the smoke test."""
 
 import json
 import subprocess
@@ -56,8 +56,8 @@ def test_python_is_found_by_its_version():
     assert rows.find_python('3.1') is None
 
 
-def test_a_python_that_is_another_is_passed_over(tmp_path, monkeypatch):
-    """As a shim of pyenv is, for a version that is not switched on."""
+def test_a_python_of_another_version_is_skipped(tmp_path, monkeypatch):
+    """Such as a shim of pyenv for a version that is not enabled."""
     path = tmp_path / 'python3.12'
     path.write_text('#!/bin/sh\necho "command not found" >&2; exit 127\n')
     path.chmod(0o755)
@@ -67,11 +67,11 @@ def test_a_python_that_is_another_is_passed_over(tmp_path, monkeypatch):
     assert rows.find_python('3.12') == str(path)
 
 
-def test_a_row_without_its_python_is_named_as_not_run(monkeypatch):
+def test_a_row_without_its_python_is_reported(monkeypatch):
     row = rows.ROWS[0]
     monkeypatch.setattr(matrix, 'find_python', lambda version: None)
     assert matrix.try_row(row) == {
-        'Python': f'{row.python}: not run, there is no python{row.python} here'
+        'Python': f'{row.python}: not run, no python{row.python} found'
     }
 
 
@@ -98,7 +98,7 @@ def test_cell_of_the_quick_tests(closing, cell, good):
     assert report.is_good(written) is good
 
 
-def test_table_has_a_line_for_each_row_and_no_cell_ends_early():
+def test_table_has_a_line_per_row_and_escapes_its_cells():
     full = dict.fromkeys(report.COLUMNS, 'yes') | {'train': 'KeyError: a|b\nc'}
     lines = report.table([full, {'Python': '3.12: not run'}]).splitlines()
     assert lines[0].split(' | ')[0] == '| Python'
@@ -127,8 +127,8 @@ def test_a_step_must_print_its_words(tmp_path):
 
 
 def test_a_step_must_end_well(tmp_path):
-    said = run_step(tmp_path, 'raise ValueError("no weights")')
-    assert said == 'ValueError: no weights'
+    printed = run_step(tmp_path, 'raise ValueError("no weights")')
+    assert printed == 'ValueError: no weights'
 
 
 def test_versions_are_those_that_are_installed():

@@ -1,4 +1,4 @@
-"""The lists in `requirements/`: each version is said, and the locks say the same."""
+"""The lists in `requirements/`: all versions are pinned, and the locks match."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ LISTS = [name for pinned in SETS for name in (pinned.runtime, *pinned.dev)]
 
 
 def read_pins(name):
-    """Package to version, of a list without hashes."""
+    """Package to version in a list without hashes."""
     return dict(line.split('==') for line in pins.read_requirements(name).values())
 
 
@@ -38,7 +38,7 @@ def test_every_package_is_locked_in_the_version_of_its_pin(pinned):
 
 
 @pytest.mark.parametrize('pinned', SETS, ids=lambda pinned: pinned.runtime)
-def test_no_package_stands_in_two_lists(pinned):
+def test_no_package_is_in_two_lists(pinned):
     names = [name for part in (pinned.runtime, *pinned.dev) for name in read_pins(part)]
     assert len(names) == len(set(names))
 

@@ -9,7 +9,7 @@ from helpers.tiny import REPO
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """The tools called, in a folder of its own; they leave what the real ones leave."""
+    """The scripts that were called; each writes the files of the real one."""
     calls = []
     monkeypatch.chdir(tmp_path)
     quickstart.DATA.mkdir(parents=True)
@@ -56,7 +56,7 @@ def test_an_interrupted_training_does_not_count(runs, monkeypatch):
     assert runs == ['tools/train.py']
 
 
-def test_results_are_found_where_the_tools_leave_them(runs):
+def test_results_are_found(runs):
     checkpoint = quickstart.train()
     run_dir = quickstart.test(checkpoint)
     assert json.loads((run_dir / f'{run_dir.name}.json').read_text())

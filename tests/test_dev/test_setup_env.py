@@ -1,4 +1,4 @@
-"""The environment's making: what it says when it can't, and what it leaves behind."""
+"""dev/setup_env: messages, steps and interrupted installations."""
 
 import hashlib
 import shutil
@@ -24,30 +24,30 @@ def make(*arguments, tmp_path):
 
 
 def test_make_names_a_missing_python(tmp_path):
-    said = make('PYTHON=no-such-python', tmp_path=tmp_path)
-    assert 'No no-such-python here' in said
-    assert 'apt-get install -y python3 python3-venv' in said
+    message = make('PYTHON=no-such-python', tmp_path=tmp_path)
+    assert 'No no-such-python found' in message
+    assert 'apt-get install -y python3 python3-venv' in message
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize('version', [(3, 8), (3, 9), (3, 14), (4, 0)])
-def test_unsupported_python_where_there_is_no_other(version, monkeypatch):
+def test_unsupported_python_without_another(version, monkeypatch):
     monkeypatch.setenv('PATH', '')
-    said = preflight.python_problem(version)
-    assert 'python{}.{} is not supported'.format(*version) in said
-    assert 'python3.10, python3.11, python3.12, python3.13 are' in said
-    # As Debian 12, 13 and Ubuntu 22.04, 24.04 have them, whichever their Python is.
-    assert 'apt-get install -y python3 python3-venv\n' in said
-    assert 'make PYTHON=/usr/bin/python3' in said
+    message = preflight.python_problem(version)
+    assert 'python{}.{} is not supported'.format(*version) in message
+    assert 'python3.10, python3.11, python3.12, python3.13 are' in message
+    # The packages of Debian 12, 13 and Ubuntu 22.04, 24.04, for any Python.
+    assert 'apt-get install -y python3 python3-venv\n' in message
+    assert 'make PYTHON=/usr/bin/python3' in message
 
 
-def test_unsupported_python_where_there_is_another(tmp_path, monkeypatch):
+def test_unsupported_python_with_another(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', str(tmp_path))
     for name in ('python3.10', 'python3.12'):
         (tmp_path / name).touch(0o755)
-    said = preflight.python_problem((3, 9))
-    assert 'mend: make PYTHON=python3.12' in said
-    assert 'apt-get' not in said
+    message = preflight.python_problem((3, 9))
+    assert 'fix: make PYTHON=python3.12' in message
+    assert 'apt-get' not in message
 
 
 @pytest.mark.parametrize('version', [(3, 10), (3, 11), (3, 12), (3, 13)])
@@ -59,36 +59,36 @@ def test_supported_python(version):
 
 
 def test_a_set_has_wheels_for_some_pythons_only():
-    said = preflight.set_problem('torch2.1', (3, 12))
-    assert 'torch2.1.txt have no wheels for python3.12' in said
-    assert 'take python3.10 or python3.11' in said
+    message = preflight.set_problem('torch2.1', (3, 12))
+    assert 'torch2.1.txt have no wheels for python3.12' in message
+    assert 'use python3.10 or python3.11' in message
     assert preflight.set_problem('torch2.1', (3, 11)) is None
 
 
 def test_python_without_venv(monkeypatch):
     monkeypatch.setattr(preflight, 'find_spec', lambda name: None)
-    said = preflight.venv_problem((3, 13))
-    assert 'apt-get install -y python3.13-venv' in said
+    message = preflight.venv_problem((3, 13))
+    assert 'apt-get install -y python3.13-venv' in message
 
 
 @pytest.mark.parametrize(('user', 'prefix'), [(0, ''), (1000, 'sudo '), (None, '')])
-def test_sudo_is_for_users_of_systems_that_have_it(user, prefix, monkeypatch):
+def test_sudo_only_for_users_of_systems_with_root(user, prefix, monkeypatch):
     monkeypatch.delattr('os.geteuid')
     if user is not None:
         monkeypatch.setattr('os.geteuid', lambda: user, raising=False)
     assert preflight.sudo() == prefix
 
 
-def test_disk_room_is_added_up_a_file_system(tmp_path):
+def test_disk_space_is_added_up_per_file_system(tmp_path):
     free = shutil.disk_usage(tmp_path).free / preflight.GIB
     most = int(free * 0.7) + 1
     assert preflight.disk_problem({tmp_path / 'not' / 'yet': 0}) is None
-    said = preflight.disk_problem({tmp_path / 'one': most, tmp_path / 'two': most})
-    assert f'{2 * most} GiB needed, {free:.1f} free' in said
-    assert f'free some of {tmp_path}' in said
+    message = preflight.disk_problem({tmp_path / 'one': most, tmp_path / 'two': most})
+    assert f'{2 * most} GiB needed, {free:.1f} free' in message
+    assert f'free some of {tmp_path}' in message
 
 
-def test_all_problems_are_said_at_once():
+def test_all_problems_are_listed_at_once():
     with pytest.raises(SetupError, match='one\nother'):
         preflight.require('one', None, 'other')
     preflight.require(None, None)
@@ -109,7 +109,7 @@ def test_a_foreign_folder_is_left_alone(tmp_path):
 
 @pytest.fixture
 def environment(tmp_path):
-    """An environment with one step done; its Python is this one."""
+    """An environment with one complete step; its Python is this one."""
     environment = setup_env.Environment(tmp_path / 'venv')
     (environment.folder / '.setup').mkdir(parents=True)
     environment.python.parent.mkdir()
@@ -118,7 +118,7 @@ def environment(tmp_path):
     return environment
 
 
-def test_a_stamp_is_worth_nothing_after_an_interruption(environment):
+def test_an_interruption_invalidates_stamps(environment):
     assert environment.stamp('runtime') == 'key'
     assert environment.stamp('plugin') is None
     with pytest.raises(KeyboardInterrupt), environment.changing():
@@ -126,7 +126,7 @@ def test_a_stamp_is_worth_nothing_after_an_interruption(environment):
     assert environment.stamp('runtime') is None
 
 
-def test_a_stamp_is_worth_nothing_without_the_python_it_was_made_with(environment):
+def test_a_missing_python_invalidates_stamps(environment):
     environment.python.unlink()
     environment.python.symlink_to('/no/such/python')
     assert environment.stamp('runtime') is None
@@ -144,7 +144,7 @@ def test_an_interrupted_environment_starts_over(environment):
     assert environment.stamp('venv') == 'key'
 
 
-def test_a_change_undoes_its_step_and_those_after_it():
+def test_a_change_invalidates_its_step_and_later_ones():
     def keys(*contents):
         names = ('one', 'two', 'three')
         steps = map(setup_env.Step, names, contents, [None] * 3)
@@ -154,7 +154,7 @@ def test_a_change_undoes_its_step_and_those_after_it():
     assert [before[name] == after[name] for name in before] == [True, False, False]
 
 
-def test_what_is_done_is_not_done_again(environment, monkeypatch):
+def test_complete_steps_are_skipped(environment, monkeypatch):
     wanted = Request(setup_env.default_set(sys.version_info[:2]), dev=True)
     steps = setup_env.plan(environment, wanted)
     for name, key in setup_env.stamp_keys(steps).items():
@@ -178,7 +178,7 @@ def test_what_is_done_is_not_done_again(environment, monkeypatch):
         ('onedl', ['onedl.txt', 'plugin', 'operators']),
     ],
 )
-def test_operators_are_compiled_or_stood_in_for(environment, mmcv, names):
+def test_steps_that_provide_operators(environment, mmcv, names):
     steps = setup_env.plan(environment, Request('runtime', mmcv))
     assert [step.name for step in steps] == ['venv', 'runtime', *names]
 
@@ -212,18 +212,18 @@ OTHER = hashlib.sha256(b'another file').hexdigest()
 
 
 @pytest.mark.parametrize(
-    ('locked', 'said'),
+    ('locked', 'message'),
     [
         (f' --hash=sha256:{OTHER}', 'DO NOT MATCH THE HASHES'),
         ('', 'Hashes are required'),
     ],
 )
 def test_only_files_with_a_locked_hash_are_installed(
-    environment, tmp_path, capfd, locked, said
+    environment, tmp_path, capfd, locked, message
 ):
     package = tmp_path / 'thing-1.0-py3-none-any.whl'
     with zipfile.ZipFile(package, 'w') as archive:
         archive.writestr('thing.py', '')
     with pytest.raises(subprocess.CalledProcessError):
         environment.install_locked([f'{package}{locked}'])
-    assert said in capfd.readouterr().err
+    assert message in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""`python -m mmdet_centernet.doctor`, also where the package cannot be imported."""
+"""The doctor, also where mmdet_centernet cannot be imported."""
 
 import subprocess
 import sys
@@ -27,7 +27,7 @@ def python(*arguments, stubs=None):
 
 
 def doctor(*arguments, stubs=None):
-    return python('-m', 'mmdet_centernet.doctor', *arguments, stubs=stubs)
+    return python('-m', 'mmdet_centernet_doctor', *arguments, stubs=stubs)
 
 
 def stub(folder, name, code):
@@ -40,7 +40,7 @@ def test_a_healthy_environment():
     done = doctor()
     assert done.stderr == ''
     assert 'train   yes\n  test    yes\n  DCN     yes\n' in done.stdout
-    assert done.stdout.endswith('No trouble found.\n')
+    assert done.stdout.endswith('No problem found.\n')
     assert done.returncode == 0
 
 
@@ -50,7 +50,7 @@ def test_a_missing_library(tmp_path):
     done = doctor(stubs=stubs)
     assert done.returncode == 1
     assert 'train   no, see 1' in done.stdout
-    assert '1. mmcv is not installed\n   mend: pip ' in done.stdout
+    assert '1. mmcv is not installed\n   fix: pip ' in done.stdout
     assert 'pip install "mmcv-lite>=2.0.0,<2.2.0"\n' in done.stdout
     assert '\n2. ' not in done.stdout
     done = python('-c', 'import mmdet_centernet', stubs=stubs)
@@ -61,7 +61,7 @@ def test_a_library_that_takes_python_down(tmp_path):
     stubs = stub(tmp_path, 'cv2.py', 'import os; os.abort()')
     done = doctor(stubs=stubs)
     assert done.returncode == 1
-    assert '1. opencv does not work (it takes Python down' in done.stdout
+    assert '1. opencv does not work (Python crashed' in done.stdout
     assert 'Traceback' not in done.stdout + done.stderr
 
 
@@ -80,6 +80,11 @@ def test_help_needs_no_library(tmp_path):
     assert 'Exit status: 0' in done.stdout
 
 
+def test_its_former_name():
+    done = python('-m', 'mmdet_centernet.doctor', '--help')
+    assert 'usage: mmdet_centernet doctor' in done.stdout
+
+
 IMPORTED = """
 import sys
 from mmdet_centernet_operators.stand_in import use_in_this_process
@@ -96,6 +101,6 @@ mmdet_centernet.models
 
 def test_the_import_is_whole_quiet_and_brings_nothing_that_mmdet_does_not(tmp_path):
     script = stub(tmp_path, 'script.py', IMPORTED) / 'script.py'
-    done = python(script, 'mmdet_centernet.doctor')  # the argument is not for us
+    done = python(script)
     assert (done.stdout, done.stderr) == ('[]\n', '')
     assert done.returncode == 0

@@ -118,7 +118,7 @@ def test_numbers_that_can_be_read_off():
     assert ages_of(one_image([11.0, 18.0, 46.0])) == pytest.approx(
         dict(mean=3, median=2, relative=(0.1 + 0.1 + 0.15) / 3, matched=3)
     )
-    # The second is not labelled; to a truth of 0 there is no relative error.
+    # The second is not labeled; to a truth of 0 there is no relative error.
     found = ages_of(one_image([11.0, 18.0, 46.0], true=[0.0, math.nan, 40.0]))
     assert found == pytest.approx(dict(mean=8.5, median=8.5, relative=0.15, matched=2))
     # A weak detection is not looked at.

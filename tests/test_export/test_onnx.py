@@ -43,7 +43,7 @@ def export(tmp_path):
         exported = export_onnx(
             detector,
             path,
-            view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+            pipeline=describe_pipeline(get_test_pipeline_cfg(cfg)),
             classes=[str(i) for i in range(cfg.model.bbox_head.num_classes)],
             grid_sample=grid_sample,
             **options,
@@ -221,8 +221,11 @@ def test_no_nms(export):
 
 def test_every_class_has_a_name(tmp_path):
     cfg = small_config('r18_fpn')
-    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    pipeline = describe_pipeline(get_test_pipeline_cfg(cfg))
     with pytest.raises(ValueError, match='2 classes, but the head has 3'):
         export_onnx(
-            lively_detector(cfg), tmp_path / 'm.onnx', view=view, classes=['a', 'b']
+            lively_detector(cfg),
+            tmp_path / 'm.onnx',
+            pipeline=pipeline,
+            classes=['a', 'b'],
         )

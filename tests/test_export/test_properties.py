@@ -45,7 +45,7 @@ def export(tmp_path):
         exported = export_onnx(
             detector,
             path,
-            view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+            pipeline=describe_pipeline(get_test_pipeline_cfg(cfg)),
             classes=['a', 'b', 'c'],
             **{'skeleton': SKELETON, 'normalize': True, **options},
         )

@@ -33,7 +33,7 @@ def export(tmp_path):
         exported = export_onnx(
             detector,
             path,
-            view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+            pipeline=describe_pipeline(get_test_pipeline_cfg(cfg)),
             classes=[str(i) for i in range(num_classes)],
             normalize=True,
             **options,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from helpers.shared_data import load_golden
 from mmdet_centernet.functional.window import (
     crop_margin,
-    mirror_matrix,
+    flip_matrix,
     padded_length,
     window_matrix,
 )
@@ -43,7 +43,7 @@ coordinate = st.floats(-500, 1500, width=32)
     st.tuples(st.integers(32, 1024), st.integers(32, 1024)),
     st.tuples(coordinate, coordinate),
 )
-def test_matrix_is_a_zoom_from_centre_to_middle(center, side, size, point):
+def test_matrix_is_a_zoom_from_center_to_middle(center, side, size, point):
     zoom = size[0] / side
     moved = window_matrix(center, side, size) @ [*point, 1.0]
     expected = zoom * np.subtract(point, center) + np.divide(size, 2)
@@ -68,14 +68,14 @@ def test_a_turned_window_equals_golden():
 
 def test_a_window_turned_clockwise_shows_its_content_turned_back():
     matrix = window_matrix((50, 40), 100, (100, 100), 90)
-    # What lay to the right of the centre comes to lie above the middle.
+    # What lay to the right of the center comes to lie above the middle.
     np.testing.assert_allclose(matrix @ [60, 40, 1], [50, 40, 1], atol=1e-4)
 
 
-def test_mirror_exchanges_first_and_last_column_and_undoes_itself():
-    mirror = mirror_matrix(10)
-    assert (mirror @ [0, 3, 1]).tolist() == [9, 3, 1]
-    assert np.array_equal(mirror @ mirror, np.eye(3))
+def test_a_flip_exchanges_first_and_last_column_and_undoes_itself():
+    flip = flip_matrix(10)
+    assert (flip @ [0, 3, 1]).tolist() == [9, 3, 1]
+    assert np.array_equal(flip @ flip, np.eye(3))
 
 
 @pytest.mark.parametrize(

@@ -6,189 +6,24 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.models import DetDataPreprocessor
 from mmdet.registry import VISBACKENDS
 from mmdet.structures import DetDataSample
-from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
-from mmengine.structures import InstanceData
 from mmengine.visualization import BaseVisBackend
 from torch import nn
 
-from helpers.heads import make_head
 from helpers.tiny import load_config, shrink
 from mmdet_centernet.hooks import HeatmapVisualizationHook
-from mmdet_centernet.hooks.heatmap_picture import (
-    CAPTION_HEIGHT,
-    FOUND_COLOUR,
-    TRUTH_COLOUR,
-    blend_heatmap,
-    draw_view,
-)
-from mmdet_centernet.hooks.heatmap_view import (
-    View,
-    original_view,
-    recover_image,
-    spread_heat,
-)
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detectors
-
-
-def bump(shape, cell):
-    """A heatmap with one hot cell (x, y)."""
-    heatmap = np.zeros(shape, np.float32)
-    heatmap[cell[1], cell[0]] = 1
-    return heatmap
-
-
-def middle_of_heat(heatmap):
-    """Its centre of mass in continuous pixels (pixel i reaches from i to i + 1)."""
-    ys, xs = np.indices(heatmap.shape) + 0.5
-    return np.array([(heatmap * xs).sum(), (heatmap * ys).sum()]) / heatmap.sum()
-
-
-@pytest.mark.parametrize(
-    ('geometry', 'middle'),
-    [
-        ({}, (22, 14)),
-        (dict(scale_factor=(0.5, 0.25)), (44, 56)),
-        (dict(border=[6, 70, 10, 74]), (12, 8)),
-        (
-            # Mirrored in a network input 100 pixels wide, then moved up by 2.
-            dict(homography_matrix=np.array([[-1, 0, 100], [0, 1, -2], [0, 0, 1.0]])),
-            (78, 16),
-        ),
-    ],
-)
-def test_heat_lies_where_the_pipeline_took_it_from(geometry, middle):
-    meta = dict(ori_shape=(120, 160), **geometry)
-    spread = spread_heat(bump((32, 32), cell=(5, 3)), meta, stride=4)
-    assert spread.shape == (120, 160)
-    np.testing.assert_allclose(middle_of_heat(spread), middle, atol=0.05)
-
-
-@pytest.mark.parametrize(
-    'geometry',
-    [
-        {},
-        dict(scale_factor=(0.5, 0.8)),
-        dict(border=[6, 70, 10, 74]),
-        dict(homography_matrix=np.array([[-0.7, 0, 112], [0, 0.7, 4], [0, 0, 1.0]])),
-    ],
-)
-def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
-    path = tmp_path / 'photo.png'
-    cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
-    meta = dict(img_path=str(path), ori_shape=(120, 160), **geometry)
-    sample = DetDataSample(metainfo=meta)
-    sample.gt_instances = boxes((60, 40, 100, 70))
-    sample.pred_instances = boxes(scores=torch.ones(0))
-    head = make_head(num_classes=1)
-    channels = dict(heatmap=1, wh=2, offset=2)
-    maps = {name: torch.zeros(1, count, 32, 32) for name, count in channels.items()}
-    view = original_view(head, sample, maps)
-    # A target lies in the middle of a cell, half a cell away at most.
-    np.testing.assert_allclose(middle_of_heat(view.target), (80, 55), atol=4.5)
-    assert view.heat.max() == 0.5
-
-
-@pytest.mark.parametrize(
-    'normalised', [{}, dict(mean=[90, 100, 110], std=[60, 50, 40])]
-)
-@pytest.mark.parametrize('bgr_to_rgb', [True, False])
-def test_colours_come_back_from_the_network_input(normalised, bgr_to_rgb):
-    bgr = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)
-    preprocessor = DetDataPreprocessor(**normalised, bgr_to_rgb=bgr_to_rgb)
-    pixels = preprocessor(dict(inputs=[bgr], data_samples=None))['inputs'][0]
-    rgb = bgr.flip(0).permute(1, 2, 0).numpy()
-    np.testing.assert_array_equal(recover_image(pixels, preprocessor), rgb)
-
-
-def test_blending_shows_the_image_where_it_is_cold():
-    image = np.full((8, 8, 3), 100, np.uint8)
-    blended = blend_heatmap(image, bump((8, 8), cell=(2, 1)))
-    assert blended.dtype == np.uint8
-    cold = blended[5, 5]
-    assert cold[0] == cold[1] == cold[2] == 40
-    assert np.ptp(blended[1, 2].astype(int)) > 50  # a colour
-
-
-def boxes(*corners, **fields):
-    return InstanceData(
-        bboxes=torch.tensor(corners, dtype=torch.float).reshape(-1, 4),
-        labels=torch.zeros(len(corners), dtype=torch.long),
-        **fields,
-    )
-
-
-@pytest.fixture
-def visualizer():
-    visualizer = DetLocalVisualizer()
-    visualizer.dataset_meta = dict(classes=('square', 'disc'))
-    return visualizer
-
-
-def lines_of(panel, colour):
-    """x1, y1, x2, y2 of the lines of a colour in a panel, or None."""
-    distance = np.abs(panel[CAPTION_HEIGHT:].astype(int) - colour).max(axis=2)
-    # Text has the colour, too, but a line of it is short.
-    lines = (distance < 60).astype(np.uint8)
-    columns = np.nonzero(lines.sum(axis=0) > 60)[0]
-    rows = np.nonzero(lines.sum(axis=1) > 60)[0]
-    if len(columns):
-        return columns.min(), rows.min(), columns.max(), rows.max()
-    return None
-
-
-def panels(picture):
-    """Above truth and detections, below their heat."""
-    return [np.hsplit(row, 2) for row in np.vsplit(picture, 2)]
-
-
-def cold(*shape):
-    return np.zeros(shape, np.float32)
-
-
-def test_truth_and_detections_stand_in_their_panels(visualizer):
-    view = View(
-        np.zeros((128, 192, 3), np.uint8),
-        bump((128, 192), cell=(150, 60)),
-        boxes((100, 30, 150, 100), scores=torch.tensor([0.9])),
-        bump((128, 192), cell=(20, 60)),
-        boxes((10, 20, 60, 90)),
-    )
-    picture = draw_view(visualizer, view)
-    assert picture.shape == (2 * (CAPTION_HEIGHT + 3 * 128), 2 * 3 * 192, 3)
-    (truth, found), heats = panels(picture)
-    np.testing.assert_allclose(
-        lines_of(truth, TRUTH_COLOUR), (30, 60, 180, 270), atol=3
-    )
-    np.testing.assert_allclose(
-        lines_of(found, FOUND_COLOUR), (300, 90, 450, 300), atol=3
-    )
-    assert lines_of(truth, FOUND_COLOUR) is lines_of(found, TRUTH_COLOUR) is None
-    for panel, x in zip(heats, (20, 150), strict=True):
-        colourful = np.ptp(panel[CAPTION_HEIGHT:].astype(int), axis=2) > 50
-        np.testing.assert_allclose(
-            middle_of_heat(colourful), (3 * x + 1.5, 3 * 60 + 1.5), atol=1
-        )
-
-
-def test_odd_boxes_and_missing_truth_are_drawn_all_the_same(visualizer):
-    image = np.zeros((500, 400, 3), np.uint8)
-    odd = boxes((-50, -50, 900, 900), (60, 60, 20, 20), scores=torch.ones(2))
-    for found in (odd, boxes(scores=torch.ones(0))):
-        view = View(image, cold(500, 400), found, None, None)
-        picture = draw_view(visualizer, view)
-        assert picture.shape == (2 * (CAPTION_HEIGHT + 500), 400, 3)
+from mmdet_centernet.visualization.image_space import warp_heatmap
 
 
 @VISBACKENDS.register_module()
-class Album(BaseVisBackend):
-    """Keeps what the hook hands to the visualizer."""
+class ImageRecorder(BaseVisBackend):
+    """Keeps the images that the hook passes to the visualizer."""
 
-    pictures: ClassVar[list] = []
+    images: ClassVar[list] = []
 
     def _init_env(self):
         pass
@@ -198,79 +33,79 @@ class Album(BaseVisBackend):
         return self
 
     def add_image(self, name, image, step=0, **kwargs):
-        self.pictures.append((name, image, step))
+        self.images.append((name, image, step))
 
 
-def album_config(folder, **hook):
+def recorder_config(folder, **hook):
     cfg = shrink(load_config('ctdet_r18-fpn_1xb8-24e_bccd'), folder)
     cfg.custom_hooks = [dict(type='HeatmapVisualizationHook', **hook)]
-    cfg.default_hooks.checkpoint = None  # it keeps the best of a training
-    cfg.visualizer.name = f'visualizer of {folder}'  # one a name and process
-    cfg.visualizer.vis_backends.append(dict(type='Album', save_dir=str(folder)))
-    Album.pictures.clear()
+    cfg.default_hooks.checkpoint = None  # it would keep the best checkpoint
+    cfg.visualizer.name = f'visualizer of {folder}'  # names are unique in a process
+    cfg.visualizer.vis_backends.append(dict(type='ImageRecorder', save_dir=str(folder)))
+    ImageRecorder.images.clear()
     return cfg
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('interval', [1, 3])
 def test_draws_every_nth_image_of_training_validation_and_test(tmp_path, interval):
-    cfg = album_config(tmp_path, interval=interval, train_interval=interval)
+    cfg = recorder_config(tmp_path, interval=interval, train_interval=interval)
     runner = Runner.from_cfg(cfg)
     runner.train()
     runner.test()
     drawn = range(0, 4, interval)  # of 4 images, in batches of 2
-    names = [name for name, _, _ in Album.pictures]
+    names = [name for name, _, _ in ImageRecorder.images]
     for mode in ('val', 'test'):
         assert [name for name in names if name.startswith(mode)] == [
             f'{mode}_{i:06}' for i in drawn
         ]
-    steps = [step for name, _, step in Album.pictures if name.startswith('train')]
+    steps = [step for name, _, step in ImageRecorder.images if name.startswith('train')]
     assert steps == [i // 2 for i in drawn]
-    assert all(image.shape[1] == 2 * 384 for _, image, _ in Album.pictures)
-    # The same went to the other backend.
+    assert all(image.shape[1] == 2 * 384 for _, image, _ in ImageRecorder.images)
+    # The other backend got the same images.
     (folder,) = {path.parent for path in tmp_path.rglob('vis_image/*.png')}
-    assert len(list(folder.iterdir())) == len(Album.pictures)
+    assert len(list(folder.iterdir())) == len(ImageRecorder.images)
     (detector,) = find_detectors(runner.model)
     assert not detector._forward_pre_hooks
     assert not detector.bbox_head._forward_hooks
 
 
 @pytest.mark.slow
-def test_test_time_augmentation_is_drawn_in_the_pixels_of_the_image(tmp_path):
-    cfg = album_config(tmp_path, interval=1)
+def test_test_time_augmentation_is_drawn_on_the_original_image(tmp_path):
+    cfg = recorder_config(tmp_path, interval=1)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
     Runner.from_cfg(cfg).test()
-    assert len(Album.pictures) == 4
+    assert len(ImageRecorder.images) == 4
 
 
 @pytest.mark.slow
-def test_a_backend_that_fails_ends_no_run(tmp_path, monkeypatch, said):
-    monkeypatch.setattr(Album, 'add_image', lambda *args, **kwargs: 1 / 0)
-    cfg = album_config(tmp_path, interval=1, train_interval=1)
+def test_failing_backend_does_not_stop_the_run(tmp_path, monkeypatch, logged):
+    monkeypatch.setattr(ImageRecorder, 'add_image', lambda *args, **kwargs: 1 / 0)
+    cfg = recorder_config(tmp_path, interval=1, train_interval=1)
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 2
-    (text,) = said
+    (text,) = logged
     assert text.endswith('ZeroDivisionError: division by zero')
 
 
 @pytest.mark.slow
-def test_grey_images_are_drawn(tmp_path, said):
-    cfg = album_config(tmp_path, interval=1, train_interval=1)
+def test_gray_images_are_drawn(tmp_path, logged):
+    cfg = recorder_config(tmp_path, interval=1, train_interval=1)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.pipeline[0].color_type = 'grayscale'
     cfg.model.backbone.in_channels = 1
     cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
     Runner.from_cfg(cfg).train()
-    assert said == []
-    assert len(Album.pictures) == 8
+    assert logged == []
+    assert len(ImageRecorder.images) == 8
 
 
 @pytest.mark.slow
-def test_images_of_one_name_in_two_folders(tmp_path):
-    cfg = album_config(tmp_path, interval=1)
+def test_images_with_the_same_name_in_two_folders(tmp_path):
+    cfg = recorder_config(tmp_path, interval=1)
     path = tmp_path / 'annotations.json'
     content = json.loads(path.read_text())
     for folder, image in zip('aabb', content['images'], strict=True):
@@ -280,21 +115,21 @@ def test_images_of_one_name_in_two_folders(tmp_path):
         image['file_name'] = name
     path.write_text(json.dumps(content))
     Runner.from_cfg(cfg).val()
-    names = [name for name, _, _ in Album.pictures]
+    names = [name for name, _, _ in ImageRecorder.images]
     assert names == ['val_0', 'val_1', 'val_b_0', 'val_b_1']
     assert len(list(tmp_path.rglob('vis_image/*.png'))) == 4
 
 
 @pytest.mark.slow
-def test_names_are_those_of_the_labels(tmp_path, monkeypatch):
-    """Metainfo has them in another order than the file, whose order counts."""
-    cfg = album_config(tmp_path, interval=1)
+def test_class_names_are_in_label_order(tmp_path, monkeypatch):
+    """The order of the file counts, not that of metainfo."""
+    cfg = recorder_config(tmp_path, interval=1)
     names = tuple(cfg.val_dataloader.dataset.metainfo.classes)
     cfg.val_dataloader.dataset.metainfo.classes = names[::-1]
     drawn = []
     monkeypatch.setattr(
-        'mmdet_centernet.hooks.heatmap_hook.draw_view',
-        lambda visualizer, view, classes: (
+        'mmdet_centernet.hooks.heatmap_hook.draw_heatmaps',
+        lambda visualizer, figure, classes: (
             drawn.append(classes) or np.zeros((9, 9, 3), np.uint8)
         ),
     )
@@ -303,8 +138,8 @@ def test_names_are_those_of_the_labels(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_settings_of_the_docs_leave_the_hooks_of_a_base_in_place(tmp_path):
-    cfg = album_config(tmp_path)
+def test_default_hooks_of_the_docs_keep_inherited_hooks(tmp_path):
+    cfg = recorder_config(tmp_path)
     cfg.custom_hooks = [dict(type='NumClassCheckHook')]
     default_hooks = dict(heatmaps=dict(type='HeatmapVisualizationHook', interval=50))
     cfg.merge_from_dict(dict(default_hooks=default_hooks))
@@ -313,7 +148,7 @@ def test_the_settings_of_the_docs_leave_the_hooks_of_a_base_in_place(tmp_path):
 
 
 def semi_supervised(cfg):
-    """Teacher and student of a detector; validation asks the teacher."""
+    """Config of a teacher and a student; validation uses the teacher."""
     preprocessor = cfg.model.pop('data_preprocessor')
     return dict(
         type='SemiBaseDetector',
@@ -327,28 +162,28 @@ def semi_supervised(cfg):
 
 
 @pytest.mark.slow
-def test_a_teacher_is_drawn(tmp_path, said):
-    cfg = album_config(tmp_path, interval=1)
+def test_teacher_is_drawn_in_semi_supervised_training(tmp_path, logged):
+    cfg = recorder_config(tmp_path, interval=1)
     cfg.model = semi_supervised(cfg)
     Runner.from_cfg(cfg).test()
-    assert said == []
-    assert len(Album.pictures) == 4
+    assert logged == []
+    assert len(ImageRecorder.images) == 4
 
 
-def view_of_training(monkeypatch, cfg):
-    """What the hook draws of a training step, and the runner it belongs to."""
-    views = []
+def figure_of_training(monkeypatch, cfg):
+    """Runs a training; returns the first figure of the hook, and the runner."""
+    figures = []
     monkeypatch.setattr(
-        HeatmapVisualizationHook, '_show', lambda *args: views.append(args[3])
+        HeatmapVisualizationHook, '_show', lambda *args: figures.append(args[3])
     )
     runner = Runner.from_cfg(cfg)
     runner.train()
-    return views[0], runner
+    return figures[0], runner
 
 
 @pytest.mark.slow
-def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypatch):
-    cfg = album_config(tmp_path, train_interval=1)
+def test_training_draws_the_input_and_target_of_the_loss(tmp_path, monkeypatch):
+    cfg = recorder_config(tmp_path, train_interval=1)
     cfg.train_dataloader.batch_size = 1
     cfg.train_dataloader.sampler.shuffle = False
     cfg.train_dataloader.dataset.pipeline = [
@@ -363,25 +198,25 @@ def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypa
         'loss_by_feat',
         remember(CTDetHead.loss_by_feat, losses),
     )
-    view, runner = view_of_training(monkeypatch, cfg)
+    figure, runner = figure_of_training(monkeypatch, cfg)
     on_disk = cv2.imread(str(tmp_path / 'images/000000.jpg'))
-    np.testing.assert_array_equal(view.image, on_disk[:, ::-1, ::-1])
+    np.testing.assert_array_equal(figure.image, on_disk[:, ::-1, ::-1])
     _, truth, _ = losses[0]
-    torch.testing.assert_close(view.truth.bboxes, truth[0].bboxes)
+    torch.testing.assert_close(figure.ground_truth.bboxes, truth[0].bboxes)
     head = find_detectors(runner.model)[0].bbox_head
     maps, _ = head.get_targets(
         [truth[0].bboxes], [truth[0].labels], (1, 3, 16, 16), (64, 64)
     )
-    target = spread_heat(
+    target = warp_heatmap(
         maps['center_heatmap_target'][0].amax(0).numpy(), dict(ori_shape=(64, 64)), 4
     )
-    np.testing.assert_array_equal(view.target, target)
+    np.testing.assert_array_equal(figure.target, target)
     logits, _, _ = losses[0]
-    assert view.heat.max() == pytest.approx(float(logits.sigmoid().max()), rel=0.2)
+    assert figure.heatmap.max() == pytest.approx(float(logits.sigmoid().max()), rel=0.2)
 
 
 def remember(method, calls):
-    """A method that keeps logits, truth and metas of each call."""
+    """Wraps a method to keep logits, ground truth and metas of each call."""
 
     def called(self, logits, wh, offset, truth, metas, *ignored, **others):
         calls.append((logits[-1].detach().clone(), truth, metas))
@@ -391,21 +226,21 @@ def remember(method, calls):
 
 
 class Watched(HeatmapVisualizationHook):
-    """Tells which image it would draw, and what the head said about it."""
+    """Records images and heatmaps instead of drawing them."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.drawn = []
 
-    def _view(self, mode, index, sample):
+    def _figure(self, mode, index, sample):
         return float(self._maps['heatmap'][index])
 
-    def _show(self, runner, mode, view, path):
-        self.drawn.append((mode, path, view))
+    def _show(self, runner, mode, figure, path):
+        self.drawn.append((mode, path, figure))
 
 
 def iterate(hook, mode, batch):
-    """One iteration over images of which the head says their number."""
+    """Runs one iteration in which the heatmap of an image is its number."""
     samples = [DetDataSample(metainfo=dict(img_path=str(i))) for i in batch]
     head = SimpleNamespace(name_maps=lambda outs: dict(heatmap=outs[0][-1]))
     detector = SimpleNamespace(bbox_head=head)
@@ -424,7 +259,7 @@ def test_each_image_gets_its_own_heatmap(mode):
     assert hook.drawn == [(mode, str(i), float(i)) for i in (0, 2, 4)]
 
 
-def test_validation_starts_over_and_training_goes_on():
+def test_counts_restart_in_validation_but_not_in_training():
     hook = Watched(interval=3, train_interval=3)
     for _ in range(2):
         iterate(hook, 'train', [0, 1])
@@ -438,14 +273,9 @@ def test_validation_starts_over_and_training_goes_on():
     ]
 
 
-def test_a_model_without_the_head_is_named():
-    with pytest.raises(ValueError, match='Linear has no bbox_head of type CTDetHead'):
-        find_detectors(nn.Linear(1, 1))
-
-
 @pytest.fixture
-def said(monkeypatch):
-    """What the hook says to the log."""
+def logged(monkeypatch):
+    """Messages that the hook logs."""
     texts = []
     monkeypatch.setattr(
         'mmdet_centernet.hooks.heatmap_hook.print_log',
@@ -454,17 +284,17 @@ def said(monkeypatch):
     return texts
 
 
-def test_a_model_without_the_head_ends_no_run(said):
+def test_model_without_the_head_does_not_stop_the_run(logged):
     hook = HeatmapVisualizationHook(interval=1)
     hook.before_run(SimpleNamespace(model=nn.Linear(1, 1)))
     iterate_plain(hook, 'val')
     hook.after_run(None)
-    (text,) = said
+    (text,) = logged
     assert 'draws nothing more in this run: Linear has no bbox_head of type' in text
 
 
 def iterate_plain(hook, mode):
-    """One iteration whose head puts out what every CenterNet head does."""
+    """Runs one iteration with the outputs of a CenterNet head."""
     maps = [torch.zeros(1, channels, 4, 4) for channels in (1, 2, 2)]
     hook._keep_maps(None, None, tuple([one] for one in maps))
     sample = DetDataSample(metainfo=dict(img_path='gone.jpg'))
@@ -473,21 +303,21 @@ def iterate_plain(hook, mode):
 
 
 @pytest.mark.parametrize('mode', ['val', 'test'])
-def test_what_cannot_be_drawn_is_said_once(said, mode):
+def test_drawing_errors_are_logged_once(logged, mode):
     hook = HeatmapVisualizationHook(interval=1)
     for _ in range(3):  # the detector is unknown, the image is gone
         iterate_plain(hook, mode)
-    assert len(said) == 1
+    assert len(logged) == 1
 
 
-def test_outputs_of_another_form_end_no_run(said):
+def test_other_outputs_do_not_stop_the_run(logged):
     hook = HeatmapVisualizationHook(interval=1)
     for _ in range(2):
         hook._keep_maps(None, None, (torch.zeros(1), [], 3, 4))
-    assert len(said) == 1
+    assert len(logged) == 1
 
 
 @pytest.mark.parametrize('name', ['interval', 'train_interval'])
-def test_the_intervals_have_to_be_positive(name):
+def test_intervals_have_to_be_positive(name):
     with pytest.raises(ValueError, match=f'^{name} is 0'):
         HeatmapVisualizationHook(**{name: 0})

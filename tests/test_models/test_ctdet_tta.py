@@ -41,7 +41,7 @@ def test_one_view_as_it_is_equals_plain_prediction(test_cfg):
         assert_same(found, plain, atol=0)
 
 
-def test_mirroring_changes_nothing_where_left_and_right_are_the_same():
+def test_flipping_changes_nothing_where_left_and_right_are_the_same():
     model = real_model(equivariant=True)
     one = image_view([(64, 96)] * 3, scale_factor=(0.5, 0.75))
     expected = run(model, one)
@@ -56,10 +56,10 @@ def test_flip_equals_stock_decode_of_averaged_probabilities():
     (batch, samples) = model.data_preprocessor(one).values()
     with torch.no_grad():
         maps = [m[0] for m in model(batch, samples)]
-        mirrored = [m[0].flip(-1) for m in model(batch.flip(-1), samples)]
-    heat = (maps[0].sigmoid() + mirrored[0].sigmoid()) / 2
+        flipped = [m[0].flip(-1) for m in model(batch.flip(-1), samples)]
+    heat = (maps[0].sigmoid() + flipped[0].sigmoid()) / 2
     boxes, labels = CenterNetHead(8, 8, 3)._decode_heatmap(
-        heat, (maps[1] + mirrored[1]) / 2, maps[2], (64, 96), k=100, kernel=3
+        heat, (maps[1] + flipped[1]) / 2, maps[2], (64, 96), k=100, kernel=3
     )
     got = run(CTDetTTAModel(model), join(one))
     for found, box, label in zip(got, boxes, labels, strict=True):

@@ -1,4 +1,4 @@
-"""Mirror images and scales of the official code, from maps to boxes."""
+"""Flipped images and scales of the official code, from maps to boxes."""
 
 import numpy as np
 import pytest

@@ -38,7 +38,7 @@ def random_image(*size):
 
 
 def test_views_flipped_by_stock_pipelines_are_left_out():
-    """An odd width, so that image and mirror image lie differently in their padding."""
+    """An odd width, so that an image and its flip lie differently in their padding."""
     init_default_scope('mmdet')
     model = CTDetTTAModel(real_model())
     pipeline = stock_config('centernet/centernet_r18_8xb16-crop512-140e_coco.py')
@@ -82,7 +82,7 @@ def test_batches_without_a_view_to_work_on(data, advice):
         run(CTDetTTAModel(real_model()), data)
 
 
-def test_maps_whose_mirror_image_lies_elsewhere_are_refused():
+def test_maps_whose_flip_covers_other_pixels_are_refused():
     model = real_model()
     model.data_preprocessor.pad_size_divisor = 1
     data = join(image_view([(64, 90)]))

@@ -33,7 +33,7 @@ def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     train_cfg = dict(assigner=dict(type='CenterNetTargetAssigner', radius_rule=rule))
     head = CTDetHead(8, 8, 3, train_cfg=train_cfg, **options).to('meta', dtype)
     # On a GPU it waits for an event; the meta device has none.
-    monkeypatch.setattr(head.annotation_watch, 'look', lambda *_: None)
+    monkeypatch.setattr(head.annotation_watch, 'check', lambda *_: None)
     reads = []
     monkeypatch.setattr(
         'mmdet_centernet.codecs.targets.read_back',
@@ -55,7 +55,7 @@ def test_hiding_rotated_images(monkeypatch):
     points = dict(joint=dict(type='JointPoints'))
     head = CTDetHead(8, 8, 3, properties=dict(keypoints=joints), point_sets=points)
     head.to('meta')
-    monkeypatch.setattr(head.annotation_watch, 'look', lambda *_: None)
+    monkeypatch.setattr(head.annotation_watch, 'check', lambda *_: None)
     monkeypatch.setattr(
         'mmdet_centernet.codecs.targets.read_back', lambda counts: [700] * len(counts)
     )

@@ -69,22 +69,22 @@ def test_every_branch_learns(options, num_stacks):
 
 
 def perfect_maps(head, one):
-    """Maps of a network that puts out what it is taught, each where it is taught."""
+    """Maps that equal their targets in the supervised cells."""
     shape = (1, head.num_classes, 32, 32)
     truth = one.gt_instances
     targets = head.assigner.assign([truth.bboxes], [truth.labels], shape, stride=4)
-    supervision = head._supervise(targets, [truth])
+    head_targets = head._make_head_targets(targets, [truth])
     maps = {
         name: paint_heatmap(points).logit(eps=1e-6)
-        for name, (points, _) in supervision.heatmaps.items()
+        for name, (points, _) in head_targets.heatmaps.items()
     }
-    for name, taught in supervision.cells.items():
-        maps[name] = torch.zeros(1, taught.values.shape[1], 32, 32)
-        maps[name][taught.images, :, taught.ys, taught.xs] = taught.values
+    for name, target in head_targets.regressions.items():
+        maps[name] = torch.zeros(1, target.values.shape[1], 32, 32)
+        maps[name][target.images, :, target.ys, target.xs] = target.values
     return maps
 
 
-def test_what_is_taught_is_predicted():
+def test_maps_that_equal_their_targets_decode_to_the_ground_truth():
     head = make_head(num_classes=1, properties=PROPERTIES, point_sets=JOINTS)
     one = sample()
     (found,) = head.predict_maps(perfect_maps(head, one), [META])
@@ -95,8 +95,8 @@ def test_what_is_taught_is_predicted():
 
 
 @pytest.mark.parametrize('options', [{}, dict(loss_bbox=dict(type='GIoULoss'))])
-def test_unlabelled_values_leave_no_gradient(options):
-    """The loss of a batch is that of its labelled objects."""
+def test_unlabeled_values_leave_no_gradient(options):
+    """The loss of a batch is that of its labeled objects."""
     fields = copy.deepcopy(FIELDS)
     fields['angles'][1] = float('nan')
     fields['keypoints'][1][2] = [float('nan')] * 2
@@ -112,7 +112,7 @@ def test_unlabelled_values_leave_no_gradient(options):
         other_preds=outs[3:],
     )
     sum(losses.values()).backward()
-    x, y = 70 // 4, 50 // 4  # centre of the second object
+    x, y = 70 // 4, 50 // 4  # center of the second object
     assert angle.grad[0, :, y, x].abs().sum() == 0
     assert keypoints.grad[0, 4:, y, x].abs().sum() == 0
     assert keypoints.grad[0, :4, y, x].abs().sum() > 0
@@ -136,7 +136,7 @@ def test_objects_that_share_a_cell_are_both_learned():
     torch.testing.assert_close(losses['loss_distance'], (said - wanted).abs().mean())
 
 
-def test_unlabelled_objects_of_a_required_property_teach_heat_alone():
+def test_unlabeled_objects_of_a_required_property_teach_heat_alone():
     fields = dict(keypoints=copy.deepcopy(FIELDS['keypoints']))
     fields['keypoints'][1] = [[float('nan')] * 2] * 3
     keypoints = dict(PROPERTIES['keypoints'], required=True)
@@ -236,7 +236,7 @@ def test_impossible_settings_are_refused(options, says):
         make_head(**options)
 
 
-def test_without_an_offset_centres_lie_in_the_middle_of_cells():
+def test_without_an_offset_centers_lie_in_the_middle_of_cells():
     head = make_head(num_classes=1, loss_offset=None)
     assert not any(name.startswith('offset') for name in head.state_dict())
     losses = head.loss(feats(), [sample({})])

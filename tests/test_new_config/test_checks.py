@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.new_config.checks import check, find_faults
-from mmdet_centernet.new_config.measures import measure
+from mmdet_centernet.new_config.settings import measure
 from mmdet_centernet.new_config.split import Split
 
 CLASSES = ('square', 'disc')
@@ -14,7 +14,7 @@ CLASSES = ('square', 'disc')
 
 @pytest.fixture
 def split(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     content = json.loads((tmp_path / 'annotations.json').read_text())
     return Split(content, tmp_path / 'images', tmp_path / 'annotations.json')
 
@@ -29,18 +29,18 @@ def only_fault(split):
     return text
 
 
-def test_missing_and_unreadable_photos_are_named_and_counted(split):
+def test_missing_and_unreadable_images_are_named_and_counted(split):
     (split.folder / '000001.jpg').unlink()
-    assert '1 of 4 photos are missing: ' in only_fault(split)
+    assert '1 of 4 images are missing: ' in only_fault(split)
     assert '000001.jpg' in only_fault(split)
-    (split.folder / '000001.jpg').write_bytes(b'no photo')
-    assert '1 of 4 photos cannot be read: ' in only_fault(split)
+    (split.folder / '000001.jpg').write_bytes(b'no image')
+    assert '1 of 4 images cannot be read: ' in only_fault(split)
     assert '000001.jpg' in only_fault(split)
 
 
-def test_photos_of_another_size(split):
+def test_images_of_another_size(split):
     cv2.imwrite(str(split.folder / '000002.jpg'), np.zeros((64, 63, 3), np.uint8))
-    assert '1 photos are not as large' in only_fault(split)
+    assert '1 images are not as large' in only_fault(split)
     assert '000002.jpg has 63 x 64' in only_fault(split)
 
 
@@ -74,12 +74,12 @@ def test_what_can_be_learned_is_measured(split):
     notes = split.content['annotations']
     measures = measure(split)
     assert len(measures.sides) == 8
-    assert (measures.num_unlearned, measures.most) == (0, 2)
+    assert (measures.num_ignored, measures.max_objects) == (0, 2)
     notes[0]['iscrowd'] = 1
     notes[1]['bbox'] = [70, 3, 5, 5]
     notes[2]['bbox'] = [3, 3, 0.9, 5]
     notes[3]['bbox'] = [3, 5, 20, 10]
     measures = measure(split)
-    assert measures.num_unlearned == 3
+    assert measures.num_ignored == 3
     assert measures.sides[0].tolist() == [10, 20]
-    assert measures.photos.tolist() == [[64, 64]] * 5
+    assert measures.image_size_of_object.tolist() == [[64, 64]] * 5

@@ -7,10 +7,10 @@ from mmdet_centernet.new_config.settings import BACKBONES, backbone_depth
 GB = 2**30
 
 
-def choose_scale(shorter_sides, *photo):
+def choose_scale(shorter_sides, *image):
     sides = np.array([(side, 2 * side) for side in shorter_sides], float)
-    photos = np.tile(np.array(photo, float), (len(sides), 1))
-    return choices.choose_scale(sides, photos, photos)
+    images = np.tile(np.array(image, float), (len(sides), 1))
+    return choices.choose_scale(sides, images, images)
 
 
 def test_the_input_gives_nine_of_ten_objects_two_cells():
@@ -23,24 +23,24 @@ def test_the_input_gives_nine_of_ten_objects_two_cells():
 
 
 @pytest.mark.parametrize(
-    ('side', 'photo', 'scale'),
+    ('side', 'image', 'scale'),
     [
         (200, (640, 480), (320, 256)),  # no smaller than the recipe was measured with
-        (4, (640, 480), (640, 480)),  # no larger than the photo
+        (4, (640, 480), (640, 480)),  # no larger than the image
         (4, (650, 500), (640, 512)),
         (4, (4000, 3000), (1024, 768)),  # no larger than 1,024
-        (40, (64, 48), (64, 64)),  # a photo smaller than all that
+        (40, (64, 48), (64, 64)),  # an image smaller than all that
         (40, (20, 20), (32, 32)),
     ],
 )
-def test_limits_of_the_input(side, photo, scale):
-    assert choose_scale([side], *photo) == scale
+def test_limits_of_the_input(side, image, scale):
+    assert choose_scale([side], *image) == scale
 
 
 def test_what_is_too_small_is_counted():
     sides = np.array([(16, 20), (15.9, 20), (17, 17), (8, 8)])
-    photos = np.array([(640, 480), (640, 480), (480, 640), (320, 240)])
-    factors = choices.scale_factors(photos, (320, 240))
+    images = np.array([(640, 480), (640, 480), (480, 640), (320, 240)])
+    factors = choices.scale_factors(images, (320, 240))
     assert factors.tolist() == [0.5, 0.5, 0.5, 1]
     assert choices.too_small(sides, factors).tolist() == [False, True, False, False]
 
@@ -48,10 +48,10 @@ def test_what_is_too_small_is_counted():
 @pytest.mark.parametrize(
     ('standing', 'crop'), [(0, (320, 256)), (1, (320, 256)), (5, (320, 320))]
 )
-def test_crops_fit_lying_and_standing_photos(standing, crop):
-    photos = np.array([(480, 640)] * standing + [(640, 480)] * (10 - standing))
-    assert choices.choose_crop((320, 240), photos) == crop
-    assert choices.choose_crop((320, 240), photos[:, ::-1]) == crop[::-1]
+def test_crops_fit_lying_and_standing_images(standing, crop):
+    images = np.array([(480, 640)] * standing + [(640, 480)] * (10 - standing))
+    assert choices.choose_crop((320, 240), images) == crop
+    assert choices.choose_crop((320, 240), images[:, ::-1]) == crop[::-1]
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_a_deeper_backbone_takes_more():
 
 
 @pytest.mark.parametrize(
-    ('photos', 'on_gpu', 'epochs'),
+    ('images', 'on_gpu', 'epochs'),
     [(205, False, 38), (205, True, 77), (3, False, 300), (100_000, False, 8)],
 )
-def test_epochs_make_about_a_thousand_steps(photos, on_gpu, epochs):
-    assert choices.choose_epochs(photos, 8, on_gpu=on_gpu) == epochs
+def test_epochs_make_about_a_thousand_steps(images, on_gpu, epochs):
+    assert choices.choose_epochs(images, 8, on_gpu=on_gpu) == epochs
 
 
 @pytest.mark.parametrize(('total', 'steps'), [(1, 1), (9, 1), (100, 10), (10**4, 50)])
@@ -91,21 +91,21 @@ def test_warm_up_is_short(total, steps):
 
 @pytest.mark.parametrize(('epochs', 'interval'), [(1, 1), (8, 1), (24, 3), (300, 38)])
 def test_about_eight_validations(epochs, interval):
-    assert choices.choose_interval(epochs) == interval
+    assert choices.choose_val_interval(epochs) == interval
 
 
 @pytest.mark.parametrize(
     ('pixels', 'unit'), [(1, 1), (16, 2), (128, 16), (120, 16), (4000, 64)]
 )
 def test_unit_is_half_of_the_largest_objects(pixels, unit):
-    assert choices.choose_unit(np.array([pixels] * 9)) == unit
+    assert choices.choose_wh_unit(np.array([pixels] * 9)) == unit
 
 
 @pytest.mark.parametrize(
     ('most', 'peaks'), [(0, 100), (50, 100), (51, 200), (300, 600)]
 )
 def test_there_are_twice_as_many_peaks_as_objects(most, peaks):
-    assert choices.choose_peaks(most) == peaks
+    assert choices.choose_topk(most) == peaks
 
 
 def test_backbones_by_name():

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.new_config.coco import find_coco, read_coco
-from mmdet_centernet.new_config.kinds import read_folder
 from mmdet_centernet.new_config.listing import list_files
+from mmdet_centernet.new_config.make import read_folder
 
 CLASSES = ('square', 'disc')
 
@@ -18,7 +18,7 @@ def read(folder):
 
 @pytest.fixture
 def data(tmp_path):
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     return tmp_path
 
 
@@ -49,21 +49,21 @@ def test_the_name_says_which_split_it_is(data, name, split):
 
 
 @pytest.mark.parametrize('folder', ['.', 'images', 'train', 'images/train', 'a/b'])
-def test_photos_are_found(data, folder):
+def test_images_are_found(data, folder):
     copy_json(data, 'ann/train.json')
     target = data / folder
     if folder != 'images':
         target.mkdir(parents=True, exist_ok=True)
-        for photo in (data / 'images').glob('*.jpg'):
-            photo.rename(target / photo.name)
+        for path in (data / 'images').glob('*.jpg'):
+            path.rename(target / path.name)
     assert read(data)['train'].folder == target
 
 
-def test_each_split_takes_its_own_photos_of_equal_names(data):
+def test_each_split_takes_its_own_images_of_equal_names(data):
     copy_json(data, 'train.json', 'val.json')
     (data / 'val2017').mkdir()
-    for photo in (data / 'images').glob('*.jpg'):
-        (data / 'val2017' / photo.name).write_bytes(photo.read_bytes())
+    for path in (data / 'images').glob('*.jpg'):
+        (data / 'val2017' / path.name).write_bytes(path.read_bytes())
     (data / 'images').rename(data / 'train2017')
     splits = read(data)
     assert splits['train'].folder == data / 'train2017'
@@ -71,14 +71,14 @@ def test_each_split_takes_its_own_photos_of_equal_names(data):
 
 
 def scatter(data):
-    """Puts each photo into a folder of its own; the file names none."""
-    for photo in sorted((data / 'images').glob('*.jpg')):
-        target = data / f'cameras/{photo.stem}'
+    """Puts each path into a folder of its own; the file names none."""
+    for path in sorted((data / 'images').glob('*.jpg')):
+        target = data / f'cameras/{path.stem}'
         target.mkdir(parents=True)
-        photo.rename(target / photo.name)
+        path.rename(target / path.name)
 
 
-def test_photos_in_several_folders_are_named_from_the_root_on(data):
+def test_images_in_several_folders_are_named_from_the_root_on(data):
     scatter(data)
     split = read(data)['all']
     assert split.source is None  # it has to be written
@@ -89,11 +89,11 @@ def test_photos_in_several_folders_are_named_from_the_root_on(data):
     assert split.content['annotations'] == original['annotations']
 
 
-def test_two_photos_of_the_name_stay_missing(data):
+def test_two_images_of_the_name_stay_missing(data):
     scatter(data)
-    photo = data / 'cameras/000001/000001.jpg'
+    path = data / 'cameras/000001/000001.jpg'
     (data / 'copy').mkdir()
-    (data / 'copy/000001.jpg').write_bytes(photo.read_bytes())
+    (data / 'copy/000001.jpg').write_bytes(path.read_bytes())
     missing = [path for path in read(data)['all'].paths if not Path(path).is_file()]
     assert [Path(path).name for path in missing] == ['000001.jpg']
 
@@ -128,7 +128,7 @@ def test_two_files_of_one_split(data, names, said):
     ('part', 'change', 'said'),
     [
         ('images', dict(width=None), r'images\[0\] has the width None'),
-        ('images', dict(id=1), 'ids of images are there more than once'),
+        ('images', dict(id=1), 'ids of images occur more than once'),
         ('annotations', dict(image_id=99), 'image_id that the list of images lacks'),
         ('annotations', dict(category_id=2), 'category_id that the list of categories'),
         ('annotations', dict(bbox=[1, 2, 3]), r'x, y, width, height'),
@@ -166,7 +166,7 @@ def test_no_boxes_and_several_formats(data):
     (data / 'annotations.json').write_text('{')
     with pytest.raises(ValueError, match=r'has no boxes\.') as error:
         read_folder(list_files(data))
-    for looked_for in ('4 photos', 'COCO: 0 of 1', 'VOC: 0 of 0', 'YOLO: 0 of 0'):
+    for looked_for in ('4 images', 'COCO: 0 of 1', 'VOC: 0 of 0', 'YOLO: 0 of 0'):
         assert looked_for in str(error.value)
     with pytest.raises(NotADirectoryError, match='is no folder'):
         list_files(data / 'nowhere')

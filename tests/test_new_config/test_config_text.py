@@ -8,7 +8,7 @@ from mmdet.registry import MODELS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmdet_centernet.codecs.property_configs import build_properties
+from mmdet_centernet.codecs.properties import build_properties
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.settings import Settings
 from mmdet_centernet.new_config.skeleton import COCO_NAMES, Skeleton
@@ -24,7 +24,7 @@ SETTINGS = Settings(
     epochs=40,
     iterations=25,
     wh_unit=8.0,
-    peaks=200,
+    topk=200,
 )
 FILES = dict(train=Files('train.json', 'images/'), val=Files('val.json', ''))
 
@@ -156,8 +156,8 @@ def test_names_and_paths_of_any_letters(tmp_path):
 def test_test_time_augmentation_looks_at_three_scales_and_their_mirror_images(tmp_path):
     cfg = load(tmp_path)
     init_default_scope('mmdet')
-    cv2.imwrite(str(tmp_path / 'photo.png'), np.zeros((240, 320, 3), np.uint8))
-    data = dict(img_path=str(tmp_path / 'photo.png'), img_id=0, instances=[])
+    cv2.imwrite(str(tmp_path / 'image.png'), np.zeros((240, 320, 3), np.uint8))
+    data = dict(img_path=str(tmp_path / 'image.png'), img_id=0, instances=[])
     views = Compose(cfg.tta_pipeline)(data)
     assert [tuple(view.shape[1:]) for view in views['inputs']] == [
         (360, 480),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmdet_centernet.new_config.memory import available_memory, left_by_groups
+from mmdet_centernet.new_config.resources import available_memory, left_by_groups
 
 MB = 2**20
 
@@ -56,7 +56,7 @@ def test_no_groups(groups, tmp_path):
 
 
 def test_the_least_counts(monkeypatch):
-    module = 'mmdet_centernet.new_config.memory'
+    module = 'mmdet_centernet.new_config.resources'
     monkeypatch.setattr(f'{module}.torch.cuda.is_available', lambda: False)
     monkeypatch.setattr(f'{module}.left_by_groups', lambda: [3 * MB, 5 * MB])
     assert available_memory() == (3 * MB, False)

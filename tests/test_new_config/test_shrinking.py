@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.pictures import Picture, Thing, write_coco
+from helpers.images import LabeledImage, Object, write_coco
 from mmdet_centernet.new_config.shrinking import shrink, smaller_size
 from mmdet_centernet.new_config.split import Split
 
@@ -13,10 +13,10 @@ SIDE = 400
 
 @pytest.fixture
 def split(tmp_path):
-    """A photo with a white square on black."""
+    """An image with a white square on black."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[100:300, 40:80] = 255
-    picture = Picture(image, [Thing('square', (40, 100, 80, 300))])
+    picture = LabeledImage(image, [Object('square', (40, 100, 80, 300))])
     write_coco(tmp_path, [picture], ['square'])
     content = json.loads((tmp_path / 'annotations.json').read_text())
     return Split(content, tmp_path / 'images', tmp_path / 'annotations.json')
@@ -25,11 +25,11 @@ def split(tmp_path):
 def test_boxes_stay_on_their_objects(split, tmp_path):
     small = shrink('train', split, tmp_path, (100, 100))
     (path,) = small.paths
-    photo = cv2.imread(path)
+    pixels = cv2.imread(path)
     (image,) = small.content['images']
-    assert photo.shape[:2] == (image['height'], image['width']) == (130, 130)
+    assert pixels.shape[:2] == (image['height'], image['width']) == (130, 130)
     (note,) = small.content['annotations']
-    rows, columns = np.nonzero(photo[..., 0] > 127)
+    rows, columns = np.nonzero(pixels[..., 0] > 127)
     x, y, width, height = note['bbox']
     edges = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
     np.testing.assert_allclose((x, y, x + width, y + height), edges, atol=0.6)

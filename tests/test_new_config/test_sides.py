@@ -1,6 +1,6 @@
 import pytest
 
-from mmdet_centernet.new_config.sides import find_sides
+from mmdet_centernet.new_config.skeleton import find_flips
 
 
 @pytest.mark.parametrize(
@@ -22,18 +22,18 @@ from mmdet_centernet.new_config.sides import find_sides
     ],
 )
 def test_sides_are_found(left, right):
-    assert find_sides([left, 'nose', right]) == (((0, 2),), '')
-    assert find_sides([right, left]) == (((0, 1),), '')
+    assert find_flips([left, 'nose', right]) == (((0, 2),), '')
+    assert find_flips([right, left]) == (((0, 1),), '')
 
 
 def test_pairs_do_not_mix_up_parts():
     names = ['left_eye', 'left_ear', 'right_ear', 'right_eye', 'r_ear', 'l_ear']
-    assert find_sides(names).pairs == ((0, 3), (1, 2), (4, 5))
+    assert find_flips(names).pairs == ((0, 3), (1, 2), (4, 5))
 
 
 @pytest.mark.parametrize('names', [['tip', 'handle'], ['bright', 'cleft'], ['1']])
 def test_without_sides_a_mirror_image_keeps_names(names):
-    assert find_sides(names) == ((), '')
+    assert find_flips(names) == ((), '')
 
 
 @pytest.mark.parametrize(
@@ -45,4 +45,4 @@ def test_without_sides_a_mirror_image_keeps_names(names):
     ],
 )
 def test_doubts_are_said(names, said):
-    assert said in find_sides(names).doubt
+    assert said in find_flips(names).problem

@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from helpers.pictures import draw_pictures, write_coco
+from helpers.images import draw_images, write_coco
 from mmdet_centernet.evaluation.coco_keypoint_metric import COCO_SIGMAS
-from mmdet_centernet.new_config.explain_pose import describe_keypoints
+from mmdet_centernet.new_config.explain import describe_keypoints
 from mmdet_centernet.new_config.skeleton import (
     COCO_NAMES,
     SIGMA,
@@ -21,7 +21,7 @@ NAMES = ['top_left', 'bottom_right', 'middle']
 @pytest.fixture
 def content(tmp_path):
     """Of a COCO file with three keypoints an object."""
-    write_coco(tmp_path, draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     content = json.loads((tmp_path / 'annotations.json').read_text())
     for category in content['categories']:
         category.update(keypoints=NAMES, skeleton=[[1, 3], [3, 2]])

@@ -3,31 +3,30 @@ import shutil
 import numpy as np
 import pytest
 
-from mmdet_centernet.files import write_picture
-from mmdet_centernet.new_config.categories import (
+from mmdet_centernet.files import write_image
+from mmdet_centernet.new_config.checks import (
     check_equal,
-    double_names,
-    drop_doubles,
+    drop_duplicate_categories,
+    duplicate_names,
     used_classes,
 )
-from mmdet_centernet.new_config.split import Split, coco_content
-from mmdet_centernet.new_config.splitting import complete, divide
+from mmdet_centernet.new_config.split import Split, coco_content, complete, divide
 
-PHOTOS, TWINS = 40, 3
+COUNT, TWINS = 40, 3
 
 
 @pytest.fixture
 def split(tmp_path):
-    """40 photos with a box each, of which four are equal, one of them named anew."""
+    """40 images with a box each, of which four are equal, one of them named anew."""
     random = np.random.default_rng(0)
-    for number in range(PHOTOS):
+    for number in range(COUNT):
         picture = random.integers(0, 255, (8, 8, 3), np.uint8)
-        write_picture(tmp_path / f'{number:02}.png', picture)
+        write_image(tmp_path / f'{number:02}.png', picture)
     for number in range(1, TWINS + 1):
         shutil.copy(tmp_path / '00.png', tmp_path / f'{number:02}.png')
     images = [
         dict(id=number, file_name=f'{number:02}.png', width=8, height=8)
-        for number in range(PHOTOS)
+        for number in range(COUNT)
     ]
     notes = [
         dict(image_id=image['id'], category_id=1, bbox=[0, 0, 4, 4], iscrowd=0)
@@ -43,7 +42,7 @@ def names(split):
 def test_both_parts_are_the_whole_with_its_boxes(split):
     train, val = divide(split, seed=0)
     assert sorted(names(train) + names(val)) == names(split)
-    assert len(names(val)) == pytest.approx(0.15 * PHOTOS, abs=TWINS)
+    assert len(names(val)) == pytest.approx(0.15 * COUNT, abs=TWINS)
     for part in (train, val):
         assert part.source is None
         notes = part.content['annotations']
@@ -53,8 +52,8 @@ def test_both_parts_are_the_whole_with_its_boxes(split):
         assert [n['id'] for n in notes] == list(range(1, len(notes) + 1))
 
 
-def test_equal_photos_stay_together_whatever_the_seed(split):
-    for number in range(0, PHOTOS, 4):
+def test_equal_images_stay_together_whatever_the_seed(split):
+    for number in range(0, COUNT, 4):
         for twin in range(1, 4):
             first = split.folder / f'{number:02}.png'
             shutil.copy(first, split.folder / f'{number + twin:02}.png')
@@ -73,12 +72,12 @@ def test_the_seed_alone_decides(split, tmp_path_factory):
     assert names(divide(split, 2)[1]) != names(divide(split, 1)[1])
 
 
-def test_two_photos_are_one_and_one(split):
+def test_two_images_are_one_and_one(split):
     content = {**split.content, 'images': split.content['images'][3:5]}
     train, val = divide(Split(content, split.folder), seed=0)
     assert len(names(train)) == len(names(val)) == 1
     content = {**split.content, 'images': split.content['images'][:2]}
-    with pytest.raises(ValueError, match='has 1 different photos'):
+    with pytest.raises(ValueError, match='has 1 different images'):
         divide(Split(content, split.folder), seed=0)
 
 
@@ -113,12 +112,12 @@ def rename(split, *categories, source=None):
 
 def test_a_double_without_boxes_is_dropped_where_the_file_is_written_here(split):
     doubled = rename(split, (0, 'cell'), (1, 'cell'), (2, 'dot'))
-    dropped = drop_doubles(dict(train=doubled))['train']
+    dropped = drop_duplicate_categories(dict(train=doubled))['train']
     assert [one['id'] for one in dropped.content['categories']] == [1, 2]
-    assert not double_names(dropped)
+    assert not duplicate_names(dropped)
     kept = rename(split, (0, 'cell'), (1, 'cell'), source=split.source)
-    assert drop_doubles(dict(train=kept))['train'] is kept
-    (text,) = double_names(kept)
+    assert drop_duplicate_categories(dict(train=kept))['train'] is kept
+    (text,) = duplicate_names(kept)
     assert "id 0 (0 boxes) and id 1 (40 boxes) are all called 'cell'" in text
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmdet.datasets import XMLDataset
 
-from helpers.pictures import Picture, Thing, draw_pictures, write_voc
+from helpers.images import LabeledImage, Object, draw_images, write_voc
 from mmdet_centernet.new_config.listing import list_files
 from mmdet_centernet.new_config.voc import find_voc, read_voc
 
@@ -19,8 +19,8 @@ def read(folder):
 @pytest.fixture
 def data(tmp_path):
     """Two years of four pictures; the first one has a difficult object."""
-    (image, (first, *others)), *rest = draw_pictures(CLASSES)
-    hard = Picture(image, [Thing(first.name, first.box, crowd=True), *others])
+    (image, (first, *others)), *rest = draw_images(CLASSES)
+    hard = LabeledImage(image, [Object(first.name, first.box, crowd=True), *others])
     write_voc(tmp_path, [hard, *rest])
     return tmp_path
 
@@ -76,15 +76,15 @@ def test_without_lists_folders_say_the_split(data):
         assert image['file_name'] == f'{folder}/000001.jpg'
 
 
-def test_a_missing_photo_is_named(data):
+def test_a_missing_image_is_named(data):
     (data / 'VOC2007/JPEGImages/000002.jpg').unlink()
-    with pytest.raises(ValueError, match=r'000002\.xml: no photo is called'):
+    with pytest.raises(ValueError, match=r'000002\.xml: no image is called'):
         read(data / 'VOC2007')
 
 
 def test_a_missing_xml_is_named(data):
     (data / 'VOC2007/Annotations/000002.xml').unlink()
-    with pytest.raises(ValueError, match=r'lists 1 photos .*000002\.xml'):
+    with pytest.raises(ValueError, match=r'lists 1 images .*000002\.xml'):
         read(data / 'VOC2007')
 
 

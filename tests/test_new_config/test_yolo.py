@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 640, 427
 CORNERS = [(0, 0, 640, 427), (13, 7, 14, 9), (100.25, 50.5, 333.75, 400.125)]
 
 
-def write_photo(path, width=WIDTH, height=HEIGHT):
+def write_image(path, width=WIDTH, height=HEIGHT):
     path.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
 
@@ -40,8 +40,8 @@ def read(folder):
 
 @pytest.fixture
 def data(tmp_path):
-    """One photo with three boxes of the second of two classes."""
-    write_photo(tmp_path / 'images/a.jpg')
+    """One image with three boxes of the second of two classes."""
+    write_image(tmp_path / 'images/a.jpg')
     write_labels(tmp_path / 'labels/a.txt', CORNERS, digits=9)
     (tmp_path / 'classes.txt').write_text('cat\ndog\n')
     return tmp_path
@@ -86,7 +86,7 @@ def test_a_line_that_cannot_be_understood(data, line, said):
 
 
 @pytest.mark.parametrize(
-    ('photo', 'labels', 'split'),
+    ('image', 'labels', 'split'),
     [
         ('images/train/b/x.jpg', 'labels/train/b/x.txt', 'train'),
         ('valid/images/x.jpg', 'valid/labels/x.txt', 'val'),
@@ -94,17 +94,17 @@ def test_a_line_that_cannot_be_understood(data, line, said):
         ('test/x.jpg', 'test/labels/x.txt', 'test'),
     ],
 )
-def test_where_labels_lie(data, photo, labels, split):
-    write_photo(data / photo)
+def test_where_labels_lie(data, image, labels, split):
+    write_image(data / image)
     write_labels(data / labels, CORNERS[:1])
     splits = read(data)
     assert len(splits['all'].content['annotations']) == len(CORNERS)
-    assert splits[split].content['images'][0]['file_name'] == photo
+    assert splits[split].content['images'][0]['file_name'] == image
     assert len(splits[split].content['annotations']) == 1
 
 
-def test_photos_without_a_file_have_no_objects(data):
-    write_photo(data / 'images/b.jpg')
+def test_images_without_a_file_have_no_objects(data):
+    write_image(data / 'images/b.jpg')
     content = read(data)['all'].content
     assert len(content['images']) == 2
     assert len(content['annotations']) == len(CORNERS)
@@ -122,14 +122,14 @@ def test_labels_without_names(data):
         read(data)
 
 
-def test_labels_without_photos(data):
+def test_labels_without_images(data):
     write_labels(data / 'labels/gone.txt', CORNERS)
-    with pytest.raises(ValueError, match=r'1 text files have no photo.*gone\.txt'):
+    with pytest.raises(ValueError, match=r'1 text files have no image.*gone\.txt'):
         read(data)
 
 
 def split_of(data):
-    """Split to the names of its photos."""
+    """Split to the names of its images."""
     return {
         split: [Path(image['file_name']).name for image in found.content['images']]
         for split, found in read(data).items()
@@ -138,14 +138,14 @@ def split_of(data):
 
 def test_lists_say_the_split(data):
     for name in ('images/b.jpg', 'images/c.jpg', 'images/more/c.jpg'):
-        write_photo(data / name)
+        write_image(data / name)
     (data / 'train.txt').write_text('data/images/a.jpg\n/home/me/images/more/c.jpg\n')
     (data / 'valid.txt').write_text('./images/b.jpg\n')
     assert split_of(data) == dict(train=['a.jpg', 'c.jpg'], val=['b.jpg'])
     images = read(data)['train'].content['images']
     assert images[1]['file_name'] == 'images/more/c.jpg'
     (data / 'train.txt').write_text('a.jpg\ngone.jpg\n')
-    with pytest.raises(ValueError, match=r'train\.txt lists 1 photos.*gone\.jpg'):
+    with pytest.raises(ValueError, match=r'train\.txt lists 1 images.*gone\.jpg'):
         split_of(data)
 
 
@@ -173,9 +173,9 @@ def test_lists_say_the_split(data):
     ],
 )
 def test_a_yaml_names_folders(data, entries, split):
-    write_photo(data / 'images/one/b.jpg')
-    write_photo(data / 'images/two/c.jpg')
-    write_photo(data / 'images/more/d.jpg')
+    write_image(data / 'images/one/b.jpg')
+    write_image(data / 'images/two/c.jpg')
+    write_image(data / 'images/more/d.jpg')
     (data / 'data.yaml').write_text(f'{entries}\nnames: [cat, dog]')
     assert split_of(data) == split
 

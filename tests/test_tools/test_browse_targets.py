@@ -28,27 +28,27 @@ def browse(config, *options, **kwargs):
     return run_python(TOOL, config, *options, cwd=config.parent, **kwargs)
 
 
-def test_pictures_plot_and_report(config):
+def test_visualizations_plot_and_report(config):
     printed = browse(config, '--pictures', '2', '--out-dir', 'seen')
-    seen = config.parent / 'seen'
-    pictures = sorted((seen / 'pictures').iterdir())
-    assert len(pictures) == 2
-    assert all(cv2.imread(str(path)).shape[1] == 2 * 384 for path in pictures)
-    assert cv2.imread(str(seen / 'summary.png')) is not None
-    report = (seen / 'report.txt').read_text()
+    result = config.parent / 'seen'
+    images = sorted((result / 'pictures').iterdir())
+    assert len(images) == 2
+    assert all(cv2.imread(str(path)).shape[1] == 2 * 384 for path in images)
+    assert cv2.imread(str(result / 'summary.png')) is not None
+    report = (result / 'report.txt').read_text()
     assert report in printed
     assert '4 images, 8 boxes, of which 0 are left out' in report
     assert 'on 4 images:\n    16 x 16 cells' in report
 
 
-def test_faults_of_a_dataset_are_named(config):
+def test_faults_of_a_dataset_are_reported(config):
     folder = config.parent
     content = json.loads((folder / 'annotations.json').read_text())
     content['annotations'][0]['bbox'][2] = 0
     content['annotations'] = [
         note for note in content['annotations'] if note['category_id'] == 1
     ]
-    # One validation image is a training image under another name.
+    # One validation image is a copy of a training image.
     shutil.copy(folder / 'images/000001.jpg', folder / 'images/other.jpg')
     content['images'] = [dict(content['images'][0], file_name='other.jpg')]
     content['annotations'] = [n for n in content['annotations'] if n['image_id'] == 0]
@@ -58,34 +58,32 @@ def test_faults_of_a_dataset_are_named(config):
     )
     assert '1 boxes are left out: no width or height (other.jpg)' in printed
     assert 'val: 2 of 2 classes have no example' in printed
-    assert '1 images are in train and val alike' in printed
+    assert '1 images are in both train and val' in printed
     assert 'work_dirs/targets/tiny/' in printed
 
 
-def test_an_evaluator_of_another_file_is_named(config):
+def test_evaluator_with_another_file_is_reported(config):
     path = config.parent / 'other.json'
     path.write_text((config.parent / 'annotations.json').read_text() + ' ')
-    found = look(config, '--cfg-options', f'test_evaluator.ann_file={path}')
+    found = check(config, '--cfg-options', f'test_evaluator.ann_file={path}')
     assert found.status == 0
-    assert f'WARNING: test: test_evaluator measures on {path}, but' in found.report
+    assert f'WARNING: test: test_evaluator reads {path}, but' in found.report
 
 
 @pytest.mark.parametrize('option', ['data_root.a=1', 'train_pipeline.x=1'])
-def test_options_that_fit_nowhere_are_named(config, option):
+def test_invalid_options_are_named(config, option):
     printed = browse(config, '--cfg-options', option, check=False)
     assert 'Traceback' not in printed
     assert f'{config}: --cfg-options {option} cannot be merged: ' in printed
 
 
-def test_an_input_that_is_too_small_is_named(config):
+def test_too_small_input_is_reported(config):
     options = ('--cfg-options', 'model.bbox_head.stride=32')
-    assert 'thinner than a cell: the network input is too small' in browse(
-        config, *options
-    )
+    assert 'thinner than a cell: enlarge the network input' in browse(config, *options)
 
 
-def look(config, *options):
-    """Exit status, what stderr says, and the report, of a run in this process."""
+def check(config, *options):
+    """Runs the command in this process; returns exit status, stderr and report."""
     out = config.parent / 'seen'
     words = [TOOL, config, '--out-dir', out, '--pictures', '1', *options]
     streams = [io.TextIOWrapper(io.BytesIO()) for _ in range(2)]
@@ -127,51 +125,52 @@ def empty(path):
 
 
 @pytest.mark.parametrize('spoil', [unlink, cut, empty])
-def test_one_broken_photo_leaves_the_report_of_the_others(config, spoil):
+def test_broken_image_does_not_stop_the_report(config, spoil):
     path = config.parent / 'images/000002.jpg'
     spoil(path)
     change(config, lambda content: content['annotations'][0].update(area=0))
-    seen = look(config)
-    assert seen.status == 3
-    assert (
-        f'ERROR: 1 of 4 images did not come through the training pipeline: {path}'
-        in (seen.report)
+    result = check(config)
+    assert result.status == 3
+    assert f'ERROR: 1 of 4 images failed in the training pipeline: {path}' in (
+        result.report
     )
     words = (
-        'are not where data_prefix' if spoil is unlink else '1 images cannot be read'
+        'do not exist; check data_prefix'
+        if spoil is unlink
+        else '1 images cannot be read'
     )
-    assert words in seen.report
-    assert '1 boxes are left out: an area of 0 in the file' in seen.report
-    assert 'After the training pipeline, on 3 images' in seen.report
-    assert 'errors that stop training or evaluation, the first: ' in seen.stderr
+    assert words in result.report
+    assert '1 boxes are left out: an area of 0 in the file' in result.report
+    assert 'After the training pipeline, on 3 images' in result.report
+    assert 'errors that stop training or evaluation, the first: ' in result.stderr
     assert (config.parent / 'seen/summary.png').exists()
 
 
 @pytest.mark.parametrize('content', ['{', '[]', ''])
-def test_a_broken_annotation_file_leaves_the_report_of_the_others(config, content):
+def test_broken_annotation_file_does_not_stop_the_report(config, content):
     (config.parent / 'broken.json').write_text(content)
     options = ('--cfg-options', 'train_dataloader.dataset.ann_file=broken.json')
-    seen = look(config, *options)
-    assert seen.status == 3
-    assert f'{config.parent}/broken.json' in seen.report
-    assert 'val: ' in seen.report
-    assert '4 images, 8 boxes' in seen.report
+    result = check(config, *options)
+    assert result.status == 3
+    assert f'{config.parent}/broken.json' in result.report
+    assert 'val: ' in result.report
+    assert '4 images, 8 boxes' in result.report
 
 
-def test_a_filter_that_leaves_no_image(config):
+def test_filter_that_removes_all_images(config):
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.filter_cfg = dict(min_size=999)
     cfg.dump(config)
-    seen = look(config)
-    assert seen.status == 3
-    assert 'mmdet keeps no image of the training set' in seen.report
+    result = check(config)
+    assert result.status == 3
+    assert 'mmdet keeps no image of the training set' in result.report
 
 
-def test_odd_names_are_drawn(config):
+def test_unusual_class_names_are_drawn(config):
     change(config, lambda c: c['categories'][0].update(name='5$ \ud800 $x_{'))
-    seen = look(config)
-    assert seen.status == 0
-    assert 'were not drawn' not in seen.report
+    result = check(config)
+    assert result.status == 0
+    assert 'were not drawn' not in result.report
 
 
 @pytest.mark.parametrize(
@@ -182,15 +181,15 @@ def test_odd_names_are_drawn(config):
         dict(type='CenterNet', bbox_head=dict(type='CenterNetHead')),
     ],
 )
-def test_without_our_head_the_files_are_looked_at(config, model):
+def test_files_are_checked_without_ctdet_head(config, model):
     cfg = Config.fromfile(config)
     cfg.model = model
     cfg.dump(config)
-    seen = look(config)
-    assert seen.status == 0
-    assert 'the targets were not looked at' in seen.report
-    assert 'CTDetHead' in seen.report
-    assert '4 images, 8 boxes' in seen.report
+    result = check(config)
+    assert result.status == 0
+    assert 'targets were not checked' in result.report
+    assert 'CTDetHead' in result.report
+    assert '4 images, 8 boxes' in result.report
 
 
 def test_semi_supervised_training(config):
@@ -204,25 +203,25 @@ def test_semi_supervised_training(config):
         ),
         semi_train_cfg=dict(),
     )
-    labelled = cfg.train_dataloader.dataset
+    labeled = cfg.train_dataloader.dataset
     branches = ['sup', 'unsup_student']
     pack = dict(type='PackDetInputs')
-    labelled.pipeline[-1] = dict(type='MultiBranch', branch_field=branches, sup=pack)
-    unlabelled = labelled.copy()
-    unlabelled.pipeline = [*labelled.pipeline[:-1]]
-    unlabelled.pipeline += [
+    labeled.pipeline[-1] = dict(type='MultiBranch', branch_field=branches, sup=pack)
+    unlabeled = labeled.copy()
+    unlabeled.pipeline = [*labeled.pipeline[:-1]]
+    unlabeled.pipeline += [
         dict(type='MultiBranch', branch_field=branches, unsup_student=pack)
     ]
     cfg.train_dataloader.dataset = dict(
-        type='ConcatDataset', datasets=[labelled, unlabelled]
+        type='ConcatDataset', datasets=[labeled, unlabeled]
     )
     cfg.dump(config)
-    seen = look(config)
-    assert seen.status == 0, seen.report
-    assert 'After the training pipeline, on 4 images' in seen.report
+    result = check(config)
+    assert result.status == 0, result.report
+    assert 'After the training pipeline, on 4 images' in result.report
 
 
-def test_batches_that_change_their_size(config):
+def test_batch_augments_that_resize(config):
     augment = dict(
         type='BatchSyncRandomResize',
         random_size_range=(64, 160),
@@ -232,36 +231,36 @@ def test_batches_that_change_their_size(config):
     cfg = Config.fromfile(config)
     cfg.model.data_preprocessor.batch_augments = [augment]
     cfg.dump(config)
-    seen = look(config)
-    assert seen.status == 0
-    assert 'on 4 images' in seen.report
+    result = check(config)
+    assert result.status == 0
+    assert 'on 4 images' in result.report
 
 
-def test_grey_images(config):
+def test_gray_images(config):
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.pipeline[0].color_type = 'grayscale'
     cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
     cfg.dump(config)
-    seen = look(config)
-    assert seen.status == 0
-    assert 'Nothing suspicious' in seen.report
+    result = check(config)
+    assert result.status == 0
+    assert 'No findings' in result.report
 
 
-def test_types_by_their_module(config):
+def test_types_by_import_path(config):
     cfg = Config.fromfile(config)
     cfg.model.bbox_head.type = 'mmdet_centernet.models.CTDetHead'
     cfg.train_dataloader.dataset.type = 'mmdet.datasets.CocoDataset'
     cfg.dump(config)
-    assert 'on 4 images' in look(config).report
+    assert 'on 4 images' in check(config).report
 
 
 def test_pure_python_configs(config):
     folder = config.parent
     path = folder / 'pure.py'
     path.write_text(PURE.format(folder=folder))
-    seen = look(path)
-    assert seen.status == 0
-    assert 'on 4 images' in seen.report
+    result = check(path)
+    assert result.status == 0
+    assert 'on 4 images' in result.report
 
 
 PURE = """
@@ -293,17 +292,17 @@ model = dict(
 """
 
 
-def test_names_on_pictures_are_those_of_the_labels(config):
-    """Metainfo has them in another order than the file, whose order counts."""
+def test_class_names_follow_the_label_order(config):
+    """The order of the file counts, not that of metainfo."""
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.metainfo.classes = ('disc', 'square')
     data, _ = tool.training_data(cfg)
-    assert data.names == ('square', 'disc')
+    assert data.classes == ('square', 'disc')
     truth = data.dataset[0]['data_samples'].gt_instances.labels.tolist()
-    assert [data.names[label] for label in truth] == ['square', 'disc']
+    assert [data.classes[label] for label in truth] == ['square', 'disc']
 
 
-def test_training_starts_after_following_the_advice(config):
+def test_training_runs_after_following_the_advice(config):
     def double(content):
         for note in content['annotations']:
             note['category_id'] = 1
@@ -318,15 +317,15 @@ def test_training_starts_after_following_the_advice(config):
     cfg.model.bbox_head.num_classes = 1
     cfg.dump(config)
     change(config, double)
-    seen = look(config)
-    assert seen.status == 3
-    assert '0 boxes have id 0, 8 boxes have id 1' in seen.report
-    assert '8 boxes that leave the pipeline have a label that the head lacks' in (
-        seen.report
+    result = check(config)
+    assert result.status == 3
+    assert '0 boxes have id 0, 8 boxes have id 1' in result.report
+    assert '8 boxes have a label after the training pipeline that the head lacks' in (
+        result.report
     )
-    assert 'entry with the id 0 out of "categories"' in seen.report
+    assert 'entry with the id 0 from "categories"' in result.report
     change(config, follow)
-    seen = look(config)
-    assert seen.status == 0
-    assert 'Nothing suspicious' in seen.report
+    result = check(config)
+    assert result.status == 0
+    assert 'No findings' in result.report
     run_python(REPO / 'tools/train.py', config, cwd=config.parent)

@@ -17,7 +17,7 @@ from helpers.scripts import run_python
 from helpers.shared_data import load_golden
 from helpers.tiny import REPO
 from helpers.tool_modules import load_tool
-from mmdet_centernet.checkpoint import NAMES_TYPES
+from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 
 SCRIPT = REPO / 'tools/convert_official.py'
 QUICK = ['res_18', 'resdcn_18', 'dla_34']
@@ -138,7 +138,7 @@ def test_a_checkpoint_of_a_training_is_converted_without_its_log(tmp_path, conve
     ours = torch.load(tmp_path / 'ours.pth', weights_only=True)
     source = tmp_path / 'epoch_1.pth'
     torch.save(ours | dict(message_hub=HistoryBuffer([1.0], [1])), source)
-    if not NAMES_TYPES:
+    if not HAS_SAFE_GLOBALS:
         with pytest.raises(SystemExit, match='cannot be read as weights') as told:
             convert('--to-official', source, tmp_path / 'back.pth')
         (command,) = re.findall(r'python -c "(.*)"', str(told.value))

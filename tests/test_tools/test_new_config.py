@@ -11,7 +11,7 @@ import pytest
 from mmengine.config import Config
 from onnxruntime import InferenceSession
 
-from helpers.pictures import IMAGE_SIZE, draw_pictures, write_coco, write_voc
+from helpers.images import IMAGE_SIZE, draw_images, write_coco, write_voc
 from helpers.scripts import run_python
 from helpers.tiny import REPO
 from helpers.tool_modules import load_tool
@@ -22,19 +22,19 @@ CLASSES = ('square', 'disc')
 
 def write_yolo(folder):
     """The same pictures with YOLO's labels, in folders inside `images/`."""
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
-    for number, picture in enumerate(draw_pictures(CLASSES)):
+    write_coco(folder, draw_images(CLASSES), CLASSES)
+    for number, picture in enumerate(draw_images(CLASSES)):
         inner = f'day{number % 2}'
         (folder / 'labels' / inner).mkdir(parents=True, exist_ok=True)
         (folder / 'images' / inner).mkdir(exist_ok=True)
         name = f'{number:06}'
-        photo = folder / f'images/{name}.jpg'
-        photo.rename(folder / f'images/{inner}/{name}.jpg')
+        image = folder / f'images/{name}.jpg'
+        image.rename(folder / f'images/{inner}/{name}.jpg')
         lines = [
             f'{CLASSES.index(thing.name)} '
             f'{(x1 + x2) / 2 / IMAGE_SIZE} {(y1 + y2) / 2 / IMAGE_SIZE} '
             f'{(x2 - x1) / IMAGE_SIZE} {(y2 - y1) / IMAGE_SIZE}'
-            for thing in picture.things
+            for thing in picture.objects
             for x1, y1, x2, y2 in [thing.box]
         ]
         (folder / f'labels/{inner}/{name}.txt').write_text('\n'.join(lines))
@@ -43,8 +43,8 @@ def write_yolo(folder):
 
 
 WRITERS = dict(
-    COCO=lambda folder: write_coco(folder, draw_pictures(CLASSES), CLASSES),
-    VOC=lambda folder: write_voc(folder, draw_pictures(CLASSES)),
+    COCO=lambda folder: write_coco(folder, draw_images(CLASSES), CLASSES),
+    VOC=lambda folder: write_voc(folder, draw_images(CLASSES)),
     YOLO=write_yolo,
 )
 
@@ -81,14 +81,14 @@ def test_from_a_folder_to_predictions(kind, tmp_path):
     assert 'coco/bbox_mAP: ' in tested
     export = (TOOLS / 'export_onnx.py', config, best, 'mine.onnx', '--normalize')
     run_python(*export, cwd=away)
-    photos = next(data.rglob('*.jpg')).parent
-    predict = (TOOLS / 'predict_onnx.py', 'mine.onnx', photos, '--out-dir', 'predicted')
+    images = next(data.rglob('*.jpg')).parent
+    predict = (TOOLS / 'predict_onnx.py', 'mine.onnx', images, '--out-dir', 'predicted')
     run_python(*predict, cwd=away)
     predictions = json.loads((away / 'predicted/predictions.json').read_text())
     names = [category['name'] for category in predictions['categories']]
     assert names == list(Config.fromfile(config).classes)
     assert sorted(names) == sorted(CLASSES)
-    assert len(predictions['images']) == len(list(photos.glob('*.jpg')))
+    assert len(predictions['images']) == len(list(images.glob('*.jpg')))
 
 
 def write_corners(folder):
@@ -151,13 +151,13 @@ def test_without_keypoints_there_is_no_pose(kind, new_config, tmp_path):
     assert '\nhint' not in new_config(tmp_path / 'data', *options[:2])
 
 
-def test_keypoints_of_large_photos(new_config, tmp_path):
+def test_keypoints_of_large_images(new_config, tmp_path):
     folder = tmp_path / 'data'
     write_corners(folder)
     enlarge(folder, 4)
     options = ('--task', 'pose', '--image-scale', 32, 32, '--batch-size', 2)
     printed = new_config(folder, '--out', tmp_path / 'a.py', *options)
-    assert 'decoding    photos have 64 times the pixels of the input' in printed
+    assert 'decoding    images have 64 times the pixels of the input' in printed
     new_config(folder, '--out', tmp_path / 'b.py', *options, '--shrink')
     dataset = Config.fromfile(tmp_path / 'b.py').train_dataloader.dataset
     content = json.loads(Path(dataset.data_root, dataset.ann_file).read_text())
@@ -168,12 +168,12 @@ def test_keypoints_of_large_photos(new_config, tmp_path):
 
 
 def test_choices_are_said_with_their_numbers(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     out = tmp_path / 'mine.py'
     printed = new_config(tmp_path / 'data', '--out', out, '--seed', 3)
-    assert 'train: 3 photos, 6 boxes' in printed
+    assert 'train: 3 images, 6 boxes' in printed
     assert 'split by chance (--seed 3)' in printed
-    assert 'input       64 x 64 of photos of 64x64' in printed
+    assert 'input       64 x 64 of images of 64x64' in printed
     assert '0.0% of 6 objects have fewer than 2 cells (8 pixels)' in printed
     assert '300 of 1 steps, 300 steps' in printed
     assert 'square (3), disc (3)' in printed
@@ -188,7 +188,7 @@ def test_choices_are_said_with_their_numbers(new_config, tmp_path):
 
 def test_classes_with_small_objects_are_named(new_config, tmp_path):
     folder = tmp_path / 'data'
-    write_coco(folder, draw_pictures(CLASSES), CLASSES)
+    write_coco(folder, draw_images(CLASSES), CLASSES)
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     discs = [note for note in content['annotations'] if note['category_id'] == 3]
@@ -203,7 +203,7 @@ def test_classes_with_small_objects_are_named(new_config, tmp_path):
 
 
 def test_wishes_override_choices(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     options = '--image-scale 96 80 --epochs 7 --batch-size 3 --backbone resnet50'
     out = tmp_path / 'mine.py'
     printed = new_config(
@@ -220,28 +220,28 @@ def test_wishes_override_choices(new_config, tmp_path):
 
 
 def test_large_photos_are_named_and_shrunk(new_config, tmp_path):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     folder = tmp_path / 'data'
     options = ('--image-scale', 32, 32, '--batch-size', 2)
     assert 'decoding' not in new_config(folder, '--out', tmp_path / 'a.py', *options)
     enlarge(folder, 4)
     printed = new_config(folder, '--out', tmp_path / 'b.py', *options)
-    assert 'decoding    photos have 64 times the pixels of the input' in printed
+    assert 'decoding    images have 64 times the pixels of the input' in printed
     new_config(folder, '--out', tmp_path / 'c.py', *options, '--shrink')
     dataset = Config.fromfile(tmp_path / 'c.py').train_dataloader.dataset
-    photos = Path(dataset.data_root, dataset.data_prefix.img)
+    images = Path(dataset.data_root, dataset.data_prefix.img)
     content = json.loads(Path(dataset.data_root, dataset.ann_file).read_text())
     assert {image['width'] for image in content['images']} == {42}
-    assert all((photos / image['file_name']).is_file() for image in content['images'])
+    assert all((images / image['file_name']).is_file() for image in content['images'])
 
 
 def enlarge(folder, times):
-    """Photos and boxes, so many times as large."""
+    """Images and boxes, so many times as large."""
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     for image in content['images']:
-        photo = str(folder / 'images' / image['file_name'])
-        cv2.imwrite(photo, cv2.resize(cv2.imread(photo), None, fx=times, fy=times))
+        file = str(folder / 'images' / image['file_name'])
+        cv2.imwrite(file, cv2.resize(cv2.imread(file), None, fx=times, fy=times))
         image.update(width=image['width'] * times, height=image['height'] * times)
     for note in content['annotations']:
         note['bbox'] = [times * value for value in note['bbox']]
@@ -261,7 +261,7 @@ def enlarge(folder, times):
     ],
 )
 def test_impossible_wishes(new_config, tmp_path, options, said):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     with pytest.raises(SystemExit, match=said):
         new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py', *options)
     assert not (tmp_path / 'mine.py').exists()
@@ -277,18 +277,18 @@ def test_an_edited_config_is_not_overwritten(new_config, tmp_path):
 def test_nothing_is_written_where_something_would_spoil_the_training(
     new_config, tmp_path
 ):
-    write_coco(tmp_path / 'data', draw_pictures(CLASSES), CLASSES)
+    write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     (tmp_path / 'data/images/000001.jpg').unlink()
     before = sorted(tmp_path.rglob('*'))
-    with pytest.raises(SystemExit, match='1 of 3 photos are missing'):
+    with pytest.raises(SystemExit, match='1 of 3 images are missing'):
         new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py')
     assert sorted(tmp_path.rglob('*')) == before
 
 
-def test_a_photo_in_two_splits_is_named(new_config, tmp_path):
+def test_an_image_in_two_splits_is_named(new_config, tmp_path):
     data = tmp_path / 'data'
-    write_coco(data, draw_pictures(CLASSES), CLASSES)
+    write_coco(data, draw_images(CLASSES), CLASSES)
     shutil.copy(data / 'annotations.json', data / 'train.json')
     (data / 'annotations.json').rename(data / 'val.json')
     printed = new_config(data, '--out', tmp_path / 'mine.py')
-    assert 'WARNING     4 photos are in train and val alike' in printed
+    assert 'WARNING     4 images are in train and val alike' in printed

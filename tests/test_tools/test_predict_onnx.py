@@ -70,9 +70,9 @@ def tiny(tmp_path_factory):
 
 def write_model(cfg, detector, path, **options):
     classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
-    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    pipeline = describe_pipeline(get_test_pipeline_cfg(cfg))
     options.setdefault('grid_sample', not HAS_DEFORM_CONV)
-    export_onnx(detector, path, view=view, classes=classes, **options)
+    export_onnx(detector, path, pipeline=pipeline, classes=classes, **options)
     return path
 
 
@@ -467,9 +467,9 @@ def test_a_model_of_one_size(normalize, tool, tiny, pictures, predict, tmp_path)
     for path in sorted(pictures.glob('*.png'))[:2]:
         image = tool.read_image(path)
         (ours,) = runner([image])
-        view, matrix = runner.show(image)
+        pixels, matrix = runner.preprocess(image)
         largest = np.zeros((96, 128, 3), np.uint8)
-        expected = in_mmdet_batch(detector, [view, largest], matrix)
+        expected = in_mmdet_batch(detector, [pixels, largest], matrix)
         assert_same(ours, expected, **(dict(pixels=2, score=0.03) if normalize else {}))
     assert len(predict(model, pictures, '--batch-size', 3)['images']) == 5
 

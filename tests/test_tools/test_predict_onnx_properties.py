@@ -61,7 +61,7 @@ def write_model(trained, tmp_path_factory):
         export_onnx(
             detector,
             path,
-            view=describe_pipeline(get_test_pipeline_cfg(changed)),
+            pipeline=describe_pipeline(get_test_pipeline_cfg(changed)),
             classes=['a', 'b', 'c'],
             normalize=True,
             skeleton=SKELETON,

@@ -8,8 +8,8 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 
 from helpers.exported import detector_of_properties, lively_detector, with_properties
-from helpers.photos import photograph
 from helpers.properties import CONFIGS
+from helpers.real_images import real_images
 from helpers.scripts import run_python
 from helpers.tiny import REPO, tiny_config
 from helpers.tool_modules import load_tool
@@ -23,15 +23,21 @@ def folder(tmp_path_factory):
     """Handwritten digits, and a model with and one without `normalize`."""
     folder = tmp_path_factory.mktemp('quantize')
     (folder / 'photos').mkdir()
-    for number, picture in enumerate(photograph('0123456789')):
+    for number, picture in enumerate(real_images('0123456789')):
         cv2.imwrite(str(folder / f'photos/{number}.png'), picture.image)
     cfg = Config.fromfile(tiny_config(folder))
     detector = lively_detector(cfg)
-    view = describe_pipeline(get_test_pipeline_cfg(cfg))
+    pipeline = describe_pipeline(get_test_pipeline_cfg(cfg))
     classes = [f'class {i}' for i in range(detector.bbox_head.num_classes)]
     for name, normalize in dict(model=True, floats=False).items():
         path = folder / f'{name}.onnx'
-        export_onnx(detector, path, view=view, classes=classes, normalize=normalize)
+        export_onnx(
+            detector,
+            path,
+            pipeline=pipeline,
+            classes=classes,
+            normalize=normalize,
+        )
     return folder
 
 
@@ -65,7 +71,7 @@ def test_properties_pass_through(folder, tmp_path):
     export_onnx(
         detector_of_properties(cfg),
         tmp_path / 'model.onnx',
-        view=describe_pipeline(get_test_pipeline_cfg(cfg)),
+        pipeline=describe_pipeline(get_test_pipeline_cfg(cfg)),
         classes=['a', 'b'],
         normalize=True,
         skeleton=[(0, 1)],

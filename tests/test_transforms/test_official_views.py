@@ -13,7 +13,7 @@ from helpers.official_pixels import assert_picture, assert_tensor
 from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
 from mmdet_centernet.functional.color import ColorDraws, change_colors
-from mmdet_centernet.functional.window import mirror_matrix
+from mmdet_centernet.functional.window import flip_matrix
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.transforms.center_affine import View
 
@@ -130,7 +130,7 @@ def test_train_view_equals_golden(case):
     width = results['img'].shape[1]
     results = TRANSFORMS.build(TRAIN_VIEW).show(results, view)
     matrix = golden[f'{case}__trans_input'] @ (
-        mirror_matrix(width) if view.flip else np.eye(3)
+        flip_matrix(width) if view.flip else np.eye(3)
     )
     gap = np.abs(results['homography_matrix'][:2] - matrix).max()
     assert gap <= 1e-5 * np.abs(matrix).max()

@@ -8,7 +8,7 @@ import torch
 from mmdet.structures.bbox import BaseBoxes, HorizontalBoxes
 
 from helpers.properties import CONFIGS, assert_moved, load
-from mmdet_centernet.codecs.property_configs import (
+from mmdet_centernet.codecs.properties import (
     build_properties,
     properties_by_key,
 )
@@ -16,7 +16,7 @@ from mmdet_centernet.transforms import PropertyBoxes
 from mmdet_centernet.transforms.property_boxes import carries_values
 
 AFFINE = np.array([[0.8, 0.3, 5], [-0.2, 1.1, -7], [0, 0, 1]])
-MIRROR = np.array([[-1.0, 0, 159], [0, 1, 0], [0, 0, 1]])
+FLIP = np.array([[-1.0, 0, 159], [0, 1, 0], [0, 0, 1]])
 MOVES = {
     'flip': lambda boxes: boxes.flip_((100, 160)),
     'upside down': lambda boxes: boxes.flip_((100, 160), 'vertical'),
@@ -26,7 +26,7 @@ MOVES = {
     'turn': lambda boxes: boxes.rotate_((40, 30), 25),
     'map': lambda boxes: boxes.project_(AFFINE),
     'tensor': lambda boxes: boxes.project_(torch.tensor(AFFINE, dtype=boxes.dtype)),
-    'mirror': lambda boxes: boxes.project_(MIRROR),
+    'flip_by_matrix': lambda boxes: boxes.project_(FLIP),
     'clip': lambda boxes: boxes.clip_((50, 50)),
     'grow': lambda boxes: boxes.resize_((2, 3)),
 }

@@ -1,5 +1,5 @@
-# COCO as the official code shows it to a network: random windows of 512 x 512 for
-# training, the whole image at its own resolution for tests.
+# COCO with the official preprocessing: random crops of 512 x 512 for training, whole
+# images at their own resolution for testing.
 _base_ = 'mmdet::_base_/datasets/coco_detection.py'
 
 train_pipeline = [
@@ -21,18 +21,18 @@ test_pipeline = [
 train_dataloader = dict(
     batch_size=16,
     num_workers=4,
-    batch_sampler=None,  # all views have one size
+    batch_sampler=None,  # all images have one size
     drop_last=True,
     dataset=dict(
         _delete_=True,
         type='RepeatDataset',
-        times=5,  # fewer starts of workers, validations and checkpoints
+        times=5,  # fewer worker starts, validations and checkpoints
         dataset=dict(
             type='CocoDataset',
             data_root='data/coco/',
             ann_file='annotations/instances_train2017.json',
             data_prefix=dict(img='train2017/'),
-            filter_cfg=None,  # images without objects are trained, too
+            filter_cfg=None,  # keep images without objects
             pipeline=train_pipeline)))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader

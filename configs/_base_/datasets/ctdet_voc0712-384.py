@@ -1,11 +1,11 @@
-# Pascal VOC as the official code shows it to a network: trainval of 2007 and 2012 in
-# random windows of 384 x 384 pixels for training; test of 2007, each image scaled into
-# a view of that size. The mirror image is all that official tests add.
+# Pascal VOC with the official preprocessing: trainval 2007 and 2012 in random crops of
+# 384 x 384 for training; test 2007, each image fitted into 384 x 384. As officially,
+# test-time augmentation only adds the flipped image.
 _base_ = ['mmdet::_base_/datasets/voc0712.py', '../ctdet_tta.py']
 
 image_size = (384, 384)
-# For the data preprocessor: of ImageNet, for red, green, blue. Officially they meet blue,
-# green, red.
+# ImageNet's, in the order R, G, B. As in the official code, the data preprocessor applies
+# them to B, G, R images.
 voc_colors = dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375])
 train_pipeline = [
     dict(type='LoadImageFromFile', backend_args=None),
@@ -29,17 +29,17 @@ tta_pipeline[1].transforms[0] = [dict(type='CenterAffine', size=image_size)]
 train_dataloader = dict(
     batch_size=32,
     num_workers=4,
-    batch_sampler=None,  # all views have one size
+    batch_sampler=None,  # all images have one size
     drop_last=True,
     dataset=dict(
-        times=5,  # fewer starts of workers, validations and checkpoints
+        times=5,  # fewer worker starts, validations and checkpoints
         dataset=dict(datasets=[
             dict(
                 type='VOCDataset',
                 data_root='data/VOCdevkit/',
                 ann_file=f'VOC{year}/ImageSets/Main/trainval.txt',
                 data_prefix=dict(sub_data_root=f'VOC{year}/'),
-                filter_cfg=None,  # small objects are trained, too
+                filter_cfg=None,  # keep small objects
                 pipeline=train_pipeline) for year in (2007, 2012)
         ])))
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -1,4 +1,4 @@
-# The same in views of 512 x 512 pixels.
+# ctdet_voc0712-384 at 512 x 512.
 _base_ = './ctdet_voc0712-384.py'
 
 image_size = (512, 512)

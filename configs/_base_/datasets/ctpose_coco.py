@@ -1,20 +1,20 @@
-# Persons and their joints in COCO as the official code shows them to a network: random
-# windows of 512 x 512 of the images with persons for training, the whole image at its own
-# resolution for tests. The flipped image is all that official tests add.
+# COCO persons and their keypoints with the official preprocessing: random crops of
+# 512 x 512 from the images with persons for training, whole images at their own
+# resolution for testing. As officially, test-time augmentation only adds the flipped image.
 _base_ = ['./ctdet_coco.py', '../ctdet_tta.py']
 
-# What is learned of a person beside the box; dataset, pipelines and head share it.
+# Predicted per person besides the box; used by datasets, pipelines and head.
 properties = dict(
     keypoints=dict(
         type='KeypointsProperty',
         num_points=17,
-        # Eyes, ears, shoulders, elbows, wrists, hips, knees, ankles: left and right.
+        # Left and right eyes, ears, shoulders, elbows, wrists, hips, knees, ankles.
         flip_pairs=[(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14),
                     (15, 16)],
-        flip_sum=0,  # as the official code averages
-        # Persons without a labelled joint, most of them tiny, teach the heatmap alone.
+        flip_sum=0,  # averages flipped maps as the official code does
+        # Persons without a labelled keypoint, most of them tiny, train only the heatmap.
         required=True))
-# Limbs that pictures show, from 0.
+# Pairs of keypoints that visualizations connect, counted from 0.
 skeleton = [(15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6),
             (5, 7), (6, 8), (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4),
             (3, 5), (4, 6)]

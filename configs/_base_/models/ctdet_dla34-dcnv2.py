@@ -1,15 +1,3 @@
-_base_ = './ctdet_r18-dcnv2.py'
+_base_ = ['./ctdet_r18-dcnv2.py', './ctdet_dla34-dcnv2_network.py']
 
-model = dict(
-    backbone=dict(
-        _delete_=True,
-        type='DLANet',
-        # ImageNet weights have to be fetched by hand, see docs/official_weights.md:
-        # init_cfg=dict(type='Pretrained', checkpoint='dla34.pth'),
-    ),
-    neck=dict(
-        _delete_=True,
-        type='DLAUp',
-        in_channels=(64, 128, 256, 512),
-        conv_cfg=dict(type='DCNv2')),
-    bbox_head=dict(feat_channels=256, branch_init='dla'))
+model = _base_.pop('dla34')

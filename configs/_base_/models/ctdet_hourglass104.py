@@ -1,18 +1,3 @@
-_base_ = './ctdet_r18-dcnv2.py'
+_base_ = ['./ctdet_r18-dcnv2.py', './ctdet_hourglass104_network.py']
 
-model = dict(
-    data_preprocessor=dict(pad_size_divisor=128),
-    backbone=dict(
-        _delete_=True,
-        type='HourglassNet',
-        downsample_times=5,
-        num_stacks=2,
-        stage_channels=(256, 256, 384, 384, 384, 512),
-        stage_blocks=(2, 2, 2, 2, 2, 4),
-        feat_channel=256),
-    neck=None,
-    bbox_head=dict(
-        in_channels=256,
-        feat_channels=256,
-        num_stacks=2,
-        branch_init='hourglass'))
+model = _base_.pop('hourglass104')

@@ -1,10 +1,10 @@
-# ResNet-18 with deformable convolutions as in the official code (resdcn_18): unlike
-# mmdet's they have a bias, so official weights load strictly.
+# The official resdcn_18: ResNet-18 with deformable convolutions. They have a bias,
+# unlike mmdet's, so that official weights load strictly.
 model = dict(
     type='CenterNet',
     data_preprocessor=dict(
         type='DetDataPreprocessor',
-        # Of COCO, in the order blue, green, red, which the network sees, too.
+        # COCO's, in B, G, R; the network takes B, G, R images.
         mean=[104.01361770, 114.03422010, 119.91659325],
         std=[73.6027614, 69.8908182, 70.915079175],
         bgr_to_rgb=False,

@@ -1,5 +1,5 @@
-# ResNet-18 without deformable convolutions as in the official code (res_18): nothing
-# but transposed convolutions of 256 channels.
+# The official res_18: ResNet-18 and three transposed convolutions of 256 channels,
+# without deformable convolutions.
 _base_ = './ctdet_r18-dcnv2.py'
 
 model = dict(

@@ -1,5 +1,5 @@
-# The official schedule: Adam, no warm-up, no weight decay, no clipping of gradients. An
-# epoch stands for the 5 rounds of RepeatDataset.
+# The official schedule: Adam without warm-up, weight decay or gradient clipping. One
+# epoch here is 5 passes over the data (RepeatDataset).
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=28, val_interval=1)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
@@ -8,5 +8,5 @@ optim_wrapper = dict(
 param_scheduler = [
     dict(type='MultiStepLR', milestones=[18, 24], gamma=0.1),
 ]
-# The learning rate is meant for 8 GPUs x 16 images and follows the batch that is run.
+# The learning rate is for 8 GPUs x 16 images and is scaled to the actual batch size.
 auto_scale_lr = dict(enable=True, base_batch_size=128)

@@ -1,0 +1,38 @@
+"""The two properties that make a box: its size, and the offset of its center.
+
+Their values come from the assigner, which clips boxes, and are in cells already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from mmdet_centernet.codecs.properties.base import Property
+
+
+class SizeProperty(Property):
+    """Width and height of an object."""
+
+    row_shape = (2,)
+    channels = 2
+
+
+class OffsetProperty(Property):
+    """Where a point lies, seen from a cell: centers, joints."""
+
+    row_shape = (2,)
+    channels = 2
+
+    def encode(self, values: Tensor, cells: Tensor, shape: Sequence[int]) -> Tensor:
+        """See :meth:`Property.encode`."""
+        return values - cells
+
+    def decode(self, encoded: Tensor, cells: Tensor) -> Tensor:
+        """See :meth:`Property.decode`."""
+        return encoded + cells
+
+    def merge_flipped(self, maps: Tensor, flipped: Tensor) -> Tensor:
+        """That of the image alone: flipped, an object may lie in another cell."""
+        return maps

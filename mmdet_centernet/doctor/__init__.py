@@ -1,4 +1,0 @@
-"""What can this environment do, and which command mends what it cannot?
-
-mmdet_centernet doctor [CONFIG ...]
-"""

@@ -1,0 +1,162 @@
+"""What does a test pipeline do to an image before the network sees it?
+
+The answer is a list of steps that fits into a file's metadata, and that
+`tools/predict_onnx.py` can repeat without mmdet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from mmcv.transforms import LoadImageFromFile
+from mmdet.datasets.transforms import RandomCenterCropPad, Resize
+from mmdet.registry import TRANSFORMS
+from mmdet.utils import ConfigType, get_test_pipeline_cfg
+from mmengine.config import Config
+
+from mmdet_centernet.config_types import type_name
+from mmdet_centernet.transforms import CenterAffine
+
+Step = tuple[str, dict[str, Any]]
+
+UNSEEN = ('LoadAnnotations', 'LoadProperties', 'PackDetInputs', 'PackPropertyInputs')
+"""Transforms that leave images as they are."""
+
+
+class PipelineSteps(NamedTuple):
+    """How an image file becomes the image that is shown to the network.
+
+    Attributes:
+        steps: Names of the steps with their arguments, in their order:
+            ``resize`` with ``scale`` (width, height) or ``factor`` (of width and of
+            height) and ``keep_ratio``; ``center_pad`` with ``pad``, one less than what
+            the sides become multiples of; ``center_fit`` with ``size`` (width, height).
+        dtype: ``float32`` where pixels are interpolated without rounding, else
+            ``uint8``.
+    """
+
+    steps: list[Step]
+    dtype: str
+
+    @property
+    def multiple(self) -> int:
+        """What width and height of every view are multiples of, as far as is known."""
+        pads = [step['pad'] + 1 for name, step in self.steps if name == 'center_pad']
+        return pads[-1] if pads else 1
+
+
+def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
+    """The test pipeline of a config.
+
+    Args:
+        cfg: Config of a detector.
+
+    Returns:
+        That of the test data; where the config has none, of the validation data; else
+        what the config calls ``test_pipeline``.
+
+    Raises:
+        ValueError: If there is none of the three.
+    """
+    for name in ('test_dataloader', 'val_dataloader'):
+        if cfg.get(name):
+            with contextlib.suppress(RuntimeError):  # a dataset without a pipeline
+                return get_test_pipeline_cfg(Config(dict(test_dataloader=cfg[name])))
+    if not cfg.get('test_pipeline'):
+        raise ValueError(
+            'the config says nowhere how images are shown to the network: it needs a '
+            'test_dataloader, a val_dataloader or a test_pipeline'
+        )
+    return cfg.test_pipeline
+
+
+def describe_pipeline(pipeline: Sequence[ConfigType]) -> PipelineSteps:
+    """Describe a test pipeline.
+
+    Args:
+        pipeline: Configs of its transforms.
+
+    Returns:
+        The view.
+
+    Raises:
+        ValueError: If a transform, or an argument of one, cannot be repeated outside
+            mmdet.
+    """
+    steps: list[Step] = []
+    to_float = False
+    for cfg in pipeline:
+        if type_name(cfg) in UNSEEN:
+            continue
+        transform = TRANSFORMS.build(cfg)
+        if type(transform) is LoadImageFromFile:
+            to_float = _reads_float(transform)
+        else:
+            steps.append(_describe(transform))
+    interpolated = any(name != 'center_pad' for name, _ in steps)
+    return PipelineSteps(steps, 'float32' if to_float and interpolated else 'uint8')
+
+
+def _describe(transform: Callable) -> Step:
+    """The step of one transform."""
+    describe = _STEPS.get(type(transform))
+    if describe is None:
+        known = ', '.join(kind.__name__ for kind in _STEPS)
+        raise ValueError(
+            f'the test pipeline has a {type(transform).__name__}, which cannot be '
+            f'repeated outside mmdet; {known} can'
+        )
+    return describe(transform)
+
+
+def _reads_float(load: LoadImageFromFile) -> bool:
+    _demand(load, color_type='color', imdecode_backend='cv2')
+    return load.to_float32
+
+
+def _describe_resize(resize: Resize) -> Step:
+    _demand(resize, interpolation='bilinear', backend='cv2')
+    keep_ratio = bool(resize.keep_ratio)
+    if resize.scale is not None:
+        return 'resize', dict(scale=list(resize.scale), keep_ratio=keep_ratio)
+    factor = resize.scale_factor
+    factors = [factor, factor] if isinstance(factor, (int, float)) else list(factor)
+    return 'resize', dict(factor=factors, keep_ratio=keep_ratio)
+
+
+def _describe_crop_pad(crop_pad: RandomCenterCropPad) -> Step:
+    _demand(crop_pad, test_mode=True, test_pad_add_pix=1)
+    mode, pad = crop_pad.test_pad_mode
+    if mode != 'logical_or' or any(crop_pad.mean):
+        raise ValueError(
+            'RandomCenterCropPad of the test pipeline is only repeated outside mmdet '
+            "with test_pad_mode=['logical_or', pad] and mean=[0, 0, 0]"
+        )
+    return 'center_pad', dict(pad=pad)
+
+
+def _describe_center_affine(affine: CenterAffine) -> Step:
+    _demand(affine, scale=1.0)
+    if affine.size is not None:
+        return 'center_fit', dict(size=list(affine.size))
+    return 'center_pad', dict(pad=affine.pad)
+
+
+def _demand(transform: Any, **values: Any) -> None:
+    """The only values of arguments that are known outside mmdet."""
+    for name, value in values.items():
+        found = getattr(transform, name)
+        if found != value:
+            raise ValueError(
+                f'{type(transform).__name__} of the test pipeline has {name}={found!r};'
+                f' outside mmdet it is only repeated with {value!r}'
+            )
+
+
+_STEPS: dict[type, Callable[[Any], Step]] = {
+    Resize: _describe_resize,
+    RandomCenterCropPad: _describe_crop_pad,
+    CenterAffine: _describe_center_affine,
+}
