@@ -1,7 +1,7 @@
-"""The CenterNet head: its branches, their losses, and objects out of them.
+"""The CenterNet head: branches, losses and predictions.
 
 Legend: B images, C classes, D channels, N objects in the batch, H x W map, S stacks.
-Branch outputs are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
+Branch outputs are lists with one tensor per stack. Boxes are x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -75,55 +75,55 @@ BranchMaps = list[Tensor]
 class CTDetHead(BaseDenseHead):
     """Head of CenterNet, `Objects as Points <https://arxiv.org/abs/1904.07850>`_.
 
-    Takes the place of mmdet's ``CenterNetHead``: same arguments, log names and, with
-    one stack, the same keys of the state dict. Unlike there, branch outputs are
-    logits. ``test_cfg`` understands:
+    Replaces mmdet's ``CenterNetHead`` with the same arguments, log names and, for one
+    stack, the same keys of the state dict. Unlike there, the heatmap branch outputs
+    logits. Keys of ``test_cfg``:
 
-    - ``topk`` (100): detections an image. There are always that many; where an image
-      has fewer peaks the rest has score 0.
-    - ``local_maximum_kernel`` (3): odd side of the neighborhood of a peak, in cells.
-    - ``score_thr`` (0): leave out detections that do not score higher.
-    - ``nms`` (None): config of an mmcv NMS, run class by class.
-    - ``max_per_img`` (100): detections kept after NMS; none is cut if not positive.
+    - ``topk`` (100): detections per image. Their number is fixed; if an image has fewer
+      peaks, the remaining detections have score 0.
+    - ``local_maximum_kernel`` (3): odd side of a peak's neighborhood, in cells.
+    - ``score_thr`` (0): detections must score higher than this.
+    - ``nms`` (None): config of an mmcv NMS, applied to each class.
+    - ``max_per_img`` (100): detections kept after NMS; all if not positive.
     - ``clip_border`` (False): clip boxes to the image.
 
-    Losses are normalized by the number of objects of the process, not over all
+    Losses are normalized by the number of objects in the process, not in all
     processes, as in the official code.
 
     Args:
         in_channels: Channels of the feature map.
         feat_channels: Channels between the two convolutions of a branch.
-        num_classes: How many, C.
+        num_classes: Number of classes, C.
         loss_center_heatmap: Heatmap loss. mmdet's ``GaussianFocalLoss``, which expects
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
-        loss_offset: Loss of the position within the cell. Without one there is no such
-            branch, and centers lie in the middle of their cells.
+        loss_offset: Loss of the position within the cell. None removes the branch, and
+            centers lie in the middle of their cells.
         train_cfg: ``assigner`` configures the target assigner.
         test_cfg: See above.
         init_cfg: Initialization, applied after ``branch_init``.
-        num_stacks: Feature maps that are supervised, each by branches of its own
-            (Hourglass-104: 2). Losses are averaged over them and the last is decoded.
-        feat_level: Which of the maps to use, where the neck gives several levels.
-        stride: Pixels of the network input a cell.
-        branch_init: Initial weights of the branches: ``mmdet``, or as the official
-            networks do: ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
-        loss_bbox: IoU loss of boxes in cells. With it, all cells under an object's
-            Gaussian learn its size and position (as in TTFNet, arXiv 1909.00700);
-            without it the cell of its center alone, as in the paper.
-        wh_unit: Cells that a size of 1 in the output of the branch stands for. An
-            optimizer like AdamW moves outputs by about its learning rate a step,
-            which takes long to sizes of tens of cells.
-        properties: What is learned of objects beside their boxes: configs of
-            properties by name. Each gets a branch ``<name>_head``, a loss
-            ``loss_<name>``, and a field of the predictions.
-        point_sets: Points of objects that get a heatmap of their own, such as the
-            joints of persons: configs of ``JointPoints`` by name. Each gets the
-            branches ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses
-            named likewise.
-        stacked_convs: 3x3 convolutions with norm and ReLU that all branches of a stack
-            share, before them. The paper's head has none.
-        norm_cfg: Norm of these.
+        num_stacks: Number of supervised feature maps, each with its own branches
+            (Hourglass-104: 2). Losses are averaged over stacks; the last is decoded.
+        feat_level: Index of the map to use, if the neck outputs several levels.
+        stride: Pixels of the network input per cell.
+        branch_init: Initial weights of the branches: ``mmdet``, or those of the
+            official ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
+        loss_bbox: IoU loss of boxes in cells. It makes all covered cells of an object
+            learn size and position (as in TTFNet, arXiv 1909.00700); without it only
+            the cell of the center does, as in the paper.
+        wh_unit: Size in cells that an output of 1 represents. An optimizer like AdamW
+            changes outputs by about its learning rate per step, and needs many steps to
+            reach sizes of tens of cells.
+        properties: Values to predict per object besides the box: configs of properties
+            by name. Each adds a branch ``<name>_head``, a loss ``loss_<name>``, and a
+            field of the predictions.
+        point_sets: Points of objects with a heatmap of their own, such as joints of
+            persons: configs of ``JointPoints`` by name. Each adds branches
+            ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses named
+            likewise.
+        stacked_convs: Number of 3x3 convolutions with norm and ReLU before the
+            branches, shared by all branches of a stack. The paper's head has none.
+        norm_cfg: Norm of these convolutions.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -172,7 +172,7 @@ class CTDetHead(BaseDenseHead):
         if not isinstance(feat_level, int | None):
             raise ValueError(f'feat_level is {feat_level!r}; give a whole number')
         if num_stacks > 1 and feat_level is not None:
-            raise ValueError('feat_level picks one map; it needs num_stacks=1')
+            raise ValueError('feat_level selects one map; it needs num_stacks=1')
         self.in_channels = in_channels
         self.feat_channels = feat_channels
         self.num_classes = num_classes
@@ -214,7 +214,7 @@ class CTDetHead(BaseDenseHead):
         )
 
     def _add_map(self, name: str, channels: int, loss: OptConfigType) -> None:
-        """Build branch and loss of a map, unless there is nothing to learn."""
+        """Builds branch and loss of a map, unless it has no loss."""
         if loss is None:
             return
         build_loss = build_heatmap_loss if name in self.heatmap_names else MODELS.build
@@ -223,12 +223,12 @@ class CTDetHead(BaseDenseHead):
 
     @property
     def heatmap_names(self) -> list[str]:
-        """Names of the maps that hold the heat of points."""
+        """Names of the heatmaps: of centers and of point sets."""
         return ['heatmap', *(f'{name}_heatmap' for name in self.point_sets)]
 
     @property
     def map_names(self) -> list[str]:
-        """Names of the outputs: heatmap, wh, offset, and what else is learned."""
+        """Names of the outputs: heatmap, wh, offset, properties, point sets."""
         names = ['heatmap', *self.box_properties, *self.properties]
         for name, points in self.point_sets.items():
             names.append(f'{name}_heatmap')
@@ -238,7 +238,7 @@ class CTDetHead(BaseDenseHead):
 
     @property
     def coder(self) -> CenterCoder:
-        """Reads objects off the maps, as ``test_cfg`` says."""
+        """Decoder of the maps, configured by ``test_cfg``."""
         return CenterCoder(
             stride=self.stride,
             topk=self.test_settings['topk'],
@@ -248,7 +248,7 @@ class CTDetHead(BaseDenseHead):
         )
 
     def init_weights(self) -> None:
-        """Initialize the branches; what ``init_cfg`` asks for wins."""
+        """Initializes the branches; ``init_cfg`` takes precedence."""
         branches = {name: self._branches(name) for name in self.map_names}
         rule = BRANCH_INITS[self.branch_init]
         for name, stacks in branches.items():
@@ -258,12 +258,12 @@ class CTDetHead(BaseDenseHead):
         super().init_weights()
 
     def _branches(self, name: str) -> list[nn.Module]:
-        """The branches of a map, stack by stack; none where nothing is learned."""
+        """Returns the branches of a map by stack; an empty list if it has no loss."""
         branches = getattr(self, f'{name}_head', [])
         return [branches] if isinstance(branches, nn.Sequential) else list(branches)
 
     def forward(self, x: Sequence[Tensor]) -> tuple[BranchMaps, ...]:
-        """Run the branches.
+        """Runs the branches.
 
         Args:
             x: Feature maps, each (B, in_channels, H, W).
@@ -288,7 +288,7 @@ class CTDetHead(BaseDenseHead):
         return tuple(self._run(name, shared) for name in self.map_names)
 
     def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
-        """One map, stack by stack."""
+        """Runs the branches of one map."""
         branches = self._branches(name)
         if not branches:  # centers without an offset
             return [torch.full_like(feat[:, :2], CELL_MIDDLE) for feat in feats]
@@ -299,31 +299,31 @@ class CTDetHead(BaseDenseHead):
     def name_maps(
         self, outs: Sequence[BranchMaps], stack: int = -1
     ) -> dict[str, Tensor]:
-        """Name the outputs of one stack.
+        """Names the outputs of one stack.
 
         Args:
-            outs: What :meth:`forward` gives.
-            stack: Which stack; by default the last, which is decoded.
+            outs: Outputs of :meth:`forward`.
+            stack: Index of the stack; by default the last, which is decoded.
 
         Raises:
-            ValueError: If there are more or fewer lists than maps.
+            ValueError: If the numbers of lists and of maps differ.
         """
         if len(outs) != len(self.map_names):
             raise ValueError(
                 f'the head has the maps {self.map_names}, but {len(outs)} lists were '
-                'given. Hand those after the third on as other_preds'
+                'given. Pass those after the third as other_preds'
             )
         named = zip(self.map_names, outs, strict=True)
         return {name: stacks[stack] for name, stacks in named}
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
-        """Run the head and compute its losses, see :meth:`loss_by_feat`."""
+        """Runs the head and computes its losses, see :meth:`loss_by_feat`."""
         heatmap, wh, offset, *others = self(x)
-        truths, ignored, metas = unpack_gt_instances(batch_data_samples)
+        instances, ignored, metas = unpack_gt_instances(batch_data_samples)
         if self.properties:
             check_not_resized(metas)
         return self.loss_by_feat(
-            heatmap, wh, offset, truths, metas, ignored, other_preds=others
+            heatmap, wh, offset, instances, metas, ignored, other_preds=others
         )
 
     def predict(
@@ -332,7 +332,7 @@ class CTDetHead(BaseDenseHead):
         batch_data_samples: SampleList,
         rescale: bool = False,
     ) -> InstanceList:
-        """Run the head and read objects off, see :meth:`predict_by_feat`."""
+        """Runs the head and decodes detections, see :meth:`predict_by_feat`."""
         heatmap, wh, offset, *others = self(x)
         return self.predict_by_feat(
             heatmap,
@@ -354,27 +354,27 @@ class CTDetHead(BaseDenseHead):
         *,
         other_preds: Sequence[BranchMaps] = (),
     ) -> dict[str, Tensor]:
-        """Compute the losses (paper, section 3).
+        """Computes the losses (paper, section 3).
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
             wh_preds: S maps (B, 2, H, W) of sizes in cells.
             offset_preds: S maps (B, 2, H, W) of offsets in cells.
             batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images,
-                and a field for each property.
+                and a field per property.
             batch_img_metas: Meta information of B images.
             batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
             other_preds: The outputs of the head after the third.
 
         Returns:
-            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset``, where the head has
-            one ``loss_bbox``, and ``loss_<name>`` of other maps: means over stacks.
+            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset``, ``loss_bbox`` if
+            configured, and ``loss_<name>`` of other maps: means over stacks.
 
         Raises:
-            ValueError: If the dataset that is trained on has another number of classes,
-                a label lies outside them, annotations do not fit the images, the
-                ground truth lacks a property, the stride is wrong, or an image is
-                rotated and there are no ``point_sets``, which alone learn from it.
+            ValueError: If the training dataset has another number of classes, a label
+                lies outside of them, annotations do not match the images, the ground
+                truth lacks a property, the stride is wrong, or an image is rotated and
+                there are no ``point_sets`` to learn from it.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
@@ -451,7 +451,7 @@ class CTDetHead(BaseDenseHead):
     def _stack_losses(
         self, maps: Mapping[str, Tensor], head_targets: HeadTargets
     ) -> dict[str, Tensor]:
-        """The losses of one stack."""
+        """Computes the losses of one stack."""
         losses = {}
         for name, heatmap in head_targets.heatmaps.items():
             log_name = 'center_heatmap' if name == 'heatmap' else name
@@ -478,14 +478,14 @@ class CTDetHead(BaseDenseHead):
         feat_shape: Sequence[int],
         img_shape: Sequence[int],
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Targets as dense maps, for tools and pictures; training does without them.
+        """Paints dense target maps for visualization; training uses lists instead.
 
-        Of objects that share a cell the maps keep only one.
+        The maps keep only one of several objects that share a cell.
 
         Args:
             gt_bboxes: Boxes (n, 4) of each image in input pixels.
             gt_labels: Labels (n,) of each image.
-            feat_shape: B, channels (not looked at), H, W.
+            feat_shape: B, channels (unused), H, W.
             img_shape: Height and width of the network input.
 
         Returns:
@@ -512,7 +512,7 @@ class CTDetHead(BaseDenseHead):
         *,
         other_preds: Sequence[BranchMaps] = (),
     ) -> InstanceList:
-        """Read objects off the maps of the last stack.
+        """Decodes detections from the maps of the last stack.
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
@@ -520,14 +520,14 @@ class CTDetHead(BaseDenseHead):
             offset_preds: S maps (B, 2, H, W) of offsets in cells.
             batch_img_metas: Meta information of B images. Without it boxes are in
                 pixels of the network input.
-            rescale: Give boxes in pixels of the original image; else in those of the
+            rescale: Return boxes in pixels of the original image; else in those of the
                 network input without its border.
-            with_nms: Run the NMS of ``test_cfg``, where it names one.
+            with_nms: Run the NMS of ``test_cfg``, if configured.
             other_preds: The outputs of the head after the third.
 
         Returns:
             For each image ``bboxes`` (K, 4), ``scores`` (K,), ``labels`` (K,) and a
-            field for each property.
+            field per property.
         """
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         return self.predict_maps(
@@ -542,13 +542,13 @@ class CTDetHead(BaseDenseHead):
         rescale: bool = True,
         with_nms: bool = True,
     ) -> InstanceList:
-        """Read objects off maps, see :meth:`predict_by_feat`.
+        """Decodes detections from named maps, see :meth:`predict_by_feat`.
 
         Args:
             maps: (B, D, H, W) of one stack, by name.
             batch_img_metas: Meta information of B images.
-            rescale: Give boxes in pixels of the original image.
-            with_nms: Run the NMS of ``test_cfg``, where it names one.
+            rescale: Return boxes in pixels of the original image.
+            with_nms: Run the NMS of ``test_cfg``, if configured.
         """
         heatmap = maps['heatmap']
         if not len(heatmap):
@@ -558,8 +558,8 @@ class CTDetHead(BaseDenseHead):
             check_stride(heatmap.shape, metas[0]['batch_input_shape'], self.stride)
         detections, values = self.coder.decode(maps)
         by_key = {prop.key: prop for prop in self.properties.values()}
-        found = to_instances(detections, values, by_key, metas, rescale=rescale)
+        results = to_instances(detections, values, by_key, metas, rescale=rescale)
         return [
             refine(instances, meta, self.test_settings, rescale, with_nms)
-            for instances, meta in zip(found, metas, strict=True)
+            for instances, meta in zip(results, metas, strict=True)
         ]

@@ -87,7 +87,7 @@ def test_plateaus_count_with_all_their_cells():
     assert found.logits.eq(0).all()
     for image in range(2):
         pairs = zip(
-            found.labels[image].tolist(), found.cells[image].tolist(), strict=True
+            found.labels[image].tolist(), found.positions[image].tolist(), strict=True
         )
         assert len(set(pairs)) == 60
 
@@ -95,7 +95,7 @@ def test_plateaus_count_with_all_their_cells():
 def test_no_peaks_at_all():
     found = top_peaks(torch.full((1, 2, 3, 3), -torch.inf), 4)
     assert found.logits.eq(-torch.inf).all()
-    assert found.cells.lt(9).all()
+    assert found.positions.lt(9).all()
 
 
 def test_local_maxima_of_a_hill():

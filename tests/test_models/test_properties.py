@@ -216,7 +216,7 @@ def test_ground_truth_without_the_property_is_refused(fields, says):
         (dict(properties=dict(wh=PROPERTIES['angle'])), "called 'wh'"),
         (
             dict(properties=dict(a=dict(type='ScalarProperty', key='bboxes'))),
-            "is 'bboxes', which boxes have",
+            "is 'bboxes', a field that every object has",
         ),
         (
             dict(properties=dict(a=PROPERTIES['angle'], b=PROPERTIES['angle'])),

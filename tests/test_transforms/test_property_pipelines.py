@@ -233,7 +233,7 @@ def test_copy_paste_is_refused():
     results = load()
     results['mix_results'] = [load(seed=1)]
     step = TRANSFORMS.build(dict(type='CopyPaste', paste_by_box=True))
-    with pytest.raises(ValueError, match=r'cannot be joined: .*CopyPaste'):
+    with pytest.raises(ValueError, match=r'cannot be concatenated: .*CopyPaste'):
         step(results)
 
 
