@@ -127,7 +127,7 @@ def lists(draw: Random) -> str:
     given = draw.randint(0, 3)
     images = draw.choice([n for n in range(4) if n != given or n == 0])
     boxes, labels = [torch.zeros(1, 4)] * given, [torch.zeros(1).long()] * given
-    return _refuses(boxes, labels, images, 'give one of each an image')
+    return _refuses(boxes, labels, images, 'give one of each per image')
 
 
 def shapes(draw: Random) -> str:

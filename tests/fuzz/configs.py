@@ -222,7 +222,8 @@ def refuse_tta(draw: Random) -> str:
     if draw.random() < 0.5:
         name = draw.choice(['iou_threshold', 'scales', 'flip'])
         cfg['tta_cfg'] = {name: 1}
-        return refused(ValueError, f'no .*{name}.* knows', lambda: MODELS.build(cfg))
+        message = f'has no .*{name}.*, only '
+        return refused(ValueError, message, lambda: MODELS.build(cfg))
     model = MODELS.build(cfg)
     batch = dict(inputs=[torch.rand(3, SIDE, SIDE)], data_samples=[DetDataSample()])
     return refused(ValueError, 'TestTimeAug', lambda: model.test_step(batch))
