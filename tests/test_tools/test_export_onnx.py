@@ -164,7 +164,7 @@ def test_names_that_cannot_be_known(without_data, checkpoint, tmp_path, export):
         export(*command, '--classes', 'square', 'cat')
     assert not (tmp_path / 'm.onnx').exists()
     printed = export(*command, '--classes', 'square', 'disc')
-    assert 'as --classes says: square, disc' in printed
+    assert 'from --classes: square, disc' in printed
     assert classes_in(tmp_path / 'm.onnx') == '["square", "disc"]'
 
 
@@ -221,7 +221,7 @@ def test_says_when_a_runtime_needs_grid_sample(tmp_path, export):
     command = (tmp_path / 'c.py', tmp_path / 'weights.pth', tmp_path / 'm.onnx')
     printed = export(*command)  # no data either: COCO's classes are known
     assert "as COCO's published files number them: person, bicycle" in printed
-    assert 'OpenVINO and others do not have: for those add --grid-sample' in printed
+    assert 'but not OpenVINO and others: for those add --grid-sample' in printed
     assert 'grid-sample' not in export(*command, '--grid-sample')
 
 

@@ -411,7 +411,7 @@ def test_one_bad_file_loses_nothing(
     assert 'broken.jpg: cannot be read as an image' in said.err
     assert 'empty.png: cannot be read as an image' in said.err
     assert 'thin.png: ' in said.err
-    assert 'no images of a kind OpenCV reads (1): list.txt' in said.err
+    assert 'OpenCV cannot read as images (1): list.txt' in said.err
 
 
 def test_an_image_that_the_network_does_not_take(

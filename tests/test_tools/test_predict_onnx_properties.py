@@ -295,7 +295,7 @@ def test_files_of_before_have_no_properties(model, pictures, predict, tmp_path):
 def test_a_kind_of_a_later_version(model, pictures, predict, tmp_path):
     later = [dict(name='shape', key='ages', geometry=dict(kind='ellipse'))]
     newer = change_metadata(model, tmp_path / 'newer.onnx', properties=later)
-    with pytest.raises(SystemExit, match=r"a shape of the kind 'ellipse'"):
+    with pytest.raises(SystemExit, match=r"a property shape of the kind 'ellipse'"):
         predict(newer, pictures)
 
 
