@@ -1,4 +1,4 @@
-"""The command line that converts official checkpoints."""
+"""Command line of the conversion of official checkpoints."""
 
 import os
 import re
