@@ -14,7 +14,7 @@ def choose_scale(shorter_sides, *image):
 
 
 def test_the_input_gives_nine_of_ten_objects_two_cells():
-    """Eleven objects, of which the second smallest decides: 8 of 20 pixels."""
+    """Eleven objects; the second smallest decides: 8 of 20 pixels."""
     sides = [3, 20, *[50] * 9]
     assert choose_scale(sides, 1280, 960) == (512, 384)
     assert choose_scale(sides, 960, 1280) == (384, 512)

@@ -165,7 +165,7 @@ def test_names_and_paths_of_any_letters(tmp_path):
     assert load(tmp_path, classes=('one',)).classes == ('one',)
 
 
-def test_test_time_augmentation_looks_at_three_scales_and_their_mirror_images(tmp_path):
+def test_test_time_augmentation_has_three_scales_and_flip(tmp_path):
     cfg = load(tmp_path)
     init_default_scope('mmdet')
     cv2.imwrite(str(tmp_path / 'image.png'), np.zeros((240, 320, 3), np.uint8))
