@@ -1,11 +1,12 @@
-"""Writes a config for your own photos and boxes, with settings that suit them.
+"""Writes a training config for your own images and boxes.
 
     mmdet_centernet new-config my_data/ --out my_config.py
     mmdet_centernet train my_config.py
 
-The folder holds photos, and boxes in COCO, Pascal VOC or YOLO format, as one set or as
-train, val and test. What would spoil a training is named, and nothing is written then.
-`--task pose` learns the keypoints of a COCO json beside the boxes.
+The folder holds images, and boxes in COCO, Pascal VOC or YOLO format, as one set or as
+train, val and test. The command chooses the settings by the data and explains them. If
+it finds faults that would spoil training, it lists them and writes nothing.
+`--task pose` also trains on the keypoints of a COCO json.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ TASKS = ('detection', 'pose')
 
 
 def main() -> None:
-    """Writes a config as the command line says."""
+    """Runs the command line."""
     args = parse_args()
     try:
         for line in make_config(args.folder, args.out, options_of(args)):
@@ -37,24 +38,24 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('folder', type=Path, help='photos and their boxes')
+    parser.add_argument('folder', type=Path, help='folder of images and boxes')
     parser.add_argument('--out', type=Path, required=True, help='config to write (.py)')
     parser.add_argument(
         '--task',
         choices=TASKS,
         default='detection',
-        help='boxes, or boxes with keypoints of a COCO json (detection)',
+        help='predict boxes, or boxes and keypoints (detection)',
     )
     parser.add_argument(
         '--image-scale',
         type=int,
         nargs=2,
         metavar=('W', 'H'),
-        help='width and height that photos are fitted into; default: by the objects',
+        help='fit images into this width and height; default: by the objects',
     )
     parser.add_argument('--epochs', type=int, help='default: 1,000 to 2,000 steps')
     parser.add_argument(
-        '--batch-size', type=int, help='photos of a step; default: by the memory'
+        '--batch-size', type=int, help='images per step; default: by the memory'
     )
     parser.add_argument(
         '--backbone', default='resnet18', help=f'{", ".join(BACKBONES)} (resnet18)'
@@ -62,26 +63,29 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--pretrained',
         action='store_true',
-        help='start from weights of ImageNet; torchvision downloads them',
+        help='start from ImageNet weights; torchvision downloads them',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='which photos validate, of one set (0)'
+        '--seed',
+        type=int,
+        default=0,
+        help='seed for dividing one set into train and val (0)',
     )
     parser.add_argument(
         '--shrink',
         action='store_true',
-        help='write copies of the photos, no larger than a training can use, and train '
-        'on them: saves time where photos are far larger than the input',
+        help='train on smaller copies of the images, no larger than training can use: '
+        'saves time if images are much larger than the input',
     )
     return parser.parse_args()
 
 
 def options_of(args: argparse.Namespace) -> Options:
-    """What the command line asks for.
+    """Converts the command line to options.
 
     Raises:
-        ValueError: If a number is below 1, or the config is no Python file.
-        FileExistsError: If the config is there.
+        ValueError: If a number is below 1, or the config is not a Python file.
+        FileExistsError: If the config exists.
     """
     width, height = args.image_scale or (None, None)
     numbers = dict(
@@ -92,9 +96,11 @@ def options_of(args: argparse.Namespace) -> Options:
     )
     check_whole(**{k: value for k, value in numbers.items() if value is not None})
     if args.out.suffix != '.py':
-        raise ValueError(f'--out {args.out}: mmengine reads configs that end in .py')
+        raise ValueError(f'--out {args.out}: the name of a config must end in .py')
     if args.out.exists():
-        raise FileExistsError(f'--out {args.out} is there: delete it, or name another')
+        raise FileExistsError(
+            f'--out {args.out} exists: delete it, or choose another name'
+        )
     return Options(
         image_scale=(width, height) if args.image_scale else None,
         epochs=args.epochs,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelerator import count_syncs, focal_runs, loads
 from clock import Run, alternate, cpu_seconds, peak_bytes
 from dcn import NETWORKS as DCN_NETWORKS
 from dcn import dcn_runs, mmcv_is_compiled
@@ -64,6 +65,36 @@ def measure_losses(options: Options) -> Iterator[dict]:
 def measure_decoding(options: Options) -> Iterator[dict]:
     """100 detections an image out of the maps."""
     yield _time_row('decode', decode_runs(options.workload), options.repeats)
+
+
+def measure_accelerator(options: Options) -> Iterator[dict]:
+    """The loss step by objects and precision, its syncs, and torch.compile.
+
+    Stock runs in float32 only: its loss overflows in half precision.
+    """
+    for name, load in loads(options.workload).items():
+        runs = loss_runs(load)
+        if load.dtype != torch.float32:
+            del runs['stock']
+        yield _time_row(f'loss, {name}', runs, options.repeats)
+        yield _memory_row('  memory / logits', runs, load)
+        syncs = {
+            side: count_syncs(runs[side], load.device)
+            for side in ('ours', 'stock')
+            if side in runs
+        }
+        yield dict(what='  syncs of a batch', unit='', **syncs)
+    for name, run in focal_runs(options.workload).items():
+        yield _compiled_row(f'focal loss, {name}', run, options.repeats)
+
+
+def _compiled_row(name: str, run: Run, repeats: int) -> dict:
+    """A row whose run may need a compiler that is missing."""
+    try:
+        return _time_row(name, dict(ours=run), repeats)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        return dict(what=f'{name}: {type(error).__name__}: {reason}', unit='ms')
 
 
 def measure_pipeline(options: Options) -> Iterator[dict]:
@@ -152,6 +183,8 @@ def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
     """Memory beyond the inputs in units of the logits' bytes."""
     figures = {}
     for side in ('ours', 'stock'):
+        if side not in runs:
+            continue
         peak = peak_bytes(runs[side], load.device)
         figures[side] = None if peak is None else peak / load.logit_bytes
     return dict(what=name, unit='x', floor=1.0, **figures)
@@ -160,6 +193,7 @@ def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
 GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
     'losses': measure_losses,
     'decoding': measure_decoding,
+    'accelerator': measure_accelerator,
     'pipeline': measure_pipeline,
     'training': measure_training,
     'prediction': measure_prediction,

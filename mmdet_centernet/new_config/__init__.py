@@ -1,7 +1,8 @@
-"""From a folder of images with boxes to a config that trains on them.
+"""Writes a training config for a folder of images with boxes.
 
-`tools/new_config.py` is its command line. The steps, each in files of its own: which
-files are there (``listing``), read them as COCO (``coco``, ``voc``,
-``yolo``), split what is one set (``split``), stop at faults (``checks``), choose
-settings (``settings``), write (``config_text``).
+`tools/new_config.py` is the command line; ``make`` runs the steps: list the files
+(``listing``), read COCO, VOC or YOLO boxes as COCO (``coco``, ``voc``, ``yolo``), split
+train and val (``split``), check the data (``checks``, ``skeleton``), choose settings
+(``settings``, ``choices``), explain them (``explain``) and write the config
+(``config_text``, ``template``).
 """

@@ -18,14 +18,14 @@ from mmdet_centernet.new_config.split import Split
 
 
 def check(splits: Mapping[str, Split]) -> None:
-    """Look at images and boxes.
+    """Checks images, boxes and categories.
 
     Args:
         splits: ``train``, ``val`` and perhaps ``test``.
 
     Raises:
-        ValueError: If a training would fail or learn nonsense. The message names all
-            that was found, with what to do.
+        ValueError: If training would fail or learn wrong boxes. The message lists all
+            faults and how to fix them.
     """
     found = [
         f'{split.source or name}: {text}'
@@ -38,11 +38,7 @@ def check(splits: Mapping[str, Split]) -> None:
 
 
 def find_faults(split: Split) -> list[str]:
-    """What is wrong with a split.
-
-    Returns:
-        Sentences, each with what to do.
-    """
+    """Lists the faults of a split, each with advice."""
     return [
         *duplicate_names(split),
         *_missing(split),
@@ -58,7 +54,7 @@ def _missing(split: Split) -> list[str]:
         return []
     return [
         f'{len(missing)} of {len(split.paths)} images are missing: {some(missing)}. '
-        'Copy them there, or take them out of the file'
+        'Copy them there, or remove them from the file'
     ]
 
 
@@ -69,7 +65,7 @@ def _broken(split: Split) -> list[str]:
     path, why = next(iter(broken.items()))
     return [
         f'{len(broken)} of {len(split.paths)} images cannot be read: '
-        f'{some(list(broken))} ({path}: {why}). Copy them once more, or take them away'
+        f'{some(list(broken))} ({path}: {why}). Copy them again, or remove them'
     ]
 
 
@@ -79,21 +75,21 @@ def _other_sizes(split: Split) -> list[str]:
         return []
     path, (width, height) = next(iter(others.items()))
     return [
-        f'{len(others)} images are not as large as is written with their boxes, which '
-        f'may lie elsewhere then: {some(list(others))} ({path} has {width} x {height} '
-        'pixels). Write the true size; where width and height are exchanged the image '
-        'is turned by its EXIF tag, and boxes have to be those of the upright image'
+        f'{len(others)} images are not as large as the annotations say, so their boxes '
+        f'may be misplaced: {some(list(others))} ({path} has {width} x {height} '
+        'pixels). Correct the sizes. Where width and height are exchanged, an EXIF tag '
+        'rotates the image: annotate the upright image'
     ]
 
 
 def sizes(split: Split) -> np.ndarray:
-    """(I, 2) width and height of the I images, as the file says."""
+    """Returns width and height of the I images as the file states them: (I, 2)."""
     rows = [(one['width'], one['height']) for one in split.content['images']]
     return np.array(rows, float).reshape(-1, 2)
 
 
 def corners_and_limits(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """(N, 4) x1, y1, x2, y2 of all N boxes, and (N, 2) sizes of their images."""
+    """Returns the N boxes as xyxy, (N, 4), and the sizes of their images, (N, 2)."""
     annotations = split.content['annotations']
     boxes = np.array([annotation['bbox'] for annotation in annotations], float).reshape(
         -1, 4
@@ -108,15 +104,15 @@ def corners_and_limits(split: Split) -> tuple[np.ndarray, np.ndarray]:
 def _boxes(split: Split) -> list[str]:
     boxes, limits = corners_and_limits(split)
     if not len(boxes):
-        return ['there are no boxes: nothing can be learned or tested']
+        return ['there are no boxes to train or test on']
     return check_fractions(boxes) or check_corners(boxes, limits)
 
 
 def drop_duplicate_categories(splits: Mapping[str, Split]) -> dict[str, Split]:
-    """Leave out categories without boxes whose name another one has, too.
+    """Removes categories without boxes whose name another category has as well.
 
     Args:
-        splits: Those with a ``source`` stay as they are: that file is not written here.
+        splits: Splits with a ``source`` are unchanged, as their file is not rewritten.
     """
     used = count_boxes(splits.values())
     return {
@@ -136,7 +132,7 @@ def _without_duplicates(split: Split, used: Counter) -> Split:
 
 
 def count_boxes(splits: Iterable[Split]) -> Counter:
-    """Category id to the number of its boxes."""
+    """Counts the boxes of each category id."""
     return Counter(
         annotation['category_id']
         for split in splits
@@ -152,11 +148,11 @@ def _by_name(split: Split) -> dict[str, list[dict]]:
 
 
 def duplicate_names(split: Split) -> list[str]:
-    """Names that two categories have, in sentences that say what to do."""
+    """Reports names that several categories share, with advice."""
     counts = count_boxes([split])
     return [
-        f'the categories {_described(same, counts)} are all called {name!r}: give all '
-        'their boxes one category_id, and take the other categories away'
+        f'the categories {_described(same, counts)} are all called {name!r}: give '
+        'their boxes one category_id and remove the other categories'
         for name, same in _by_name(split).items()
         if len(same) > 1
     ]
@@ -170,10 +166,10 @@ def _described(categories: Iterable[dict], counts: Counter) -> str:
 
 
 def check_equal(splits: Mapping[str, Split]) -> None:
-    """Compare the categories of all splits.
+    """Compares the categories of all splits.
 
     Raises:
-        ValueError: If they are not the same, in the same order.
+        ValueError: If ids, names or their order differ.
     """
     known = {name: _ids_and_names(split) for name, split in splits.items()}
     others = [name for name in known if known[name] != known['train']]
@@ -181,8 +177,8 @@ def check_equal(splits: Mapping[str, Split]) -> None:
         name = others[0]
         raise ValueError(
             f'train and {name} have different categories (id and name): '
-            f'{_differing(known["train"], known[name])}. Write the same list of '
-            'categories into all files, and number the boxes by it'
+            f'{_differing(known["train"], known[name])}. Use the same list of '
+            'categories in all files, and number the boxes accordingly'
         )
 
 
@@ -200,10 +196,10 @@ def _differing(one: list[tuple[int, str]], other: list[tuple[int, str]]) -> str:
 
 
 def used_classes(splits: Mapping[str, Split]) -> list[str]:
-    """The categories that have boxes, in the order of the files.
+    """Lists the categories that have boxes, in the order of the files.
 
-    mmdet numbers classes in that order, whatever the order in ``metainfo`` is. Those
-    without a box in any split, such as Roboflow's name of the project, are left out.
+    mmdet numbers classes in this order, not in that of ``metainfo``. Categories without
+    a box in any split, such as Roboflow's project name, are left out.
     """
     used = count_boxes(splits.values())
     return [

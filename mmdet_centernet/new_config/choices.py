@@ -1,4 +1,4 @@
-"""Which settings suit the data? Pure functions of numbers, each with its rule."""
+"""Rules that choose settings: pure functions of sizes and counts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from collections.abc import Sequence
 import numpy as np
 
 MULTIPLE = 32
-"""Of the sides of the input: the stride of the backbone's coarsest map."""
+"""Input sides are multiples of this: the stride of the backbone's last map."""
 STRIDE = 4
-"""Pixels of a cell."""
+"""Input pixels per cell."""
 CELLS = 2
-"""On the shorter side of an object, for nine of ten objects."""
+"""Least number on the shorter side of an object, for nine of ten objects."""
 TOO_SMALL = 0.1
 LEAST_SIDE, MOST_SIDE = 320, 1024
-"""Of the longer side of the input. 320 is what the recipe was measured with."""
+"""Limits of the longer side of the input. The recipe was measured with 320."""
 MIXED = 0.1
-"""Share of images that stand among lying ones, or the reverse, from which on crops
-have to fit both."""
+"""Share of portrait among landscape images, or the reverse, from which crops are
+square."""
 
 KILOBYTES_A_PIXEL = {18: 1.0, 34: 1.5, 50: 3.0, 101: 4.5, 152: 6.0}
-"""Depth of a ResNet to the memory of a training step for each pixel of the batch:
+"""Memory of a training step per pixel of the batch, by the depth of the ResNet:
 measured as 0.7, 1.4, 2.5 and 3.5 up to depth 101 at 320 x 256."""
 SHARE_OF_MEMORY = 0.5
 MOST_ON_CPU, MOST_ON_GPU = 8, 16
-"""8 is what the recipe was measured with; a CPU gains nothing from more."""
+"""The recipe was measured with 8; larger batches are no faster on a CPU."""
 
 STEPS_ON_CPU, STEPS_ON_GPU = 1000, 2000
 LEAST_EPOCHS, MOST_EPOCHS = 8, 300
@@ -39,17 +39,17 @@ TOPK = 100
 def choose_scale(
     sides: np.ndarray, image_size_of_object: np.ndarray, image_sizes: np.ndarray
 ) -> tuple[int, int]:
-    """The smallest input on which nine of ten objects are large enough.
+    """Chooses the smallest input size at which nine of ten objects are large enough.
 
     Args:
-        sides: (N, 2) shorter and longer sides of objects in pixels.
+        sides: (N, 2) shorter and longer side of each object in pixels.
         image_size_of_object: (N, 2) width and height of the image of each object.
         image_sizes: (I, 2) width and height of all images.
 
     Returns:
-        Width and height that images are fitted into, multiples of 32: the longer side
-        within 320 to 1024 and no larger than that of the median image; the shorter one
-        by the shape of the median image.
+        Width and height that images are fitted into, multiples of 32. The longer side
+        is within 320 to 1024 and at most that of the median image; the shorter one
+        follows the aspect ratio of the median image.
     """
     width, height = np.median(image_sizes, axis=0)
     longer, shorter = max(width, height), min(width, height)
@@ -61,10 +61,10 @@ def choose_scale(
 
 
 def needed_side(sides: np.ndarray, image_size_of_object: np.ndarray) -> float:
-    """The longer side of the input at which nine of ten objects are large enough.
+    """Computes the longer input side at which nine of ten objects are large enough.
 
     Args:
-        sides: (N, 2) shorter and longer sides of objects in pixels.
+        sides: (N, 2) shorter and longer side of each object in pixels.
         image_size_of_object: (N, 2) width and height of the image of each object.
     """
     relative = sides[:, 0] / image_size_of_object.max(axis=1)
@@ -72,17 +72,17 @@ def needed_side(sides: np.ndarray, image_size_of_object: np.ndarray) -> float:
 
 
 def round_up(side: float) -> int:
-    """The next multiple of 32."""
+    """Rounds up to a multiple of 32."""
     return math.ceil(side / MULTIPLE - 1e-9) * MULTIPLE
 
 
 def scale_factors(image_sizes: np.ndarray, scale: Sequence[int]) -> np.ndarray:
-    """How much smaller or larger images become in the input.
+    """Computes the factors by which images are resized to fit the input.
 
     Args:
         image_sizes: (N, 2) width and height.
-        scale: Width and height of the input; as in mmdet the longer of them limits the
-            longer side of an image, the shorter one the shorter.
+        scale: Width and height of the input. As in mmdet, the longer one limits the
+            longer side of an image and the shorter one the shorter side.
 
     Returns:
         (N,) factors.
@@ -91,11 +91,11 @@ def scale_factors(image_sizes: np.ndarray, scale: Sequence[int]) -> np.ndarray:
 
 
 def too_small(sides: np.ndarray, factors: np.ndarray) -> np.ndarray:
-    """Which objects have fewer than two cells on the shorter side.
+    """Finds objects with fewer than two cells on the shorter side.
 
     Args:
-        sides: (N, 2) shorter and longer sides of objects in pixels of their images.
-        factors: (N,) by which they shrink.
+        sides: (N, 2) shorter and longer side of each object in pixels of its image.
+        factors: (N,) resize factors.
 
     Returns:
         (N,) bool.
@@ -104,15 +104,15 @@ def too_small(sides: np.ndarray, factors: np.ndarray) -> np.ndarray:
 
 
 def choose_crop(scale: Sequence[int], image_sizes: np.ndarray) -> tuple[int, int]:
-    """Width and height of the crops of training, multiples of 32.
+    """Chooses width and height of the training crops, multiples of 32.
 
     Args:
         scale: Width and height that images are fitted into.
         image_sizes: (I, 2) width and height of images.
 
     Returns:
-        The size of the input, portrait where nearly all images stand; a square of its
-        longer side where both lying and portrait images are common.
+        The input size, in portrait format if nearly all images are; a square of its
+        longer side if both portrait and landscape images are common.
     """
     low, high = sorted(round_up(side) for side in scale)
     portrait = float((image_sizes[:, 1] > image_sizes[:, 0]).mean())
@@ -124,16 +124,16 @@ def choose_crop(scale: Sequence[int], image_sizes: np.ndarray) -> tuple[int, int
 def choose_batch_size(
     crop: Sequence[int], depth: int, free: int, *, on_gpu: bool
 ) -> int:
-    """The power of 2 of which a training step takes at most half of the memory.
+    """Chooses a power of 2 so that a training step takes at most half of the memory.
 
     Args:
         crop: Width and height of the input.
-        depth: Of the ResNet.
-        free: Bytes.
-        on_gpu: Whether it is a GPU's.
+        depth: Depth of the ResNet.
+        free: Free memory in bytes.
+        on_gpu: Whether it is the memory of a GPU.
 
     Returns:
-        1 to 8 images, on a GPU to 16.
+        1 to 8 images, on a GPU up to 16.
     """
     image = crop[0] * crop[1] * KILOBYTES_A_PIXEL[depth] * 1024
     fitting = max(free * SHARE_OF_MEMORY / image, 1)
@@ -142,41 +142,41 @@ def choose_batch_size(
 
 
 def choose_epochs(num_images: int, batch_size: int, *, on_gpu: bool) -> int:
-    """So many that there are about 1,000 steps, on a GPU 2,000, within 8 to 300."""
+    """Chooses 8 to 300 epochs, for about 1,000 steps, on a GPU 2,000."""
     steps = STEPS_ON_GPU if on_gpu else STEPS_ON_CPU
     epochs = round(steps / iterations(num_images, batch_size))
     return min(max(epochs, LEAST_EPOCHS), MOST_EPOCHS)
 
 
 def iterations(num_images: int, batch_size: int) -> int:
-    """Of an epoch."""
+    """Counts the steps of an epoch."""
     return math.ceil(num_images / batch_size)
 
 
 def choose_warm_up(total: int) -> int:
-    """Iterations in which the learning rate rises: 50, at most a tenth of all."""
+    """Chooses the steps of warm-up: 50, at most a tenth of all."""
     return max(min(WARM_UP, total // 10), 1)
 
 
 def choose_val_interval(epochs: int) -> int:
-    """Epochs from one validation to the next, so that there are about eight."""
+    """Chooses the epochs between validations, for about eight of them."""
     return max(round(epochs / VALIDATIONS), 1)
 
 
 def choose_wh_unit(longer_sides: np.ndarray) -> float:
-    """The number of cells in which the head gives widths and heights.
+    """Chooses ``wh_unit``, the unit in cells of the head's widths and heights.
 
     Args:
-        longer_sides: (N,) of objects in pixels of the input.
+        longer_sides: (N,) longer side of each object in pixels of the input.
 
     Returns:
-        The power of 2 closest to half of the largest objects (the largest hundredth
-        apart), within 1 to 64: 16 for cells of blood, as in the fast recipe.
+        The power of 2 closest to half the 0.99 quantile of the sizes, within 1 to 64:
+        16 for blood cells, as in the fast recipe.
     """
     largest = max(float(np.quantile(longer_sides, 0.99)) / STRIDE, 1)
     return float(min(max(2 ** round(math.log2(largest / 2)), 1), MOST_UNIT))
 
 
 def choose_topk(most: int) -> int:
-    """Detections of an image: 100 as usual, or double the objects of the fullest."""
+    """Chooses the detections per image: 100, or twice the most objects of an image."""
     return TOPK if most * 2 <= TOPK else math.ceil(most * 2 / TOPK) * TOPK

@@ -17,11 +17,11 @@ from mmdet_centernet.new_config.split import ALL, TRAINVAL, Split, split_name
 
 PARTS = ('images', 'annotations', 'categories')
 SAMPLE = 50
-"""Images that are looked for in each folder."""
+"""Number of images that are searched in each folder."""
 
 
 def find_coco(listing: Listing) -> dict[Path, dict[str, Any]]:
-    """The JSON files with COCO's parts, and their contents."""
+    """Returns the contents of the JSON files in COCO format."""
     contents = {path: _load(path) for path in listing.jsons}
     return {path: content for path, content in contents.items() if content}
 
@@ -40,16 +40,16 @@ def _load(path: Path) -> dict[str, Any] | None:
 def read_coco(
     listing: Listing, contents: Mapping[Path, dict[str, Any]]
 ) -> dict[str, Split]:
-    """Read the COCO files of a folder.
+    """Reads the COCO files of a folder.
 
-    A file for train and val together is left out where both have their own.
+    A trainval file is skipped if train and val have files of their own.
 
     Args:
         listing: Files of the folder.
-        contents: What ``find_coco`` found there.
+        contents: Result of ``find_coco``.
 
     Raises:
-        ValueError: If two files have the same split, or entries lack what mmdet reads.
+        ValueError: If two files have the same split, or fields for mmdet are missing.
     """
     splits: dict[str, Split] = {}
     for path, content in contents.items():
@@ -59,9 +59,9 @@ def read_coco(
         name = split_name(path, listing.root)
         if name in splits:
             raise ValueError(
-                f'{splits[name].source} and {path} are both for {_words(name)}: put '
+                f'{splits[name].source} and {path} {_words(name)}: put '
                 'train, val or test into the name of each file or of its folder, or '
-                'take one away'
+                'remove one'
             )
         names = [image['file_name'] for image in content['images']]
         split = Split(content, _image_folder(path, names, listing), path)
@@ -72,11 +72,11 @@ def read_coco(
 
 
 def _words(split: str) -> str:
-    return 'no split that their names say' if split == ALL else split
+    return 'both name no split' if split == ALL else f'are both for {split}'
 
 
 def _image_folder(path: Path, names: Sequence[str], listing: Listing) -> Path:
-    """The folder below which most of the images lie; of equals the likeliest."""
+    """Finds the folder that contains most of the images; likely ones win ties."""
     some = names[:: max(len(names) // SAMPLE, 1)]
 
     def count(folder: Path) -> int:
@@ -86,7 +86,7 @@ def _image_folder(path: Path, names: Sequence[str], listing: Listing) -> Path:
 
 
 def _likely_folders(path: Path, listing: Listing) -> list[Path]:
-    """Folders that images of a file may lie below, the likeliest first."""
+    """Lists the folders that may contain the images of a file, likely ones first."""
     root, split = listing.root, split_name(path, listing.root)
     folders = sorted({folder for image in listing.images for folder in _above(image)})
     inside = [folder for folder in folders if folder.is_relative_to(root)]
@@ -100,19 +100,17 @@ def _above(image: Path) -> Iterator[Path]:
 
 
 def locate_images(split: Split, listing: Listing) -> Split:
-    """Name images from the root on, where they do not lie below one folder.
+    """Makes file names relative to the root if images lie in several folders.
 
-    mmdet looks for all images of a file below one folder. An image that is not there is
-    looked for in the others: the one whose path ends like its ``file_name``. Where two
-    do, it stays missing.
+    mmdet reads all images of a file from one folder. An image missing there is searched
+    in the other folders by the end of its path; if several match, it stays missing.
 
     Args:
-        split: Read from a COCO file.
+        split: Split of a COCO file.
         listing: Files of the folder.
 
     Returns:
-        The split itself if nothing is missing or found elsewhere, else one without a
-        ``source``.
+        The same split if no image was found elsewhere, else one without a ``source``.
     """
     images = split.content['images']
     names = [image['file_name'] for image in images]
@@ -130,7 +128,7 @@ def locate_images(split: Split, listing: Listing) -> Split:
 
 
 def _elsewhere(names: Iterable[str], images: Iterable[Path]) -> dict[str, Path]:
-    """Names to the only images whose paths end so."""
+    """Maps names to images whose paths end with them, where there is only one."""
     known = defaultdict(list)
     for image in images:
         known[image.name].append(image)
@@ -144,23 +142,20 @@ def _elsewhere(names: Iterable[str], images: Iterable[Path]) -> dict[str, Path]:
 
 
 def _from(root: Path, path: Path) -> str:
-    """A path from the root on, as it is if it lies elsewhere."""
+    """Makes a path relative to the root; paths outside it are unchanged."""
     inside = path.is_relative_to(root)
     return path.relative_to(root).as_posix() if inside else str(path)
 
 
 COUNTED = ('area', 'iscrowd')
-"""Fields that pycocotools asks for; how many boxes lack them is said."""
+"""Fields that pycocotools needs; faults state how many boxes lack them."""
 
 
 def field_faults(content: Mapping[str, Any]) -> list[str]:
-    """What is wrong with the entries of a COCO file.
+    """Lists the faults in the entries of a COCO file, each with advice.
 
     Args:
         content: Its lists ``images``, ``annotations`` and ``categories``.
-
-    Returns:
-        Sentences, each with what to do.
     """
     problems = [
         Problem(part + wrong[0], f'{part}[{number}]', wrong[1])
@@ -178,15 +173,15 @@ def field_faults(content: Mapping[str, Any]) -> list[str]:
 
 
 def _unknown_ids(content: Mapping[str, Any]) -> list[str]:
-    """Boxes of images or categories that the file does not list."""
+    """Reports boxes of images or categories that the file does not list."""
     found = []
     for part, field in (('images', 'image_id'), ('categories', 'category_id')):
         known = {entry['id'] for entry in content[part]}
         strays = [n[field] for n in content['annotations'] if n[field] not in known]
         if strays:
             found.append(
-                f'{len(strays)} boxes have a {field} that the list of {part} lacks, '
-                f'such as {strays[0]!r}: add it there, or take the boxes away'
+                f'{len(strays)} boxes have a {field} that is not in {part}, such as '
+                f'{strays[0]!r}: add it there, or remove the boxes'
             )
     return found
 
@@ -197,7 +192,7 @@ def _missing_fields(annotations: Sequence[Mapping[str, Any]]) -> list[str]:
         iscrowd='add "iscrowd": 0',
     )
     return [
-        f'{count} boxes have no {field}, which pycocotools asks for: {words} to them'
+        f'{count} boxes have no {field}, which pycocotools needs: {words} to them'
         for field, words in advice.items()
         if (count := sum(annotation.get(field) is None for annotation in annotations))
     ]

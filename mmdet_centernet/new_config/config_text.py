@@ -1,4 +1,4 @@
-"""The config as a text that a person goes on with."""
+"""Fills the template of the config."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from mmdet_centernet.new_config.skeleton import SIGMA, Skeleton
 
 @dataclass(frozen=True)
 class Files:
-    """Where the data of a split lie.
+    """Paths of a split, relative to the folder of the data.
 
     Attributes:
-        annotations: The COCO file.
-        images: Folder that its file names count from, with a slash at its end, or
+        annotations: COCO file.
+        images: Folder that its file names are relative to, with a trailing slash, or
             empty.
     """
 
@@ -41,19 +41,19 @@ NUMBERS = (
     'interval',
     'warm_up',
 )
-"""Settings that stand in the config as they are."""
+"""Settings that are written with `repr`."""
 
 
 def config_text(root: str, files: Mapping[str, Files], settings: Settings) -> str:
-    """Write the config.
+    """Writes the config.
 
     Args:
-        root: Absolute path of the folder of the data, with a slash at its end.
-        files: ``train``, ``val`` and perhaps ``test`` to their files, from ``root`` on.
-        settings: What it is filled with.
+        root: Absolute path of the folder of the data, with a trailing slash.
+        files: Files of ``train``, ``val`` and perhaps ``test``, relative to ``root``.
+        settings: Settings of the config.
 
     Returns:
-        Python, as mmengine reads it.
+        The text of a config in Python.
     """
     names = {
         f'{split}_{what}': repr(path)
@@ -76,18 +76,19 @@ def config_text(root: str, files: Mapping[str, Files], settings: Settings) -> st
 
 
 def _weights(settings: Settings) -> str:
-    """The line that loads weights of ImageNet, or one that says how to."""
+    """Returns the line that loads ImageNet weights, or a comment with it."""
     name = f'torchvision://resnet{settings.depth}'
     line = f"init_cfg=dict(type='Pretrained', checkpoint='{name}'),"
     if settings.pretrained:
-        return f'{line}  # is downloaded'
+        return f'{line}  # downloaded'
     return (
-        f'# Helps with few images; needs torchvision and a download:\n        # {line}'
+        f'# ImageNet weights help with few images; torchvision downloads them:\n'
+        f'        # {line}'
     )
 
 
 def _tuple(names: tuple[str, ...]) -> str:
-    """Names as Python has them; each on a line of its own where one is too short."""
+    """Formats a tuple of names; one per line if they do not fit on one line."""
     text = repr(names)
     if len(f'classes = {text}') <= LINE:
         return text
@@ -95,13 +96,13 @@ def _tuple(names: tuple[str, ...]) -> str:
 
 
 def pieces(skeleton: Skeleton | None) -> dict[str, str]:
-    """The parts of a config.
+    """Selects the parts of the config that depend on keypoints.
 
     Args:
-        skeleton: The keypoints that are learned; None for boxes alone.
+        skeleton: Keypoints to train on; None for boxes alone.
 
     Returns:
-        Templates, which name other settings.
+        Templates by name.
     """
     if skeleton is None:
         return template.DETECTION
@@ -124,18 +125,18 @@ def pieces(skeleton: Skeleton | None) -> dict[str, str]:
 
 
 def fill(text: str, **values: object) -> str:
-    """A template with some of its names filled in."""
+    """Fills a template."""
     return Template(text).substitute(values)
 
 
 def _comment(text: str, indent: int = 0) -> str:
-    """Lines of a comment, in which nothing is to be filled in."""
+    """Wraps a text into comment lines and escapes it for `Template`."""
     start = ' ' * indent + '# '
     lines = textwrap.wrap(text, WIDTH - len(start), break_on_hyphens=False)
     return '\n'.join(start + line for line in lines).replace('$', '$$')
 
 
 def _pairs(pairs: Iterable[tuple[int, int]]) -> str:
-    """Pairs as Python has them, on several lines if one is too short."""
+    """Formats pairs, on several lines if needed."""
     listed = textwrap.fill(f'[{", ".join(map(str, pairs))}]', WIDTH - 19)
     return listed.replace('\n', '\n' + ' ' * 20)

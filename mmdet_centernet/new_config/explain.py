@@ -25,12 +25,12 @@ from mmdet_centernet.new_config.split import VAL_SHARE, Split
 
 WIDTH = 12
 MANY = 10
-"""Classes that are named."""
-GIVEN = 'as you asked'
+"""Number of classes that are listed by name."""
+GIVEN = 'as given'
 
 
 def line(name: str, text: str) -> str:
-    """A line, its name in a column of its own."""
+    """Formats a line with its name in the first column."""
     return f'{name:{WIDTH}}{text}'
 
 
@@ -41,14 +41,14 @@ def describe_data(
     splits: Mapping[str, Split],
     seed: int,
 ) -> Iterator[str]:
-    """What was found, and what was written beside it.
+    """Describes the splits and the files that were written for them.
 
     Args:
-        kind: The format.
+        kind: Format of the annotations.
         root: Folder of the data.
         found: Splits as they were found.
-        splits: Splits that the config trains and tests on.
-        seed: That of the split.
+        splits: Splits that the config uses.
+        seed: Seed of the division into train and val.
     """
     yield line('data', f'{kind} in {root}')
     for name, split in splits.items():
@@ -56,8 +56,8 @@ def describe_data(
     if 'val' not in found:
         yield line(
             '',
-            f'train and val are one set, split by chance (--seed {seed}): '
-            f'{VAL_SHARE:.0%} for val, equal images on one side',
+            f'one set, split by chance (--seed {seed}): {VAL_SHARE:.0%} for val; equal '
+            'images stay together',
         )
     if any(
         split.source.is_relative_to(root / OWN_FOLDER)
@@ -66,8 +66,8 @@ def describe_data(
     ):
         yield line(
             '',
-            f'files in {OWN_FOLDER}/ were written here, in COCO format; change the '
-            'original boxes, then call this again',
+            f'this command wrote the COCO files in {OWN_FOLDER}/; to change boxes, '
+            'edit the original files and run it again',
         )
     yield from _twins(splits)
 
@@ -83,16 +83,16 @@ def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
     for twins in find_duplicates({name: split.paths for name, split in splits.items()}):
         yield line(
             'WARNING',
-            f'{len(twins.paths)} images are in {" and ".join(twins.splits)} alike, '
-            f'such as {" = ".join(twins.paths[0])}: what was trained on cannot be '
-            'tested on',
+            f'{len(twins.paths)} images are in both {" and ".join(twins.splits)}, such '
+            f'as {" = ".join(twins.paths[0])}: metrics on training images are too '
+            'high',
         )
 
 
 def describe_classes(
     splits: Mapping[str, Split], classes: Sequence[str]
 ) -> Iterator[str]:
-    """The classes with their boxes in training, and what is left out."""
+    """Lists the classes with their training boxes, and the categories left out."""
     ids = count_boxes([splits['train']])
     counts: Counter[str] = Counter()
     for category in splits['train'].content['categories']:
@@ -101,22 +101,23 @@ def describe_classes(
     more = f' and {len(classes) - MANY} more' if len(classes) > MANY else ''
     yield line(
         'classes',
-        f'{len(classes)}, numbered in this order, with boxes of train: {named}{more}',
+        f'{len(classes)}, in the order of their labels, with boxes in train: '
+        f'{named}{more}',
     )
     rest = [name for name in counts if name not in classes]
     if rest:
         yield line(
-            '', f'{len(rest)} left out, of which no split has a box: {", ".join(rest)}'
+            '', f'{len(rest)} left out, without a box in any split: {", ".join(rest)}'
         )
-    untaught = [name for name in classes if not counts[name]]
-    if untaught:
-        yield line('WARNING', f'train has no box of: {", ".join(untaught)}')
+    absent = [name for name in classes if not counts[name]]
+    if absent:
+        yield line('WARNING', f'train has no box of: {", ".join(absent)}')
 
 
 def describe_settings(
     settings: Settings, measures: Measures, options: Options, memory: Memory
 ) -> Iterator[str]:
-    """Each setting with its reason."""
+    """Gives each setting with its reason."""
     yield from _describe_input(settings, measures, options)
     yield line('batch', _describe_batch(settings, options, memory))
     yield line('epochs', _describe_epochs(settings, options, memory))
@@ -124,46 +125,47 @@ def describe_settings(
         'network',
         f'ResNet-{settings.depth}'
         + (
-            ', from weights of ImageNet'
+            ' from ImageNet weights'
             if settings.pretrained
-            else ' from scratch (--pretrained starts from weights of ImageNet)'
+            else ' from scratch (--pretrained loads ImageNet weights)'
         )
-        + '; FinestFPN, which keeps the detail of small objects',
+        + '; FinestFPN neck, which keeps the detail of small objects',
     )
     yield line(
         'recipe',
-        'fast: each cell of a Gaussian learns its box (GIoU); sizes in units of '
-        f'{settings.wh_unit:g} cells, about half of the largest objects',
+        'fast: all cells under a Gaussian learn the box (GIoU); wh_unit is '
+        f'{settings.wh_unit:g} cells, about half the size of the largest objects',
     )
     yield line(
         'learning',
-        f'rate 2e-3 for 8 images a step, which follows the batch; {settings.warm_up} '
-        'steps of warm-up, then a cosine',
+        f'rate 2e-3 for 8 images per step, scaled to the batch; {settings.warm_up} '
+        'steps of warm-up, then cosine decay',
     )
     if settings.topk > choices.TOPK:
         yield line(
             'detections',
-            f'{settings.topk} an image at most: one has {measures.max_objects} objects',
+            f'at most {settings.topk} per image: the fullest has '
+            f'{measures.max_objects} objects',
         )
 
 
 def describe_decoding(
     times: float, decoding: float, step: float, num_images: int
 ) -> str:
-    """What the decoding of large images costs.
+    """Describes the cost of decoding images that are much larger than the input.
 
     Args:
-        times: Pixels of an image for each of the input.
-        decoding: Seconds of a core for an image.
-        step: Seconds of training for an image.
-        num_images: Of an epoch.
+        times: Pixels of an image per pixel of the input.
+        decoding: CPU seconds to decode an image.
+        step: Seconds of a training step per image.
+        num_images: Images in an epoch.
     """
     return line(
         'decoding',
         f'images have {times:.0f} times the pixels of the input: {decoding:.2f} s '
-        f'each, {decoding * num_images:.0f} s of an epoch beside '
-        f'{step * num_images:.0f} s of training, {decoding / (decoding + step):.0%} of '
-        'the work. --shrink writes smaller copies once',
+        f'to decode each, per epoch {decoding * num_images:.0f} s beside '
+        f'{step * num_images:.0f} s of training ({decoding / (decoding + step):.0%} of '
+        'the work). --shrink writes smaller copies once',
     )
 
 
@@ -174,31 +176,31 @@ def _describe_input(
     image = 'x'.join(f'{side:g}' for side in np.median(measures.image_sizes, axis=0))
     small = find_too_small(measures, settings.image_scale)
     why = GIVEN if options.image_scale else _why_input(settings, measures)
-    yield line('input', f'{width} x {height} of images of {image}: {why}')
+    yield line('input', f'{width} x {height} for images of {image}: {why}')
     yield line(
         '',
         f'{small.mean():.1%} of {len(measures.sides):,} objects have fewer than '
         f'{choices.CELLS} cells ({choices.CELLS * choices.STRIDE} pixels) on their '
-        'shorter side there; such objects are found less surely',
+        'shorter side at this size and are harder to detect',
     )
     if small.any():
         yield line('', f'by class: {_by_class(measures.names, small)}')
     if small.mean() > choices.TOO_SMALL:
         yield line(
             'WARNING',
-            'objects are small: cut the images into tiles, or give a larger '
+            'many objects are small: cut the images into tiles, or give a larger '
             '--image-scale',
         )
     if measures.num_ignored:
         yield line(
             '',
-            f'{measures.num_ignored:,} boxes of train are not learned: crowds, '
+            f'{measures.num_ignored:,} boxes of train are not trained on: crowds, '
             'thinner than a pixel, or outside their image',
         )
 
 
 def _by_class(names: np.ndarray, small: np.ndarray) -> str:
-    """Classes with small objects, those with the largest share of them first."""
+    """Lists the classes with small objects, the largest share first."""
     shares = {str(name): small[names == name].mean() for name in np.unique(names)}
     ordered = sorted(shares, key=lambda name: -shares[name])
     found = [
@@ -212,13 +214,16 @@ def _by_class(names: np.ndarray, small: np.ndarray) -> str:
 def _why_input(settings: Settings, measures: Measures) -> str:
     needed = choices.needed_side(measures.sides, measures.image_size_of_object)
     longer = max(settings.image_scale)
-    text = f'from {needed:.0f} pixels on nine of ten objects have {choices.CELLS} cells'
+    text = (
+        f'{needed:.0f} pixels or more give nine of ten objects at least '
+        f'{choices.CELLS} cells'
+    )
     if longer < needed:
         if longer == choices.MOST_SIDE:
-            return f'{text}, but more than {longer} is not chosen by itself'
-        return f'{text}, but the images are no larger'
+            return f'{text}; the largest size chosen automatically is {longer}'
+        return f'{text}, but the images are smaller'
     if longer == choices.LEAST_SIDE:
-        return f'{text}; less than {longer} is not chosen by itself'
+        return f'{text}; the smallest size chosen automatically is {longer}'
     return f'{text}, rounded up to a multiple of {choices.MULTIPLE}'
 
 
@@ -230,8 +235,8 @@ def _describe_batch(settings: Settings, options: Options, memory: Memory) -> str
     pixels = settings.crop_size[0] * settings.crop_size[1]
     image = pixels * choices.KILOBYTES_A_PIXEL[settings.depth] / 1024
     return (
-        f'{settings.batch_size} images on a {device}: about {image:.0f} MB each, of '
-        f'half of the {memory.free / 2**30:.1f} GB that are free, and at most {most}'
+        f'{settings.batch_size} images on a {device}: about {image:.0f} MB each, '
+        f'within half of {memory.free / 2**30:.1f} GB of free memory, at most {most}'
     )
 
 
@@ -241,8 +246,8 @@ def _describe_epochs(settings: Settings, options: Options, memory: Memory) -> st
     why = (
         GIVEN
         if options.epochs
-        else f'about {aim:,} steps are aimed at, within '
-        f'{choices.LEAST_EPOCHS} to {choices.MOST_EPOCHS} epochs'
+        else f'for about {aim:,} steps, within {choices.LEAST_EPOCHS} to '
+        f'{choices.MOST_EPOCHS} epochs'
     )
     return (
         f'{settings.epochs} of {settings.iterations:,} steps, {total:,} steps: {why}; '
@@ -250,15 +255,15 @@ def _describe_epochs(settings: Settings, options: Options, memory: Memory) -> st
     )
 
 
-HINT = line('hint', 'categories name keypoints: with --task pose they are learned, too')
+HINT = line('hint', 'categories name keypoints: --task pose trains on them as well')
 MANY_KEYPOINTS = 20
-"""Keypoints that are named."""
+"""Number of keypoints that are listed by name."""
 
 
 def describe_keypoints(
     skeleton: Skeleton, splits: Mapping[str, Split]
 ) -> Iterator[str]:
-    """Keypoints, how many are labelled, and what was made of their names."""
+    """Describes the keypoints, their labels, flip pairs and sigmas."""
     names, pairs, problem = skeleton.names, *skeleton.flips
     yield line('keypoints', f'{len(names)}: {some(names, MANY_KEYPOINTS)}')
     for name, split in splits.items():
@@ -267,11 +272,11 @@ def describe_keypoints(
     exchanged = some([f'{names[a]} with {names[b]}' for a, b in pairs], MANY_KEYPOINTS)
     if problem:
         yield line('flips', f'off: {problem}')
-        yield line('', 'to have them, write flip_pairs, prob=0.5 and flip=True')
+        yield line('', 'to turn flips on, set flip_pairs, prob=0.5 and flip=True')
     else:
         yield line(
             'flips',
-            f'on, and exchange by their names {exchanged or "no keypoints"}; if that '
+            f'on; by their names they exchange {exchanged or "no keypoints"}; if that '
             'is wrong, edit flip_pairs',
         )
     yield line('sigmas', _describe_sigmas(skeleton))
@@ -280,8 +285,8 @@ def describe_keypoints(
 def _describe_labels(split: Split, count: int) -> str:
     labelled = ~np.isnan(read_points(split, count)).any(axis=2)  # (N, J)
     without = int((~labelled.any(axis=1)).sum())
-    text = f'{labelled.sum():,} are labelled on {len(labelled):,} objects'
-    return f'{text}; {without:,} have none, only a box' if without else text
+    text = f'{labelled.sum():,} labels on {len(labelled):,} objects'
+    return f'{text}; {without:,} have only a box' if without else text
 
 
 def _describe_missing(split: Split) -> Iterator[str]:
@@ -296,8 +301,8 @@ def _describe_missing(split: Split) -> Iterator[str]:
 
 def _describe_sigmas(skeleton: Skeleton) -> str:
     if skeleton.is_coco:
-        return "COCO's, since names are those of COCO's 17 joints"
+        return "COCO's, since the names are those of COCO's 17 keypoints"
     return (
-        f'{SIGMA} for all, since only those of 17 joints of persons are known: a '
-        f'keypoint that is off by {SIGMA:.0%} of the root of the area counts 0.88'
+        f'{SIGMA} for all, since only those of COCO persons are known: an error of '
+        f'{SIGMA:.0%} of the square root of the area has an OKS of 0.88'
     )

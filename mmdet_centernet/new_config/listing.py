@@ -1,4 +1,4 @@
-"""The files of a folder, by kind."""
+"""Lists the files of a folder by kind."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mmdet_centernet.data_report.images import upright_size
 
 IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 OWN_FOLDER = 'new_config'
-"""Folder in the data that the COCO files made here lie in; it is not looked into."""
+"""Subfolder of the data for files that new-config writes; it is not searched."""
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Files by their suffixes, sorted.
+    """Files by suffix, sorted.
 
     Attributes:
         root: The folder.
@@ -36,7 +36,7 @@ class Listing:
 
 
 def list_files(root: Path) -> Listing:
-    """List the files of a folder; hidden ones are left out.
+    """Lists the files in a folder and its subfolders, except hidden ones.
 
     Raises:
         NotADirectoryError: If there is no such folder.
@@ -69,12 +69,12 @@ UNREADABLE = (0, 0)
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """Width and height of an image as OpenCV reads it, upright.
+    """Returns width and height of an image as OpenCV reads it, EXIF rotation applied.
 
     Returns:
-        ``UNREADABLE`` for a file that is no image.
+        ``UNREADABLE`` if the file is not an image.
     """
     try:
         return upright_size(str(path))
-    except Exception:  # Pillow raises many types; the checks name the file
+    except Exception:  # Pillow raises many types; the checks report the file
         return UNREADABLE

@@ -47,11 +47,11 @@ from mmdet_centernet.new_config.yolo import find_labels, read_yolo
 
 
 class Format(NamedTuple):
-    """A format.
+    """An annotation format.
 
     Attributes:
-        find: Looks for its files among those of a folder.
-        read: Reads them, from the files of the folder and what was found.
+        find: Finds its files in a folder.
+        read: Reads the files that were found.
     """
 
     find: Callable[[Listing], Any]
@@ -66,18 +66,17 @@ FORMATS = dict(
 
 
 def read_folder(listing: Listing) -> tuple[str, dict[str, Split]]:
-    """Read what lies in a folder.
+    """Reads the annotations of a folder, in the format that it contains.
 
     Args:
         listing: Files of the folder.
 
     Returns:
-        The name of the one format that is there, and ``train``, ``val``, ``test``,
-        ``trainval`` or ``all`` to its images and boxes.
+        The name of the format, and the splits by name: ``train``, ``val``, ``test``,
+        ``trainval`` or ``all``.
 
     Raises:
-        ValueError: If there is no format or more than one, or a file cannot be
-            understood.
+        ValueError: If there is no format or more than one, or a file is invalid.
     """
     found = {name: kind.find(listing) for name, kind in FORMATS.items()}
     names = [name for name in FORMATS if found[name]]
@@ -89,11 +88,11 @@ def read_folder(listing: Listing) -> tuple[str, dict[str, Split]]:
 
 
 def _not_one(names: list[str], counts: dict[str, int], listing: Listing) -> str:
-    """What was looked for, where not exactly one format was found."""
+    """Reports what was searched, if not exactly one format was found."""
     problem = f'boxes in {" and ".join(names)}' if names else 'no boxes'
     return (
-        f'{listing.root} has {problem}. Give a folder with the images and with boxes '
-        'in one format. Looked for, in all folders inside:\n'
+        f'{listing.root} has {problem}. Give a folder with images, and with boxes in '
+        'one format. Found in it and its subfolders:\n'
         f'  {len(listing.images)} images\n'
         f'  COCO: {counts["COCO"]} of {len(listing.jsons)} *.json files with images, '
         'annotations and categories\n'
@@ -104,19 +103,19 @@ def _not_one(names: list[str], counts: dict[str, int], listing: Listing) -> str:
 
 
 def make_config(folder: Path, out: Path, options: Options) -> Iterator[str]:
-    """Look at a folder and write a config that trains on it.
+    """Writes a config that trains on the data of a folder.
 
     Args:
         folder: Images with boxes.
         out: The config to write.
-        options: What was asked for.
+        options: Options of the user.
 
     Yields:
-        Lines that say what was found, and what was chosen and why. The config is there
+        Lines that state what was found, and what was chosen and why. The config exists
         after the last one.
 
     Raises:
-        ValueError: If there is something that would spoil a training.
+        ValueError: If the data have faults that would spoil training.
         OSError: If a file cannot be read or written.
     """
     listing = list_files(folder)
@@ -160,7 +159,7 @@ def _write_config(
 def _about_decoding(
     train: Split, measures: Measures, settings: Settings, config: Path
 ) -> Iterator[str]:
-    """What decoding costs, where images are far larger than the input."""
+    """Describes the cost of decoding, if images are much larger than the input."""
     times = times_larger(measures.image_sizes, settings.image_scale)
     if times > FAR_LARGER:
         decoding, step = (
@@ -171,11 +170,11 @@ def _about_decoding(
 
 
 def write_missing(splits: Mapping[str, Split], root: Path) -> dict[str, Split]:
-    """Write the COCO files that are not there.
+    """Writes COCO files for the splits that have none.
 
     Args:
-        splits: Those without a ``source`` are written.
-        root: Folder of the data; they get a folder in it.
+        splits: Splits; those without a ``source`` are written.
+        root: Folder of the data, which gets a subfolder for the files.
 
     Returns:
         All splits with their ``source``.
@@ -190,8 +189,8 @@ def write_missing(splits: Mapping[str, Split], root: Path) -> dict[str, Split]:
 
 
 def _files(split: Split, root: Path) -> Files:
-    """Where the data of a split lie, from the root on."""
-    assert split.source is not None  # noqa: S101, it is written by now
+    """Returns the paths of a split relative to the root."""
+    assert split.source is not None  # noqa: S101, it was written before
     images = split.folder.relative_to(root).as_posix()
     return Files(
         annotations=split.source.relative_to(root).as_posix(),

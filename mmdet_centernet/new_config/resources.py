@@ -1,4 +1,4 @@
-"""Free memory, and the time that decoding and training take."""
+"""Measures free memory and the time that decoding and training take."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 UNKNOWN = 4 << 30
-"""Bytes that are assumed where the system does not say."""
+"""Bytes that are assumed if the system does not tell."""
 VERSIONS = {
     '': ('', ('memory.max', 'memory.current')),
     'memory': ('memory', ('memory.limit_in_bytes', 'memory.usage_in_bytes')),
 }
-"""Controllers of Linux's control groups, version 2 and 1, to folder and files."""
+"""Folder and files of each controller of Linux control groups, version 2 and 1."""
 CACHED = 'inactive_file'
-"""Files in memory that make room, a part of what is used."""
+"""Cached files, which count as used memory but can be evicted."""
 
 
 class Memory(NamedTuple):
-    """Memory of the device that mmengine would train on.
+    """Memory of the device that mmengine trains on.
 
     Attributes:
-        free: Bytes.
+        free: Free memory in bytes.
         on_gpu: Whether it is a GPU's.
     """
 
@@ -40,7 +40,7 @@ class Memory(NamedTuple):
 
 
 def available_memory() -> Memory:
-    """The memory that is free now."""
+    """Returns the memory that is free now."""
     if torch.cuda.is_available():
         return Memory(torch.cuda.mem_get_info()[0], on_gpu=True)
     return Memory(_of_the_system(), on_gpu=False)
@@ -59,14 +59,14 @@ def _of_the_system() -> int:
 def left_by_groups(
     root: Path = Path('/sys/fs/cgroup'), own: Path = Path('/proc/self/cgroup')
 ) -> list[int]:
-    """What limits of control groups leave, as containers and job queues set them.
+    """Returns the memory left by control groups, which containers and queues set.
 
     Args:
-        root: Where the groups are.
-        own: Says which groups this process is in.
+        root: Folder of the control groups.
+        own: File that lists the groups of this process.
 
     Returns:
-        Bytes for each limit; none where there is no limit, or no such system.
+        Bytes left by each limit; empty without limits or control groups.
     """
     try:
         lines = own.read_text().splitlines()
@@ -84,37 +84,37 @@ def left_by_groups(
 
 
 def _left(folder: Path, limit: str, used: str) -> int | None:
-    """Bytes up to the limit of a group; files that were read may be forgotten."""
+    """Returns the bytes up to the limit of a group; cached files count as free."""
     try:
         most, taken = ((folder / name).read_text().strip() for name in (limit, used))
         rows = (folder / 'memory.stat').read_text().splitlines()
     except OSError:
         return None
-    if not most.isdigit():  # version 2 says max
+    if not most.isdigit():  # version 2 writes max
         return None
     numbers = dict(row.split(maxsplit=1) for row in rows)
     return max(int(most) - int(taken) + int(numbers.get(CACHED, 0)), 0)
 
 
 FEW = 5
-"""Images that are decoded for the measurement."""
+"""Number of images that are decoded for the measurement."""
 STEPS = 3
-"""The first one is slower; of the others the faster counts."""
+"""Timed training steps; the fastest counts, as the first is slower."""
 FAR_LARGER = 8
-"""Times the area of the input, from which on decoding is looked at."""
+"""Ratio of image to input area from which decoding is measured."""
 
 
 def times_larger(image_sizes: np.ndarray, image_scale: Sequence[int]) -> float:
-    """How many pixels the median image has for each pixel of the input."""
+    """Returns the pixels of the median image per pixel of the input."""
     width, height = image_scale
     return float(np.median(image_sizes.prod(axis=1))) / (width * height)
 
 
 def decode_seconds(paths: Sequence[str]) -> float:
-    """Seconds for which one core decodes an image, the mean of a few.
+    """Measures the mean seconds to decode an image on one core.
 
     Args:
-        paths: Images that can be read.
+        paths: Readable images.
     """
     some = paths[:: max(len(paths) // FEW, 1)][:FEW]
     start = time.perf_counter()
@@ -124,15 +124,15 @@ def decode_seconds(paths: Sequence[str]) -> float:
 
 
 def step_seconds(config: Path, crop_size: Sequence[int]) -> float:
-    """Seconds of a training step for each of its images.
+    """Measures the seconds of a training step per image.
 
     Args:
-        config: The config as it was written.
+        config: The written config.
         crop_size: Width and height of the input.
     """
     init_default_scope('mmdet')
     model = Config.fromfile(config).model
-    model.backbone.init_cfg = None  # no download for the sake of a measurement
+    model.backbone.init_cfg = None  # no download
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     detector = MODELS.build(model).to(device).train()
     images = _two_images(*crop_size)
@@ -153,7 +153,7 @@ def _time_step(detector: Any, batch: dict) -> float:
 
 
 def _two_images(width: int, height: int) -> dict:
-    """A batch as a data loader gives it, with an object on each image."""
+    """Makes a batch of two random images with an object each."""
     image = torch.randint(256, (3, height, width), dtype=torch.uint8)
     samples = [_one_object(width, height) for _ in range(2)]
     return dict(inputs=[image, image], data_samples=samples)

@@ -1,4 +1,4 @@
-"""The settings of a config, chosen from measures of the data or given by the user."""
+"""Chooses the settings of a config from the data and the command line."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from mmdet_centernet.new_config.skeleton import Skeleton
 from mmdet_centernet.new_config.split import Split
 
 LEAST = 1
-"""Pixels: mmdet leaves out boxes that are thinner."""
+"""Pixels; mmdet drops thinner boxes."""
 
 
 @dataclass(frozen=True)
 class Measures:
-    """Numbers about the images of training.
+    """Sizes of the training images and their objects.
 
     Attributes:
         image_sizes: (I, 2) width and height of the images.
-        sides: (N, 2) shorter and longer side of the objects that can be learned.
+        sides: (N, 2) shorter and longer side of the objects that are trained on.
         image_size_of_object: (N, 2) width and height of the image of each object.
         names: (N,) class of each object.
-        max_objects: Objects on the image that has most of them.
-        num_ignored: Boxes that are not learned: crowds, and what lies outside the
-            image or is thinner than a pixel.
+        max_objects: Largest number of objects on an image.
+        num_ignored: Boxes that are not trained on: crowds, and boxes outside the image
+            or thinner than a pixel.
     """
 
     image_sizes: np.ndarray
@@ -42,7 +42,7 @@ class Measures:
 
 
 def measure(split: Split) -> Measures:
-    """Measure the images and objects of a split."""
+    """Measures the images and objects of a split."""
     boxes, limits = corners_and_limits(split)
     annotations = split.content['annotations']
     sides = np.sort(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -63,7 +63,7 @@ def measure(split: Split) -> Measures:
 
 
 def _names(split: Split) -> np.ndarray:
-    """(number of boxes,) names of their categories."""
+    """Returns the category name of each box: (number of boxes,)."""
     names = {one['id']: one['name'] for one in split.content['categories']}
     annotations = split.content['annotations']
     return np.array(
@@ -76,17 +76,17 @@ BACKBONES = tuple(f'resnet{depth}' for depth in choices.KILOBYTES_A_PIXEL)
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for; None where it is to be chosen.
+    """Options of the user; None for values to choose.
 
     Attributes:
         image_scale: Width and height that images are fitted into.
-        epochs: How often all images are trained on.
-        batch_size: Images of a step.
+        epochs: Number of epochs.
+        batch_size: Images per step.
         backbone: One of ``BACKBONES``.
-        pretrained: Whether to start from weights of ImageNet.
-        seed: Which images are for validation, where one set is split.
+        pretrained: Whether to start from ImageNet weights.
+        seed: Seed for dividing one set into train and val.
         shrink: Whether to write smaller copies of the images.
-        pose: Whether to learn keypoints beside boxes.
+        pose: Whether to train on keypoints as well.
     """
 
     image_scale: tuple[int, int] | None = None
@@ -101,21 +101,21 @@ class Options:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the config is filled with.
+    """Settings of the config.
 
     Attributes:
         classes: Names, in the order of the files.
         image_scale: Width and height that images are fitted into.
-        crop_size: Width and height of the crops of training.
-        batch_size: Images of a step.
-        workers: Processes that read images.
-        depth: Of the ResNet.
-        pretrained: Whether it starts from weights of ImageNet.
-        epochs: How often all images are trained on.
-        iterations: Of an epoch.
-        wh_unit: Cells in which the head gives widths and heights.
-        topk: Detections of an image.
-        skeleton: Keypoints that are learned; None for boxes alone.
+        crop_size: Width and height of the training crops.
+        batch_size: Images per step.
+        workers: Worker processes of the data loaders.
+        depth: Depth of the ResNet.
+        pretrained: Whether it starts from ImageNet weights.
+        epochs: Number of epochs.
+        iterations: Steps of an epoch.
+        wh_unit: Unit in cells of the head's widths and heights.
+        topk: Detections per image.
+        skeleton: Keypoints to train on; None for boxes alone.
     """
 
     classes: tuple[str, ...]
@@ -133,18 +133,18 @@ class Settings:
 
     @property
     def in_channels(self) -> list[int]:
-        """Channels of the backbone's four maps, four times as many from depth 50 on."""
+        """Channels of the backbone's four maps: times four from depth 50 on."""
         times = 4 if self.depth >= 50 else 1
         return [channels * times for channels in (64, 128, 256, 512)]
 
     @property
     def warm_up(self) -> int:
-        """Iterations in which the learning rate rises."""
+        """Steps of warm-up."""
         return choices.choose_warm_up(self.epochs * self.iterations)
 
     @property
     def interval(self) -> int:
-        """Epochs from one validation to the next."""
+        """Epochs between validations."""
         return choices.choose_val_interval(self.epochs)
 
 
@@ -155,28 +155,28 @@ def choose(
     memory: Memory,
     skeleton: Skeleton | None = None,
 ) -> Settings:
-    """Choose what was not asked for.
+    """Chooses the settings that the options leave open.
 
     Args:
         classes: Names, in the order of the files.
-        measures: Of the images of training.
-        options: What was asked for.
-        memory: Of the device.
-        skeleton: Keypoints that are learned.
+        measures: Measures of the training images.
+        options: Options of the user.
+        memory: Memory of the device.
+        skeleton: Keypoints to train on.
 
     Raises:
-        ValueError: If no object can be learned, or a wish is no possible value.
+        ValueError: If no object can be trained on, or an option has an invalid value.
     """
     if not len(measures.sides):
         raise ValueError(
-            'no box of train can be learned: all are crowds, thinner than a pixel, or '
-            'outside their image'
+            'no box of train can be trained on: all are crowds, thinner than a pixel, '
+            'or outside their image'
         )
     depth = backbone_depth(options.backbone)
     if options.image_scale and min(options.image_scale) < choices.MULTIPLE:
         raise ValueError(
-            f'--image-scale {options.image_scale}: both sides have to have '
-            f'{choices.MULTIPLE} pixels or more'
+            f'--image-scale {options.image_scale}: both sides must have at '
+            f'least {choices.MULTIPLE} pixels'
         )
     scale = options.image_scale or choices.choose_scale(
         measures.sides, measures.image_size_of_object, measures.image_sizes
@@ -205,23 +205,23 @@ def choose(
 
 
 def find_too_small(measures: Measures, scale: Sequence[int]) -> np.ndarray:
-    """(N,) bool: which objects have fewer than two cells on the shorter side."""
+    """Finds objects with fewer than two cells on the shorter side: (N,) bool."""
     factors = choices.scale_factors(measures.image_size_of_object, scale)
     return choices.too_small(measures.sides, factors)
 
 
 def backbone_depth(name: str) -> int:
-    """The depth of a ResNet.
+    """Parses the depth of a ResNet.
 
     Raises:
-        ValueError: If it is another network, or a depth that mmdet does not have.
+        ValueError: If it is another network or a depth unknown to mmdet.
     """
     found = re.fullmatch(r'resnet(\d+)', name.lower())
     if not found or int(found[1]) not in choices.KILOBYTES_A_PIXEL:
         raise ValueError(
-            f'--backbone {name}: {", ".join(BACKBONES)} can be written here. For '
-            'another one write the config with one of them, then edit model.backbone, '
-            'and in_channels of model.neck, which are the channels of its maps of '
-            'stride 4, 8, 16 and 32'
+            f'--backbone {name}: choose one of {", ".join(BACKBONES)}. For another '
+            'backbone, write the config with one of these, then edit model.backbone '
+            'and set in_channels of model.neck to the channels of its maps of stride '
+            '4, 8, 16 and 32'
         )
     return int(found[1])

@@ -1,4 +1,4 @@
-"""Smaller copies of images that are far larger than the input."""
+"""Writes smaller copies of images that are much larger than the input."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from mmdet_centernet.new_config.listing import OWN_FOLDER
 from mmdet_centernet.new_config.split import Split
 
 ROOM = 1.3
-"""Times the input: what RandomResize of the config enlarges images to."""
+"""Upper ratio of the config's RandomResize."""
 QUALITY = 95
 
 
 def shrink(name: str, split: Split, root: Path, scale: Sequence[int]) -> Split:
-    """Write copies of the images of a split, no larger than a training can use.
+    """Writes copies of the images of a split, no larger than training can use.
 
     Args:
-        name: Of the split.
-        split: Its images can be read.
-        root: Folder of the data; the copies get a folder in it.
+        name: Name of the split.
+        split: Split with readable images.
+        root: Folder of the data, which gets a subfolder for the copies.
         scale: Width and height that images are fitted into.
 
     Returns:
-        The split on its copies, without a ``source``.
+        The split with the copies, without a ``source``.
     """
     folder = root / OWN_FOLDER / 'photos' / name
     images, factors = [], {}
@@ -48,22 +48,23 @@ def shrink(name: str, split: Split, root: Path, scale: Sequence[int]) -> Split:
 
 
 def smaller_size(size: Sequence[int], scale: Sequence[int]) -> tuple[int, int]:
-    """Width and height of a copy.
+    """Computes width and height of a copy.
 
     Args:
         size: Width and height of the image.
-        scale: Width and height that images are fitted into; copies have a third more.
+        scale: Width and height that images are fitted into; copies are 1.3 times as
+            large.
     """
     factor = min(float(scale_factors(np.array([size]), scale)[0]) * ROOM, 1)
     return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
 
 
 def scale_box(annotation: dict, factors: tuple[float, float]) -> dict:
-    """An annotation on a copy; its polygons are left out.
+    """Scales an annotation to a copy; polygons are dropped.
 
     Args:
-        annotation: COCO's annotation.
-        factors: Of the width and of the height.
+        annotation: COCO annotation.
+        factors: Factors of width and height.
     """
     horizontal, vertical = factors
     box = (np.array(annotation['bbox']) * np.array([horizontal, vertical] * 2)).tolist()

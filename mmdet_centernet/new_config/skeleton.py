@@ -1,4 +1,4 @@
-"""The keypoints of a COCO file: names, faults, and the pairs that a flip exchanges.
+"""Reads the keypoints of a COCO file: names, faults, and pairs that a flip exchanges.
 
 Legend: J keypoints of an object.
 """
@@ -33,39 +33,38 @@ Category = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Skeleton:
-    """The keypoints that all objects have.
+    """The keypoints of all objects.
 
     Attributes:
-        names: Of the J keypoints.
+        names: Names of the J keypoints.
     """
 
     names: tuple[str, ...]
 
     @cached_property
     def flips(self) -> Flips:
-        """What the names say of left and right."""
+        """Flip pairs, found by left and right in the names."""
         return find_flips(self.names)
 
     @property
     def is_coco(self) -> bool:
-        """Whether COCO has measured how far people place these keypoints apart."""
+        """Whether these are COCO's keypoints, whose sigmas are known."""
         return self.names == COCO_NAMES
 
 
 def names_keypoints(splits: Mapping[str, Split]) -> bool:
-    """Whether a category that has boxes names keypoints."""
+    """Whether a category with boxes names keypoints."""
     return any(category.get('keypoints') for category in _used(splits))
 
 
 def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
-    """Read the keypoints, which all categories with boxes have to share.
+    """Reads the keypoints, which all categories with boxes must share.
 
     Args:
         splits: ``train``, ``val`` and perhaps ``test``.
 
     Raises:
-        ValueError: If there are none, categories have different ones, or annotations do
-            not fit.
+        ValueError: If there are none, categories differ, or annotations do not match.
     """
     first, *others = _used(splits)
     names = _names_of(first)
@@ -73,8 +72,8 @@ def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
     if different:
         raise ValueError(
             f'{_described(first)}, {_described(different[0])}: all classes of a model '
-            'have the same keypoints. Write a file for each kind of object, or one '
-            'category for all'
+            'have the same keypoints. Write a file per kind of object, or one category '
+            'for all'
         )
     _check_names(first)
     _check_lines(first, len(names))
@@ -89,7 +88,7 @@ def read_skeleton(splits: Mapping[str, Split]) -> Skeleton:
 
 
 def _used(splits: Mapping[str, Split]) -> list[Category]:
-    """Categories with boxes, of all splits."""
+    """Lists the categories with boxes, of all splits."""
     used = count_boxes(splits.values())
     return [
         category
@@ -113,31 +112,30 @@ def _check_names(category: Category) -> None:
     double = [name for name, count in counts.items() if count > 1]
     if double:
         raise ValueError(
-            f'two keypoints of {category["name"]} are called {double[0]!r}: give each '
-            'a name of its own'
+            f'two keypoints of {category["name"]} are called {double[0]!r}: rename one'
         )
     if not counts:
         raise ValueError(
             f'the category {category["name"]} names no keypoints: --task pose needs a '
-            'COCO json whose categories have a list "keypoints" of their names, and '
-            'whose annotations have x, y, visibility of each in "keypoints"'
+            'COCO json with the names in "keypoints" of each category, and x, y, '
+            'visibility of each keypoint in "keypoints" of each annotation'
         )
 
 
 def _check_lines(category: Category, count: int) -> None:
-    """COCO counts from 1, some files from 0; pictures join what the dataset reads."""
+    """Checks the skeleton. COCO counts from 1, some files from 0."""
     numbers = [number for pair in category.get('skeleton') or () for number in pair]
     first = 0 if 0 in numbers else 1
     wrong = [one for one in numbers if not first <= one < first + count]
     if wrong:
         raise ValueError(
             f'the skeleton of {category["name"]} joins keypoint {wrong[0]} of {count}: '
-            'correct it, or take "skeleton" away'
+            'correct it, or remove "skeleton"'
         )
 
 
 def read_points(split: Split, count: int) -> np.ndarray:
-    """(N, J, 2) keypoints of all objects that are no crowds, nan where not labelled."""
+    """Reads the keypoints of all objects but crowds: (N, J, 2), nan if unlabeled."""
     read = KeypointsProperty(num_points=count).read
     objects = [n for n in split.content['annotations'] if not n.get('iscrowd')]
     points = [read(annotation.get('keypoints')) for annotation in objects]
@@ -145,14 +143,11 @@ def read_points(split: Split, count: int) -> np.ndarray:
 
 
 def find_faults(split: Split, count: int) -> list[str]:
-    """What is wrong with the keypoints of a split.
+    """Lists the faults in the keypoints of a split, each with advice.
 
     Args:
-        split: Its annotations.
-        count: Keypoints of an object, J.
-
-    Returns:
-        Sentences, each with what to do.
+        split: Split to check.
+        count: Number of keypoints J.
     """
     unreadable = sum_up(_unreadable(split, count))
     if unreadable:
@@ -182,17 +177,17 @@ def _unreadable(split: Split, count: int) -> Iterator[Problem]:
 OTHER_SIDE = dict(left='right', right='left', l='r', r='l')
 LONG = ('left', 'right')
 WORD = re.compile('[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+')
-"""A part of left_eye, leftEye, LEye or l-eye."""
+"""A word of left_eye, leftEye, LEye or l-eye."""
 
 Words = tuple[str, ...]
 
 
 class Flips(NamedTuple):
-    """What names of keypoints say of left and right.
+    """Pairs of keypoints that a flip exchanges.
 
     Attributes:
-        pairs: Numbers of keypoints that change names, each pair once.
-        problem: Why images should not be flipped; empty where they may be.
+        pairs: Indices of left and right keypoints, each pair once.
+        problem: Why images should not be flipped; empty if they may be.
     """
 
     pairs: tuple[tuple[int, int], ...]
@@ -200,13 +195,13 @@ class Flips(NamedTuple):
 
 
 def find_flips(names: Sequence[str]) -> Flips:
-    """Find left and right in names.
+    """Finds the flip pairs by left and right in the names.
 
-    Keypoints without a side stay what they are in a mirror image, unless they are
-    merely numbered: corner1 to corner4 may be exchanged.
+    A flip keeps keypoints without a side, unless they are only numbered: corner1 to
+    corner4 may be exchanged.
 
     Args:
-        names: Of all keypoints, no two the same.
+        names: Unique names of all keypoints.
     """
     words = [_words(name) for name in names]
     turned = [tuple(map(_other_side, one)) for one in words]
@@ -222,11 +217,13 @@ def find_flips(names: Sequence[str]) -> Flips:
         if turned[number] != words[number] and number not in partners
     ]
     if lonely:
-        return Flips(pairs, f'{some(lonely)} say a side, and the other has no keypoint')
+        return Flips(
+            pairs, f'{some(lonely)} name a side, but the other side has no keypoint'
+        )
     numbered = [name for name in names if len(name) == 1 or re.search('[0-9]', name)]
     if numbered and not pairs and len(names) > 1:
         return Flips(
-            (), f'names as {some(numbered, 2)} do not say what a mirror image exchanges'
+            (), f'names like {some(numbered, 2)} do not tell what a flip exchanges'
         )
     return Flips(pairs, '')
 

@@ -1,4 +1,4 @@
-"""A set of images with boxes, and its division into train, val and test."""
+"""Sets of images with boxes, and their division into train, val and test."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ALL = 'all'
-"""What has no name of a split."""
+"""Files and folders whose name states no split."""
 TRAINVAL = 'trainval'
 NAMES = {
     'train': 'train',
@@ -29,13 +29,12 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Split:
-    """Images with boxes, as a COCO file has them.
+    """Images and annotations of a COCO file.
 
     Attributes:
         content: ``images``, ``annotations`` and ``categories`` of COCO.
-        folder: Where the ``file_name`` of its images counts from.
-        source: The COCO file that it was read from; None where it has yet to be
-            written.
+        folder: Folder that the ``file_name`` of its images is relative to.
+        source: COCO file that it was read from; None if it is not written yet.
     """
 
     content: dict[str, Any]
@@ -49,15 +48,15 @@ class Split:
 
 
 def split_name(path: Path, root: Path) -> str:
-    """Which split a file or folder belongs to.
+    """Finds the split that a file or folder belongs to, by its name.
 
     Args:
         path: The file or folder, below ``root``.
-        root: Folder of the data, whose own name says nothing.
+        root: Folder of the data; its own name does not count.
 
     Returns:
-        ``train``, ``val``, ``test`` or ``trainval`` as the name says that is closest to
-        the file, such as ``instances_train2017.json`` or ``valid/images``; else
+        ``train``, ``val``, ``test`` or ``trainval``, from the innermost name that
+        states one, such as ``instances_train2017.json`` or ``valid/images``; else
         ``all``.
     """
     for part in reversed(path.relative_to(root).parts):
@@ -70,17 +69,17 @@ def split_name(path: Path, root: Path) -> str:
 def coco_content(
     images: Iterable[dict], annotations: Iterable[dict], classes: Iterable[str]
 ) -> dict[str, Any]:
-    """The content of a COCO file.
+    """Builds the content of a COCO file.
 
     Args:
         images: ``id``, ``file_name``, ``width`` and ``height`` of each.
         annotations: ``image_id``, ``category_id``, ``bbox`` and ``iscrowd`` of each.
-        classes: Names of the categories, whose ids count from 1.
+        classes: Names of the categories; their ids start at 1.
     """
     return dict(
         images=list(images),
         annotations=[
-            # pycocotools never counts a box with id 0 as found.
+            # pycocotools treats id 0 as unmatched.
             dict(
                 annotation,
                 id=number,
@@ -93,15 +92,15 @@ def coco_content(
 
 
 def group_equal_images(paths: Iterable[str]) -> list[list[str]]:
-    """Images by content, whatever their names are.
+    """Groups files of equal content.
 
-    A file is read only where another one has the same length.
+    Only files of equal length are read.
 
     Args:
-        paths: Files that are there.
+        paths: Existing files.
 
     Returns:
-        Groups of equal files, sorted; each is sorted, too.
+        Groups of equal files, sorted inside and among each other.
     """
     lengths = defaultdict(list)
     for path in sorted(set(paths)):
@@ -118,23 +117,22 @@ def _content(path: str) -> bytes:
 
 
 VAL_SHARE = 0.15
-"""Of images, where one set has to serve for training and validation."""
+"""Share of the images for validation, where one set is divided."""
 
 
 def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
-    """Split what is one set.
+    """Divides a single set into train and val.
 
     Args:
-        splits: ``train``, ``val``, ``test``, ``trainval`` or ``all``, as they were
-            found.
-        seed: Which images are for validation.
+        splits: ``train``, ``val``, ``test``, ``trainval`` or ``all``, as found.
+        seed: Seed of the division.
 
     Returns:
-        ``train``, ``val`` and, where it was found, ``test``. Those that are new have no
+        ``train``, ``val`` and, if it was found, ``test``. New splits have no
         ``source``.
 
     Raises:
-        ValueError: If it is not clear what to train on.
+        ValueError: If the training set is ambiguous.
     """
     found = dict(splits)
     whole = [found.pop(name) for name in (ALL, TRAINVAL) if name in found]
@@ -143,8 +141,8 @@ def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
     if whole or 'train' not in found:
         raise ValueError(
             f'found {" and ".join(splits)}, which leaves open what to train on: name '
-            'files or folders train, val and test, or give a folder with one set, '
-            'which is split here'
+            'files or folders train, val and test, or give a folder with one set; '
+            'this command divides it'
         )
     if 'val' not in found:
         train, val = divide(found['train'], seed)
@@ -153,23 +151,23 @@ def complete(splits: Mapping[str, Split], seed: int) -> dict[str, Split]:
 
 
 def divide(split: Split, seed: int) -> tuple[Split, Split]:
-    """Divide a set in two by chance; equal images stay together.
+    """Divides a set at random; equal images stay together.
 
     Args:
-        split: Its images are there.
-        seed: The same one gives the same halves, wherever the folder lies.
+        split: Split whose images exist.
+        seed: Seed of the division, which does not depend on the path of the folder.
 
     Returns:
-        Images for training and, about ``VAL_SHARE`` of them, for validation.
+        The training and the validation part, about ``VAL_SHARE`` of the images.
 
     Raises:
-        ValueError: If there are no two different images.
+        ValueError: If there are fewer than two different images.
     """
     groups = group_equal_images(path for path in split.paths if osp.isfile(path))
     if len(groups) < 2:
         raise ValueError(
-            f'{split.folder} has {len(groups)} different images: one is needed for '
-            'training and one for validation'
+            f'{split.folder} has {len(groups)} different images; training and '
+            'validation need one each'
         )
     random.Random(seed).shuffle(groups)
     target = VAL_SHARE * len(split.paths)
@@ -188,7 +186,7 @@ def _part(split: Split, paths: Collection[str]) -> Split:
     ]
     ids = {image['id'] for image in images}
     annotations = [n for n in split.content['annotations'] if n['image_id'] in ids]
-    # pycocotools never counts a box with id 0 as found.
+    # pycocotools treats id 0 as unmatched.
     numbered = [
         dict(annotation, id=number) for number, annotation in enumerate(annotations, 1)
     ]

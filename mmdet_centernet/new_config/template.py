@@ -1,17 +1,17 @@
-"""The text of a config, as `string.Template` fills it."""
+"""Text of the config, for `string.Template`."""
 
 TEXT = """\
-# CenterNet for the data in $folder, written by new_config. Everything may be edited;
-# `mmdet_centernet browse-targets` shows what the head is taught, and what looks wrong.
+# CenterNet for the data in $folder, written by `mmdet_centernet new-config`; edit it
+# freely. `mmdet_centernet browse-targets` draws the targets and checks the data.
 _base_ = 'mmdet::_base_/default_runtime.py'
 custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
 custom_hooks = [dict(type='NumClassCheckHook')]
 
-# data; the classes stand in the order of the categories of the json
+# data; classes are in the order of the categories of the json
 data_root = $root
 classes = $classes$properties
-# Images are fitted into this width and height. Larger finds smaller objects, and takes
-# more time and memory; change crop_size with it (width, height: multiples of 32).
+# Images are fitted into this width and height. Larger values detect smaller objects and
+# take more time and memory. Change crop_size with it (width, height; multiples of 32).
 image_scale = $image_scale
 train_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -29,7 +29,7 @@ test_pipeline = [
     dict(type='LoadAnnotations', with_bbox=True),$load
     dict(type='$pack'),
 ]
-# `test --tta` averages over these scales and the mirror images of each.
+# Test-time augmentation (`test --tta`): these scales, each with its flipped image.
 tta_model = $tta
 tta_pipeline = [
     dict(type='LoadImageFromFile'),
@@ -45,7 +45,7 @@ tta_pipeline = [
 ]
 dataset = $dataset
 train_dataloader = dict(
-    batch_size=$batch_size,  # halve it where memory is short
+    batch_size=$batch_size,  # halve it if memory runs out
     num_workers=$workers,
     persistent_workers=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -71,7 +71,7 @@ model = dict(
     type='CenterNet',
     data_preprocessor=dict(
         type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],  # of ImageNet
+        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB
         std=[58.395, 57.12, 57.375],
         bgr_to_rgb=True,
         pad_size_divisor=32),
@@ -81,7 +81,7 @@ model = dict(
         norm_eval=False,
         $weights
         norm_cfg=dict(type='BN')),
-    # The stride-4 level of an FPN: it sees detail, which small objects need.
+    # The stride-4 level of an FPN, which keeps the detail of small objects.
     neck=dict(
         type='FinestFPN',
         in_channels=$in_channels,
@@ -92,14 +92,14 @@ model = dict(
         num_classes=len(classes),
         in_channels=64,
         feat_channels=64,$head
-        # All cells under a Gaussian learn the box of its object, not the centre alone.
+        # All cells under a Gaussian, not only the center, learn the box of its object.
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
-        wh_unit=$wh_unit),  # in cells: about half of the largest objects
-    # Detections of an image: more than there are objects on the fullest one.
+        wh_unit=$wh_unit),  # cells; about half the size of the largest objects
+    # Detections per image: more than there are objects on any image.
     test_cfg=dict(topk=$topk, local_maximum_kernel=3, max_per_img=$topk))
 
 # schedule
-max_epochs = $epochs  # $iterations steps each; twice as many often bring a little more
+max_epochs = $epochs  # of $iterations steps; twice as many often raise AP a little
 train_cfg = dict(
     type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=$interval)
 val_cfg = dict(type='ValLoop')
@@ -112,11 +112,11 @@ param_scheduler = [
         type='CosineAnnealingLR',
         T_max=max_epochs, eta_min=1e-5, convert_to_iter_based=True),
 ]
-# The learning rate is meant for 8 images a step and follows the batch that is run.
+# The learning rate is for 8 images per step and is scaled to the actual batch size.
 auto_scale_lr = dict(enable=True, base_batch_size=8)
 
 default_hooks = dict(
-    label_names=dict(type='LabelNamesHook'),  # in the order of the json
+    label_names=dict(type='LabelNamesHook'),  # class names in the order of the json
     logger=dict(interval=$log_interval),
     checkpoint=dict(interval=$interval, max_keep_ckpts=2, save_best='coco/$best'))
 $visualizer"""
@@ -130,7 +130,7 @@ test_dataloader = dict(
         data_prefix=dict(img=$test_images)))
 test_evaluator = $own_test"""
 SAME_TEST = """\
-test_dataloader = val_dataloader  # there is no test set
+test_dataloader = val_dataloader  # no test set
 test_evaluator = val_evaluator"""
 
 DETECTION = dict(
@@ -138,8 +138,8 @@ DETECTION = dict(
     load='',
     load_tta='',
     pack='PackDetInputs',
-    flip='0.5),  # 0 for what a mirror changes, such as digits',
-    tta="dict(type='CTDetTTAModel')  # flip=False where a mirror changes objects",
+    flip='0.5),  # 0 if a flip changes objects, such as digits',
+    tta="dict(type='CTDetTTAModel')  # flip=False if a flip changes objects",
     dataset="""\
 dict(type='CocoDataset', data_root=data_root, metainfo=dict(classes=classes))""",
     evaluator="""\
@@ -150,7 +150,7 @@ dict(
     best='bbox_mAP',
     visualizer='',
 )
-"""Boxes alone."""
+"""Parts of a config for boxes."""
 
 POSE = dict(
     load="\n    dict(type='LoadProperties', properties=properties),",
@@ -173,28 +173,30 @@ $sigmas
     own_test='[dict(one, ann_file=data_root + $test_file) for one in val_evaluator]',
     head="""
         properties=properties,
-        # Heatmaps of the keypoints themselves, which make their positions exact.
+        # Heatmaps of the keypoints themselves, which refine their positions.
         point_sets=dict(joint=dict(type='JointPoints')),""",
     best='keypoints_mAP',
     visualizer="""
 visualizer = dict(type='CTDetLocalVisualizer', properties=properties)
 """,
 )
-"""Boxes and keypoints."""
+"""Parts of a config for boxes and keypoints."""
 
 PROPERTIES = """
-# Learned of each object beside its box. Keypoints, counted from 0:
+# Predicted per object besides the box. Keypoints, counted from 0:
 $names
-# Those of a pair change names when an image is flipped: left and right.
+# flip_pairs are left and right: a flip exchanges them.
 properties = dict(
     keypoints=dict(
         type='KeypointsProperty',
         num_points=$count,
         flip_pairs=$pairs,
-        unit=$$wh_unit))  # in cells, as wh_unit below"""
+        unit=$$wh_unit))  # cells, like wh_unit below"""
 FLIP = '0.5),  # exchanges flip_pairs'
-NO_FLIP = '$why. Else: flip_pairs above, 0.5 here and flip=True of tta_model.'
+NO_FLIP = (
+    '$why. To flip, set flip_pairs above, prob=0.5 here and flip=True in tta_model.'
+)
 SIGMAS = """\
-        # Apart by this share of the root of the area, a keypoint counts 0.88.
+        # An error of this share of the square root of the area has an OKS of 0.88.
         sigmas=[$sigma] * $count,
 """

@@ -1,4 +1,4 @@
-"""Boxes in Pascal VOC's format: an XML file an image, perhaps lists of names."""
+"""Reads boxes in Pascal VOC format: an XML file per image, optional lists of names."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from mmdet_centernet.new_config.split import (
 CORNERS = ('xmin', 'ymin', 'xmax', 'ymax')
 DIFFICULT = ('1', 'true', 'True')
 START = 2000
-"""Bytes of an XML file in which its <annotation> is looked for."""
+"""Bytes at the start of an XML file that are searched for <annotation>."""
 
 
 def find_voc(listing: Listing) -> list[Path]:
-    """The XML files that annotate images."""
+    """Lists the XML files that annotate images."""
     return [path for path in listing.xmls if b'<annotation' in _start(path)]
 
 
@@ -34,18 +34,18 @@ def _start(path: Path) -> bytes:
 
 
 def read_voc(listing: Listing, files: Sequence[Path]) -> dict[str, Split]:
-    """Read VOC folders; classes are numbered in the order of the alphabet.
+    """Reads VOC folders; classes are numbered alphabetically.
 
-    Lists in ``ImageSets/Main`` say what belongs to which split; without them folders
-    do. Difficult objects become COCO's crowds: mmdet learns and tests neither.
+    Lists in ``ImageSets/Main`` define the splits, else the names of folders. Difficult
+    objects become COCO crowds: mmdet neither trains nor tests on either.
 
     Args:
         listing: Files of the folder.
-        files: What ``find_voc`` found there.
+        files: Result of ``find_voc``.
 
     Raises:
-        ValueError: If a file is no XML, lacks a number, has no image, or is listed and
-            missing.
+        ValueError: If a file is invalid XML, lacks a number, has no image, or is
+            listed but missing.
     """
     roots = {path: _parse(path) for path in files}
     classes = sorted({n for path, root in roots.items() for n in _names(root, path)})
@@ -62,7 +62,7 @@ def read_voc(listing: Listing, files: Sequence[Path]) -> dict[str, Split]:
 
 def _parse(path: Path) -> ElementTree.Element:
     try:
-        # As mmdet: expat sets entities a limit, and loads none from elsewhere.
+        # As mmdet does: expat limits entities and loads no external ones.
         return ElementTree.fromstring(path.read_bytes())  # noqa: S314
     except ElementTree.ParseError as error:
         raise ValueError(f'{path} is no XML: {error}') from error
@@ -91,7 +91,7 @@ def _images_by_stem(images: Iterable[Path]) -> dict[str, list[Path]]:
 
 
 def _image_of(path: Path, images: dict[str, list[Path]]) -> Path:
-    """The image of that name, of several the one closest to the XML file."""
+    """Finds the image of the same name, among several the closest to the XML file."""
 
     def shared(image: Path) -> int:
         return len(Path(os.path.commonpath([image, path])).parts)
@@ -103,7 +103,7 @@ def _image_of(path: Path, images: dict[str, list[Path]]) -> Path:
 
 
 def _members(paths: Sequence[Path], listing: Listing) -> dict[str, list[Path]]:
-    """Split to its XML files."""
+    """Assigns XML files to splits."""
     lists = [
         text
         for text in listing.texts
@@ -121,14 +121,14 @@ def _members(paths: Sequence[Path], listing: Listing) -> dict[str, list[Path]]:
 
 
 def _listed(text: Path, known: set[Path]) -> list[Path]:
-    """XML files of the names in a list."""
+    """Returns the XML files of a list of names."""
     folder = text.parents[2] / 'Annotations'
     lines = text.read_text(encoding='utf-8').splitlines()
     paths = [folder / f'{line.split()[0]}.xml' for line in lines if line.strip()]
     missing = [path.name for path in paths if path not in known]
     if missing:
         raise ValueError(
-            f'{text} lists {len(missing)} images of which {folder} has no XML file, '
+            f'{text} lists {len(missing)} images without an XML file in {folder}, '
             f'such as {missing[0]}'
         )
     return paths
@@ -139,7 +139,7 @@ def _make_split(
     classes: Sequence[str],
     root: Path,
 ) -> Split:
-    """A split of XML files with their images and contents."""
+    """Builds a split from XML files, their images and contents."""
     images, annotations = [], []
     for id_, (path, image, content) in enumerate(files, 1):
         width, height = _size(content) or size_of(image)
@@ -158,7 +158,7 @@ def _make_split(
 
 
 def _size(content: ElementTree.Element) -> tuple[int, int] | None:
-    """Width and height as the file says; None where it does not."""
+    """Reads width and height from the file; None if it has none."""
     try:
         width, height = (
             int(float(content.findtext(f'size/{side}', '0')))
@@ -170,12 +170,12 @@ def _size(content: ElementTree.Element) -> tuple[int, int] | None:
 
 
 def _box(node: ElementTree.Element, path: Path) -> list[float]:
-    """x, y, width and height; VOC counts pixels from 1."""
+    """Reads x, y, width and height; VOC counts pixels from 1."""
     try:
         x1, y1, x2, y2 = (float(node.findtext(f'bndbox/{c}', '')) for c in CORNERS)
     except ValueError as error:
         raise ValueError(
-            f'{path}: an object lacks a number in <bndbox>, which has to have '
+            f'{path}: an object lacks a number in <bndbox>, which needs '
             f'{", ".join(CORNERS)}'
         ) from error
     return [x1 - 1, y1 - 1, x2 - x1, y2 - y1]

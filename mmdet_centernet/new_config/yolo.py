@@ -18,13 +18,13 @@ NAME_FILES = ('classes.txt', 'obj.names', 'classes.names')
 NUMBERS_OF_A_BOX = 4
 NUMBERS_OF_A_TRIANGLE = 6
 DIGITS = 4
-"""Decimals of a pixel that are written."""
+"""Decimal places of written boxes."""
 ROUNDING = 1e-3
-"""How far a rounded fraction may lie beyond 1."""
+"""Tolerance for rounded fractions above 1."""
 
 
 def find_labels(listing: Listing) -> dict[Path, Path]:
-    """Image to its text file, for the images that have one."""
+    """Maps images to their label files, for the images that have one."""
     texts = set(listing.texts)
     return {
         image: text
@@ -35,7 +35,7 @@ def find_labels(listing: Listing) -> dict[Path, Path]:
 
 
 def _places(image: Path) -> Iterator[Path]:
-    """Where the text file of an image may lie, the likeliest first."""
+    """Yields the possible paths of an image's label file, likely ones first."""
     parts = list(image.parts)
     for number in reversed(range(len(parts) - 1)):
         if parts[number].lower() == 'images':
@@ -46,17 +46,17 @@ def _places(image: Path) -> Iterator[Path]:
 
 
 def read_yolo(listing: Listing, labels: dict[Path, Path]) -> dict[str, Split]:
-    """Read images with YOLO's labels.
+    """Reads images with YOLO labels.
 
-    Images without a text file have no objects. Polygons become their boxes.
+    Images without a label file have no objects. Polygons become their bounding boxes.
 
     Args:
         listing: Files of the folder.
-        labels: What ``find_labels`` found there.
+        labels: Result of ``find_labels``.
 
     Raises:
-        ValueError: If there are no names of classes, a line cannot be understood, or
-            files in ``labels/`` have no image.
+        ValueError: If there are no class names, a line is invalid, or files in
+            ``labels/`` have no image.
     """
     _check_orphans(listing, set(labels.values()))
     classes = read_names(listing)
@@ -76,16 +76,16 @@ def _check_orphans(listing: Listing, used: set[Path]) -> None:
     ]
     if orphans:
         raise ValueError(
-            f'{len(orphans)} text files have no image of their name, the first is '
-            f'{orphans[0]}: copy the images to images/, or take the files away'
+            f'{len(orphans)} text files have no image of the same name, such as '
+            f'{orphans[0]}: copy the images to images/, or remove the files'
         )
 
 
 def read_names(listing: Listing) -> list[str]:
-    """Names of the classes, of ``data.yaml`` or ``classes.txt``.
+    """Reads the class names from ``data.yaml`` or ``classes.txt``.
 
     Raises:
-        ValueError: If no file has them.
+        ValueError: If neither file has them.
     """
     for path in listing.yamls:
         names = _names_of(load_yaml(path))
@@ -98,14 +98,14 @@ def read_names(listing: Listing) -> list[str]:
                 lines = (folder / name).read_text(encoding='utf-8').splitlines()
                 return [line.strip() for line in lines if line.strip()]
     raise ValueError(
-        f'{listing.root} has YOLO labels, whose classes are numbers, and no names: '
-        'write classes.txt there, a name a line, number 0 first (or data.yaml with '
-        'names)'
+        f'{listing.root} has YOLO labels, which number the classes, but no class '
+        'names: write classes.txt there, one name per line, class 0 first (or '
+        'data.yaml with names)'
     )
 
 
 def _names_of(content: dict[str, Any]) -> list[str]:
-    """The names in a data.yaml, which lists or numbers them."""
+    """Reads the names of a data.yaml, which lists or numbers them."""
     names = content.get('names')
     if isinstance(names, dict) and sorted(names) == list(range(len(names))):
         return [str(names[number]) for number in range(len(names))]
@@ -133,7 +133,7 @@ def _make_split(
 
 
 def _boxes(path: Path | None, num_classes: int) -> Iterator[tuple[int, np.ndarray]]:
-    """Class and x, y, width and height as fractions, of each line of a file."""
+    """Yields class and x, y, width and height in fractions, of each line of a file."""
     lines = path.read_text(encoding='utf-8').splitlines() if path else []
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -145,37 +145,37 @@ def _boxes(path: Path | None, num_classes: int) -> Iterator[tuple[int, np.ndarra
 
 
 def read_line(line: str, num_classes: int) -> tuple[int, np.ndarray]:
-    """Read a line of a label file.
+    """Reads a line of a label file.
 
     Args:
-        line: Class, and x of the centre, y of it, width and height, or the corners x, y
-            of a polygon; all of them fractions of the image.
-        num_classes: How many there are.
+        line: Class, then x and y of the center, width and height, or x and y of the
+            corners of a polygon, in fractions of the image.
+        num_classes: Number of classes.
 
     Returns:
-        The class and (4,) x and y of the upper left corner, width and height.
+        The class, and (4,) x and y of the upper left corner, width and height.
 
     Raises:
-        ValueError: If it has another form, an unknown class, or numbers above 1.
+        ValueError: If the format or the class is invalid, or a number is above 1.
     """
     first, *rest = line.split()
     numbers = np.array([float(word) for word in rest])
     label = int(float(first))
     if label != float(first) or not 0 <= label < num_classes:
         raise ValueError(
-            f'the class is {first}; with {num_classes} names it has to be a whole '
-            f'number from 0 to {num_classes - 1}: complete the list of names'
+            f'the class is {first}; with {num_classes} names it must be a whole number '
+            f'from 0 to {num_classes - 1}: complete the list of names'
         )
     if not np.isfinite(numbers).all() or (abs(numbers) > 1 + ROUNDING).any():
         raise ValueError(
-            f'{line!r} has a number above 1; YOLO has fractions: divide x and width by '
-            'the width of the image, y and height by its height'
+            f'{line!r} has a number above 1; YOLO uses fractions: divide x and width '
+            'by the width of the image, y and height by its height'
         )
     return label, _enclosing(numbers, line)
 
 
 def _enclosing(numbers: np.ndarray, line: str) -> np.ndarray:
-    """(4,) x, y, width and height around a box or a polygon."""
+    """Returns x, y, width and height of a box or around a polygon: (4,)."""
     if len(numbers) == NUMBERS_OF_A_BOX:
         return np.concatenate([numbers[:2] - numbers[2:] / 2, numbers[2:]])
     if len(numbers) < NUMBERS_OF_A_TRIANGLE or len(numbers) % 2:
@@ -192,13 +192,13 @@ KEYS = ('train', 'val', 'test')
 
 
 def images_by_split(listing: Listing) -> dict[str, list[Path]]:
-    """Split to its images.
+    """Assigns images to splits.
 
-    Lists such as ``train.txt`` say it, else the folders that a ``data.yaml`` names for
-    train and val, else the names of folders.
+    Lists such as ``train.txt`` decide, else the folders that a ``data.yaml`` gives for
+    train and val, else the names of the folders.
 
     Raises:
-        ValueError: If a list names images that are not there.
+        ValueError: If listed images are missing.
     """
     lists = [text for text in listing.texts if text.stem in NAMES and _is_list(text)]
     if lists:
@@ -223,7 +223,7 @@ def _is_list(text: Path) -> bool:
 
 
 def _listed(text: Path, images: Sequence[Path]) -> list[Path]:
-    """Images of a list, whose paths may begin with folders of another computer."""
+    """Reads a list of images, whose paths may start with folders of another machine."""
     known = defaultdict(list)
     for image in images:
         known[image.name].append(image)
@@ -231,8 +231,8 @@ def _listed(text: Path, images: Sequence[Path]) -> list[Path]:
     missing = [str(line) for line in lines if line.name not in known]
     if missing:
         raise ValueError(
-            f'{text} lists {len(missing)} images that are not there, such as '
-            f'{missing[0]}: copy them, or take the lines away'
+            f'{text} lists {len(missing)} images that do not exist, such as '
+            f'{missing[0]}: copy them, or remove the lines'
         )
     return [
         max(known[line.name], key=lambda image: _equal_parts(image, line))
@@ -241,28 +241,28 @@ def _listed(text: Path, images: Sequence[Path]) -> list[Path]:
 
 
 def _equal_parts(one: Path, other: Path) -> int:
-    """How many parts of two paths are equal, from their ends on."""
+    """Counts the equal parts of two paths, from their ends."""
     pairs = zip(reversed(one.parts), reversed(other.parts), strict=False)
     return next((n for n, (a, b) in enumerate(pairs) if a != b), len(other.parts))
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The entries of a YAML file; none if it holds something else.
+    """Reads the entries of a YAML file; empty if it does not hold a mapping.
 
     Raises:
-        ValueError: If it is no YAML.
+        ValueError: If it is not valid YAML.
     """
     try:
         content = yaml.safe_load(path.read_text(encoding='utf-8'))
     except yaml.YAMLError as error:
-        raise ValueError(f'{path} is no YAML, repair it: {error}') from error
+        raise ValueError(f'{path} is no YAML, fix it: {error}') from error
     return content if isinstance(content, dict) else {}
 
 
 def _by_folders(
     content: dict[str, Any], base: Path, listing: Listing
 ) -> dict[str, list[Path]]:
-    """Images of the folders for train, val and test; none where two are the same."""
+    """Assigns images by the folders for train, val and test; empty if two are equal."""
     folders = {key: _folders(content, key, base) for key in KEYS}
     folders = {key: found for key, found in folders.items() if found}
     counts = Counter(folder for found in folders.values() for folder in found)
@@ -275,7 +275,7 @@ def _by_folders(
 
 
 def _folders(content: dict[str, Any], key: str, base: Path) -> set[Path]:
-    """The folders of a split, of which a data.yaml names one or lists several."""
+    """Returns the existing folders of a split in a data.yaml."""
     entries = content.get(key)
     listed = entries if isinstance(entries, list) else [entries]
     return {
@@ -287,7 +287,7 @@ def _folders(content: dict[str, Any], key: str, base: Path) -> set[Path]:
 
 
 def _existing_folder(entry: str, start: Any, base: Path) -> Iterator[Path]:
-    """The folder that a data.yaml means, if it is there.
+    """Yields the folder of an entry of a data.yaml, if it exists.
 
     Roboflow writes ``../train/images`` for a folder beside the file.
     """

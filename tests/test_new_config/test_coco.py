@@ -115,7 +115,7 @@ def test_train_and_val_together_are_left_out(data):
     ('names', 'said'),
     [
         (('train.json', 'train2.json'), 'are both for train'),
-        (('one.json', 'two.json'), 'no split that their names say'),
+        (('one.json', 'two.json'), 'both name no split'),
     ],
 )
 def test_two_files_of_one_split(data, names, said):
@@ -129,8 +129,8 @@ def test_two_files_of_one_split(data, names, said):
     [
         ('images', dict(width=None), r'images\[0\] has the width None'),
         ('images', dict(id=1), 'ids of images occur more than once'),
-        ('annotations', dict(image_id=99), 'image_id that the list of images lacks'),
-        ('annotations', dict(category_id=2), 'category_id that the list of categories'),
+        ('annotations', dict(image_id=99), 'image_id that is not in images'),
+        ('annotations', dict(category_id=2), 'category_id that is not in categories'),
         ('annotations', dict(bbox=[1, 2, 3]), r'x, y, width, height'),
         ('annotations', dict(area=None), '1 boxes have no area'),
         ('annotations', dict(iscrowd=None), 'add "iscrowd": 0'),

@@ -91,7 +91,7 @@ def test_images_are_flipped_where_names_say_what_that_means(tmp_path):
     assert flips('corner1', 'corner2') == (0.0, False)
     assert flips('left_eye', 'nose') == (0.0, False)
     text = (tmp_path / 'written.py').read_text()
-    assert '# left_eye say a side, and the other has no keypoint.' in text
+    assert '# left_eye name a side, but the other side has no keypoint.' in text
 
 
 def test_coco_joints_have_sigmas_already(tmp_path):

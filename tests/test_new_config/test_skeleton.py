@@ -122,12 +122,12 @@ def test_what_was_found_is_said(content, tmp_path):
     skeleton = read(content, tmp_path)
     said = '\n'.join(describe_keypoints(skeleton, dict(train=split)))
     assert '3: top_left, bottom_right, middle' in said
-    assert 'train: 14 are labelled on 7 objects; 2 have none, only a box' in said
+    assert 'train: 14 labels on 7 objects; 2 have only a box' in said
     assert 'no field "keypoints" in the annotations 6\n' in said
-    assert 'off: top_left, bottom_right say a side' in said
+    assert 'off: top_left, bottom_right name a side' in said
     assert '0.05 for all, since' in said
     coco = '\n'.join(describe_keypoints(Skeleton(COCO_NAMES), {}))
-    assert 'exchange by their names left_eye with right_eye, left_ear with' in coco
+    assert 'by their names they exchange left_eye with right_eye, left_ear with' in coco
     assert "COCO's, since" in coco
 
 

@@ -71,8 +71,8 @@ def test_a_polygon_becomes_the_box_around_it():
     [
         ('2 0.5 0.5 0.1 0.1', 'with 2 names'),
         ('0.5 0.5 0.5 0.1 0.1', 'whole number'),
-        ('0 320 200 64 42', 'YOLO has fractions'),
-        ('0 0.5 0.5 0.1 nan', 'YOLO has fractions'),
+        ('0 320 200 64 42', 'YOLO uses fractions'),
+        ('0 0.5 0.5 0.1 nan', 'YOLO uses fractions'),
         ('0 0.5 0.5 0.1', 'has 3 numbers'),
         ('0 0.5 0.5 0.1 0.1 0.9', 'has 5 numbers'),
         ('cat 0.5 0.5 0.1 0.1', 'could not convert'),

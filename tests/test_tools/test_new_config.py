@@ -129,12 +129,12 @@ def test_keypoints_are_hinted_at_and_asked_for(new_config, tmp_path):
     folder = tmp_path / 'data'
     write_corners(folder)
     printed = new_config(folder, '--out', tmp_path / 'boxes.py')
-    assert 'hint        categories name keypoints: with --task pose' in printed
+    assert 'hint        categories name keypoints: --task pose trains' in printed
     assert 'properties' not in Config.fromfile(tmp_path / 'boxes.py')
     out = tmp_path / 'points.py'
     printed = new_config(folder, '--out', out, '--task', 'pose')
     assert '\nhint' not in printed
-    assert '1 have none, only a box' in printed
+    assert '1 have only a box' in printed
     assert 'no field "keypoints" in the annotations 1' in printed
     assert Config.fromfile(out).properties.keypoints.flip_pairs == [(0, 1)]
 
@@ -173,7 +173,7 @@ def test_choices_are_said_with_their_numbers(new_config, tmp_path):
     printed = new_config(tmp_path / 'data', '--out', out, '--seed', 3)
     assert 'train: 3 images, 6 boxes' in printed
     assert 'split by chance (--seed 3)' in printed
-    assert 'input       64 x 64 of images of 64x64' in printed
+    assert 'input       64 x 64 for images of 64x64' in printed
     assert '0.0% of 6 objects have fewer than 2 cells (8 pixels)' in printed
     assert '300 of 1 steps, 300 steps' in printed
     assert 'square (3), disc (3)' in printed
@@ -209,7 +209,7 @@ def test_wishes_override_choices(new_config, tmp_path):
     printed = new_config(
         tmp_path / 'data', '--out', out, *options.split(), '--pretrained'
     )
-    assert printed.count('as you asked') == 3
+    assert printed.count('as given') == 3
     cfg = Config.fromfile(out)
     assert cfg.image_scale == (96, 80)
     assert cfg.train_pipeline[3].crop_size == (96, 96)
@@ -255,7 +255,7 @@ def enlarge(folder, times):
     ('options', 'said'),
     [
         (('--epochs', '0'), 'epochs is 0; it has to be a whole number above 0'),
-        (('--image-scale', '16', '64'), 'both sides have to have 32 pixels'),
+        (('--image-scale', '16', '64'), 'both sides must have at least 32 pixels'),
         (('--backbone', 'swin'), 'edit model.backbone'),
         (('--out', 'mine.txt'), 'end in .py'),
     ],
@@ -269,7 +269,7 @@ def test_impossible_wishes(new_config, tmp_path, options, said):
 
 def test_an_edited_config_is_not_overwritten(new_config, tmp_path):
     (tmp_path / 'mine.py').write_text('mine')
-    with pytest.raises(SystemExit, match='delete it, or name another'):
+    with pytest.raises(SystemExit, match='delete it, or choose another'):
         new_config(tmp_path, '--out', tmp_path / 'mine.py')
     assert (tmp_path / 'mine.py').read_text() == 'mine'
 
@@ -291,4 +291,4 @@ def test_an_image_in_two_splits_is_named(new_config, tmp_path):
     shutil.copy(data / 'annotations.json', data / 'train.json')
     (data / 'annotations.json').rename(data / 'val.json')
     printed = new_config(data, '--out', tmp_path / 'mine.py')
-    assert 'WARNING     4 images are in train and val alike' in printed
+    assert 'WARNING     4 images are in both train and val' in printed

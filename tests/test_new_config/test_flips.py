@@ -39,9 +39,9 @@ def test_without_sides_a_mirror_image_keeps_names(names):
 @pytest.mark.parametrize(
     ('names', 'said'),
     [
-        (['left_eye', 'right_eye', 'left_ear'], 'left_ear say a side'),
-        (['corner1', 'corner2', 'corner3'], 'names as corner1, corner2 and 1 more'),
-        (['a', 'b'], 'do not say what a mirror image exchanges'),
+        (['left_eye', 'right_eye', 'left_ear'], 'left_ear name a side'),
+        (['corner1', 'corner2', 'corner3'], 'names like corner1, corner2 and 1 more'),
+        (['a', 'b'], 'do not tell what a flip exchanges'),
     ],
 )
 def test_doubts_are_said(names, said):
