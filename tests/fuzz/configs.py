@@ -196,7 +196,7 @@ def refuse_fit(draw: Random) -> str:
             ('in_channels', draw.choice([1, 16]), 'set bbox_head.in_channels=8'),
             ('stride', draw.choice([1, 2, 16]), 'Set bbox_head.stride'),
             ('num_stacks', 2, 'bbox_head.num_stacks=1'),
-            ('feat_level', draw.choice([1, -2]), 'gives 1 feature maps'),
+            ('feat_level', draw.choice([1, -2]), 'outputs 1 feature maps'),
             ('num_classes', 1, 'num_classes'),
         ]
     )

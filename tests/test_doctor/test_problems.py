@@ -252,7 +252,7 @@ def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
     findings = findings._replace(env=findings.env._replace(python=(3, 11)))
     assert is_healthy(findings)
     (pin,) = findings.env.broken_pins
-    assert pin.startswith('openxlab 0.1.3 asks for setuptools~=60.2.0, ')
+    assert pin.startswith('openxlab 0.1.3 requires setuptools~=60.2.0, ')
     assert 'give it one of its own' in ' '.join(write_report(findings).split())
 
 
