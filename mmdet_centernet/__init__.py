@@ -18,6 +18,7 @@ from mmdet_centernet import (  # noqa: E402
     evaluation,
     hooks,
     models,
+    optim_wrapper,
     transforms,
     visualization,
 )
@@ -32,6 +33,7 @@ __all__ = [
     'evaluation',
     'hooks',
     'models',
+    'optim_wrapper',
     'transforms',
     'visualization',
 ]

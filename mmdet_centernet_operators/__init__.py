@@ -1,7 +1,6 @@
-"""mmcv's operators without a compiler: the same functions, in plain torch and numpy.
+"""mmcv's compiled operators in plain torch and numpy.
 
-``mmcv-lite`` holds all of mmcv but its compiled module ``mmcv._ext``. What stands here
-takes the place of that module, so that mmdet's models import, train and test with it.
-It is a package of its own since mmcv asks for it in the middle of its own import, when
-nothing that imports mmdet, such as ``mmdet_centernet``, can be imported.
+``mmcv-lite`` lacks mmcv's compiled module ``mmcv._ext``. This package replaces it, so
+that mmdet's models import, train and test. It is separate from ``mmdet_centernet``
+because mmcv imports it during its own import, when mmdet cannot be imported yet.
 """

@@ -1,10 +1,10 @@
-"""Put the stand-in for mmcv's compiled operators where all of mmdet finds it.
+"""Installs the replacement of mmcv's compiled operators for all programs.
 
 install   write mmcv/_ext.py, for mmdet's own tools, `mim train mmdet` and scripts that
-          import mmdet before mmdet_centernet; does nothing where mmcv has compiled
+          import mmdet before mmdet_centernet; does nothing if mmcv has compiled
           operators
 remove    delete that file
-status    say which operators mmcv uses
+status    print which operators mmcv uses
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NO_MMCV = 'mmcv is not installed here: pip install "mmcv-lite>=2.0.0,<2.2.0"'
 
 
 def main() -> None:
-    """The command line."""
+    """Runs the command line."""
     parser = argparse.ArgumentParser(
         prog='mmdet_centernet operators',
         description=__doc__,
@@ -44,14 +44,14 @@ def install(folder: Path) -> str:
     """Writes the file, unless mmcv has compiled operators.
 
     Args:
-        folder: Of mmcv.
+        folder: Folder of mmcv.
 
     Returns:
-        What was done, in words.
+        A message.
 
     Raises:
-        SystemExit: If another file is in the way, or mmcv's operators still cannot be
-            imported.
+        SystemExit: If another file of that name exists, or mmcv's operators still
+            cannot be imported.
     """
     compiled, path = compiled_module(folder), folder / '_ext.py'
     if compiled:
@@ -59,7 +59,7 @@ def install(folder: Path) -> str:
     if not (folder / '__init__.py').is_file():
         raise SystemExit(NO_MMCV)
     if path.exists() and not is_ours(path):
-        raise SystemExit(f'{path} comes from somewhere else and is left alone.')
+        raise SystemExit(f'{path} was not written by this command and stays unchanged.')
     path.write_text(TEXT, encoding='utf-8')
     done = subprocess.run([sys.executable, '-c', 'import mmcv.ops'], check=False)
     if done.returncode:
@@ -70,31 +70,31 @@ def install(folder: Path) -> str:
 
 
 def remove(folder: Path) -> str:
-    """Deletes the file, and the folder of an mmcv that is gone but for it.
+    """Deletes the file, and the folder if mmcv was uninstalled.
 
     Args:
-        folder: Of mmcv.
+        folder: Folder of mmcv.
 
     Returns:
-        What was done, in words.
+        A message.
     """
     path = folder / '_ext.py'
     if not is_ours(path):
-        return f'There is no stand-in in {folder}: nothing to do.'
+        return f'There is no replacement in {folder}: nothing to do.'
     path.unlink()
-    if not (folder / '__init__.py').is_file():  # pip left it for the sake of the file
+    if not (folder / '__init__.py').is_file():  # pip left it because of the file
         shutil.rmtree(folder)
     return f'{path} is deleted.'
 
 
 def status(folder: Path) -> str:
-    """Says which operators mmcv uses.
+    """Reports which operators mmcv uses.
 
     Args:
-        folder: Of mmcv.
+        folder: Folder of mmcv.
 
     Returns:
-        That, in words.
+        A message.
     """
     compiled, path = compiled_module(folder), folder / '_ext.py'
     if compiled:

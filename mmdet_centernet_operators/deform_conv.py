@@ -1,12 +1,12 @@
-"""Deformable convolutions, DCNv1 and DCNv2, that need no compiled operator.
+"""Deformable convolutions, DCNv1 and DCNv2, without compiled operators.
 
 Legend: B images, G deformable groups, T = kernel height x width taps, C input and D
-output channels, H x W input map, Y x X output map. In a group of the convolution there
-are C' input and D' output channels.
+output channels, H x W input map, Y x X output map. A group of the convolution has C'
+input and D' output channels.
 
-One image is computed at a time, since the samples of all taps take T times the memory
-of its map; for the gradient they are computed again. On other devices than a CPU
-torchvision's kernel is used where there is one.
+Images are computed one at a time, since the samples of all taps take T times the memory
+of the map; the backward pass computes them again. On devices other than a CPU,
+torchvision's kernel is used if available.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Pair = tuple[int, int]
 
 
 class Inputs(NamedTuple):
-    """What a deformable convolution is computed from.
+    """Inputs of a deformable convolution.
 
     Attributes:
         x: (B, C, H, W).
@@ -49,14 +49,14 @@ class Inputs(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Where the taps of a deformable convolution lie.
+    """Settings of a deformable convolution, vertically and horizontally.
 
     Attributes:
-        stride: Of the output map, vertically and horizontally, in cells.
+        stride: Input cells per output cell.
         padding: Cells by which the first tap lies outside the map.
-        dilation: Cells from tap to tap.
+        dilation: Cells between taps.
         groups: Groups of the convolution.
-        deform_groups: Groups of channels that share their offsets, G.
+        deform_groups: Groups of channels with shared offsets, G.
     """
 
     stride: Pair
@@ -67,11 +67,11 @@ class Geometry(NamedTuple):
 
 
 def deform_conv2d(inputs: Inputs, geometry: Geometry) -> Tensor:
-    """The sum over taps of weight x mask x input, at places that the offsets move.
+    """Sums weight x mask x input over the taps, at positions moved by the offsets.
 
     `Deformable ConvNets v2 <https://arxiv.org/abs/1811.11168>`_, equation 1. Samples
-    are bilinear, with zeros outside the map, and computed in float32 at least: half
-    precision has no room for a place and its fraction.
+    are bilinear, with zeros outside the map, and computed in at least float32: half
+    precision is too coarse for fractional positions.
 
     Returns:
         (B, D, Y, X) in the dtype of the offsets, as in mmcv. It is differentiable once,
@@ -81,7 +81,7 @@ def deform_conv2d(inputs: Inputs, geometry: Geometry) -> Tensor:
 
 
 class _DeformConv(Function):
-    """Keeps the inputs alone and computes the samples again in backward."""
+    """Saves only the inputs and computes the samples again in backward."""
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Tensor:
@@ -98,10 +98,10 @@ class _DeformConv(Function):
 
 
 def convolve(inputs: Inputs, geometry: Geometry) -> Tensor:
-    """A deformable convolution without a gradient.
+    """Computes a deformable convolution without a gradient.
 
     Returns:
-        (B, D, Y, X) in float32 at least.
+        (B, D, Y, X), at least float32.
     """
     x, offset, _, weight, bias = inputs
     dtype = _at_least_float32(x)
@@ -119,16 +119,16 @@ def convolve(inputs: Inputs, geometry: Geometry) -> Tensor:
 def gradients(
     inputs: Inputs, needed: Sequence[bool], geometry: Geometry, grad_output: Tensor
 ) -> list[Tensor | None]:
-    """The gradients of a loss.
+    """Computes the gradients of a loss by the inputs.
 
     Args:
-        inputs: Of the convolution.
-        needed: For each of the inputs whether its gradient is asked for.
-        geometry: Where the taps lie.
-        grad_output: (B, D, Y, X), the gradient of the loss by the output.
+        inputs: Inputs of the convolution.
+        needed: Whether to compute the gradient of each input.
+        geometry: Settings of the convolution.
+        grad_output: (B, D, Y, X), gradient of the loss by the output.
 
     Returns:
-        For each of the inputs its gradient, or None.
+        The gradient of each input, or None.
     """
     grads = [
         torch.zeros_like(tensor) if tensor is not None and need else None
@@ -179,7 +179,7 @@ def _fill(
     leaves: Sequence[Tensor | None],
     grad_output: Tensor,
 ) -> None:
-    """Fills the gradients that are not None by torch's own backward."""
+    """Fills the gradients that are not None with torch's autograd."""
     pairs = [
         (target, leaf)
         for target, leaf in zip(targets, leaves, strict=True)
@@ -192,13 +192,13 @@ def _fill(
 
 
 def _leaves(inputs: Inputs) -> Inputs:
-    """The same values, to be differentiated by."""
+    """Detaches the inputs and enables gradients."""
     leaves = (one if one is None else one.detach().requires_grad_() for one in inputs)
     return Inputs(*leaves)  # type: ignore[arg-type]
 
 
 def _one_image(inputs: Inputs, image: int) -> Inputs:
-    """Inputs whose first three tensors have lost their first axis."""
+    """Selects an image in the first three tensors."""
     x, offset, mask, weight, bias = inputs
     mask = None if mask is None else mask[image]
     return Inputs(x[image], offset[image], mask, weight, bias)
@@ -213,7 +213,7 @@ def _without_autocast(like: Tensor) -> torch.autocast:
 
 
 def _torchvision_is_faster(x: Tensor) -> bool:
-    """On a CPU its kernel is not; elsewhere this module takes many small ones."""
+    """Whether to use torchvision's kernel; on a CPU this module is faster."""
     return x.device.type != 'cpu' and torchvision_ops() is not None
 
 
@@ -228,19 +228,19 @@ def _by_torchvision(inputs: Inputs, geometry: Geometry) -> Tensor:
 
 
 def _to_matrices(weight: Tensor, groups: int) -> Tensor:
-    """From (D, C', h, w) to (groups, D', T * C')."""
+    """Reshapes (D, C', h, w) to (groups, D', T * C')."""
     weight = weight.flatten(2).unflatten(0, (groups, -1))  # (groups, D', C', T)
     return weight.mT.flatten(2)
 
 
 def _from_matrices(matrices: Tensor, shape: torch.Size) -> Tensor:
-    """The way back of `_to_matrices`."""
+    """Inverts `_to_matrices`."""
     taps = matrices.unflatten(2, (-1, shape[1]))  # (groups, D', T, C')
     return taps.mT.reshape(shape)
 
 
 def _columns(inputs: Inputs, geometry: Geometry) -> Tensor:
-    """What the taps see in one image, (groups, Y * X, T * C')."""
+    """Samples the taps in one image: (groups, Y * X, T * C')."""
     x, offset, mask, weight, _ = inputs
     dtype, groups = _at_least_float32(x), geometry.deform_groups
     kernel = weight.shape[2:]
@@ -257,27 +257,27 @@ def _columns(inputs: Inputs, geometry: Geometry) -> Tensor:
 def _tap_corners(
     x: Tensor, offset: Tensor, kernel: torch.Size, geometry: Geometry
 ) -> tuple[Tensor, Tensor]:
-    """Rows of the table around each tap and their weights, both (Y, X, T, G, 4)."""
+    """Returns table rows around each tap and their weights, both (Y, X, T, G, 4)."""
     groups = geometry.deform_groups
     height, width = x.shape[1:]
     ys, xs = _taps_last(offset, groups).unflatten(2, (-1, 2)).unbind(3)  # (Y, X, T, G)
-    still_ys, still_xs = _still_taps(offset.shape[1:], kernel, geometry, offset)
-    row_cells, row_weights = axis_corners(ys + still_ys, height)
-    column_cells, column_weights = axis_corners(xs + still_xs, width)
+    base_ys, base_xs = _base_taps(offset.shape[1:], kernel, geometry, offset)
+    row_cells, row_weights = axis_corners(ys + base_ys, height)
+    column_cells, column_weights = axis_corners(xs + base_xs, width)
     cells = corners(row_cells * width, column_cells, torch.add)
     group = torch.arange(groups, device=x.device)[:, None]
     return cells * groups + group, corners(row_weights, column_weights, torch.mul)
 
 
 def _taps_last(values: Tensor, groups: int) -> Tensor:
-    """From (G * N, Y, X) to (Y, X, N, G)."""
+    """Reshapes (G * N, Y, X) to (Y, X, N, G)."""
     return values.unflatten(0, (groups, -1)).permute(2, 3, 1, 0)
 
 
-def _still_taps(
+def _base_taps(
     size: torch.Size, kernel: torch.Size, geometry: Geometry, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Where the taps lie that nothing moves: (Y, 1, T, 1) and (1, X, T, 1)."""
+    """Returns tap positions without offsets: (Y, 1, T, 1) and (1, X, T, 1)."""
     starts, steps = [], []
     for axis in range(2):
         cells = torch.arange(size[axis], device=like.device)

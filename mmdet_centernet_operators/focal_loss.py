@@ -1,4 +1,4 @@
-"""The focal loss of classes that do not exclude each other."""
+"""Focal loss with independent sigmoid classes."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 def sigmoid_focal_loss(
     logits: Tensor, labels: Tensor, weight: Tensor | None, gamma: float, alpha: float
 ) -> Tensor:
-    """The loss of each logit (`Focal Loss <https://arxiv.org/abs/1708.02002>`_).
+    """Computes the loss of each logit (`Focal Loss <https://arxiv.org/abs/1708.02002>`_).
 
     Args:
         logits: (N, C).
         labels: (N,) int64; C is the background.
-        weight: (C,) of each label, or None.
-        gamma: Exponent of the factor that lowers the loss of easy examples.
+        weight: (C,) per label, or None.
+        gamma: Exponent of the factor that reduces the loss of easy examples.
         alpha: Weight of the positives; negatives have 1 - alpha.
 
     Returns:
@@ -31,6 +31,6 @@ def sigmoid_focal_loss(
     )
     if weight is None:
         return loss
-    # A background has no weight of its own, so it counts as 1.
+    # The background label C has weight 1.
     padded = torch.cat([weight, weight.new_ones(1)])
     return loss * padded[labels][:, None]

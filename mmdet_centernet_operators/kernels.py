@@ -1,4 +1,4 @@
-"""torchvision's compiled kernels, where they can be loaded."""
+"""torchvision's compiled kernels, if they can be loaded."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from types import ModuleType
 
 @functools.cache
 def torchvision_ops() -> ModuleType | None:
-    """``torchvision.ops``, or None.
+    """Imports ``torchvision.ops``; returns None if that fails.
 
-    A torchvision that was built for another torch fails in many ways, most of them at
-    import, so whatever it raises counts as not being there.
+    A torchvision that was built for another torch raises many exception types.
     """
     try:
         ops = importlib.import_module('torchvision.ops')

@@ -1,7 +1,6 @@
-"""The functions of ``mmcv._ext``, under their names and with their arguments.
+"""The functions of ``mmcv._ext``, with the same names and arguments.
 
-What mmcv calls fills the tensors it is given instead of returning new ones, and gets
-empty buffers that are not needed here.
+mmcv passes output tensors to fill, and buffers that these functions do not need.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def modulated_deform_conv_backward(
     with_bias: bool,
     **settings: int,
 ) -> None:
-    """The gradients of DCNv2; fills those that are given."""
+    """Gradients of DCNv2; fills the given tensors."""
     inputs = Inputs(x, offset, mask, weight, bias if with_bias else None)
     targets = (grad_x, grad_offset, grad_mask, grad_weight, grad_bias)
     _fill_gradients(targets, inputs, _modulated_geometry(settings), grad_output)
@@ -94,7 +93,7 @@ def deform_conv_backward_input(
     columns: Tensor,
     **settings: int,
 ) -> None:
-    """The gradients of DCNv1 by its input and its offsets; fills them."""
+    """Gradients of DCNv1 by input and offsets; fills the tensors."""
     targets = (grad_x, grad_offset, None, None, None)
     inputs = Inputs(x, offset, None, weight, None)
     _fill_gradients(targets, inputs, _plain_geometry(settings), grad_output)
@@ -111,7 +110,7 @@ def deform_conv_backward_parameters(
     scale: float,
     **settings: int,
 ) -> None:
-    """The gradient of DCNv1 by its weight; adds ``scale`` times it."""
+    """Gradient of DCNv1 by its weight; adds ``scale`` times the gradient."""
     # mmcv does not pass the weight, and its gradient does not depend on it.
     inputs = Inputs(x, offset, None, torch.zeros_like(grad_weight), None)
     grad = torch.zeros_like(grad_weight)
@@ -133,7 +132,7 @@ def roi_align_forward(
     argmax_x: Tensor,
     **settings: Any,
 ) -> None:
-    """RoIAlign; fills ``output`` and, for the maximum, where it lies."""
+    """RoIAlign; fills ``output`` and, for the maximum, its position."""
     with torch.no_grad():
         found = roi_align(maps, rois, _pooling(**settings))
     for target, values in zip((output, argmax_y, argmax_x), found, strict=True):
@@ -148,10 +147,10 @@ def roi_align_backward(
     grad_input: Tensor,
     **settings: Any,
 ) -> None:
-    """The gradient of RoIAlign by the maps; fills ``grad_input``."""
+    """Gradient of RoIAlign by the maps; fills ``grad_input``."""
     pooling = _pooling(**settings)
     if pooling.mode == AVERAGE:
-        # An average is linear in the maps, so its gradient is the same for any of them.
+        # An average is linear in the maps, so its gradient does not depend on them.
         maps = torch.zeros_like(grad_input).requires_grad_()
         with torch.enable_grad():
             pooled, _, _ = roi_align(maps, rois, pooling)
@@ -172,7 +171,7 @@ def sigmoid_focal_loss_forward(
     gamma: float,
     alpha: float,
 ) -> None:
-    """The loss of each logit; fills ``output``."""
+    """Focal loss of each logit; fills ``output``."""
     weights = weight if weight.numel() else None
     output.copy_(focal_loss.sigmoid_focal_loss(logits, labels, weights, gamma, alpha))
 
@@ -186,7 +185,7 @@ def sigmoid_focal_loss_backward(
     gamma: float,
     alpha: float,
 ) -> None:
-    """The derivative of each loss by its logit; fills ``grad_input``."""
+    """Derivative of each loss by its logit; fills ``grad_input``."""
     weights = weight if weight.numel() else None
     leaf = logits.detach().requires_grad_()
     with torch.enable_grad():
@@ -196,12 +195,12 @@ def sigmoid_focal_loss_backward(
 
 
 def get_compiler_version() -> str:
-    """What mmcv prints of its compiler."""
+    """Compiler version that mmcv prints."""
     return 'none: operators in plain torch by mmdet_centernet'
 
 
 def get_compiling_cuda_version() -> str:
-    """What mmcv prints of its CUDA version."""
+    """CUDA version that mmcv prints."""
     return 'not available'
 
 
@@ -223,18 +222,18 @@ OPERATORS: dict[str, Callable] = {
         get_compiling_cuda_version,
     )
 }
-"""Operators that have a stand-in."""
+"""Implemented operators by name."""
 
 
 def __getattr__(name: str) -> Callable:
-    """An operator; one without a stand-in can be looked up but not called."""
+    """Returns an operator; those not implemented raise when called."""
     if name.startswith('__'):
         raise AttributeError(name)
     return OPERATORS.get(name) or _missing(name)
 
 
 def _missing(name: str) -> Callable:
-    """An operator that fails when it is called: mmcv looks all up at its import."""
+    """Returns an operator that raises when called: mmcv looks up all at import."""
 
     def operator(*args: Any, **kwargs: Any) -> None:
         raise NotImplementedError(
@@ -268,7 +267,7 @@ def _plain_geometry(settings: dict[str, int]) -> Geometry:
 
 
 def _geometry(settings: dict[str, int], *names: str, axes: tuple[str, str]) -> Geometry:
-    """Reads mmcv's settings, whose names are formats of the axis."""
+    """Reads mmcv's settings; `names` are formats with the axis."""
     vertical, horizontal = axes
     stride, padding, dilation = (
         (settings[name.format(vertical)], settings[name.format(horizontal)])

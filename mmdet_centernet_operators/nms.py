@@ -1,7 +1,7 @@
 """Non-maximum suppression, hard and soft, of one set of boxes.
 
-Boxes are suppressed one after the other on the CPU, wherever they lie: how many are
-left has to be known there in any case.
+Boxes are suppressed one after the other on the CPU: the host needs to know the number
+of remaining boxes in any case.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from torch import Tensor
 from mmdet_centernet_operators.kernels import torchvision_ops
 
 _, LINEAR, GAUSSIAN = range(3)
-"""How soft-NMS lowers a score, in mmcv's numbering; 0 drops the box."""
+"""mmcv's numbers of the soft-NMS methods; 0 drops the box."""
 SCORE = 4
-"""Row of the scores in a table of boxes."""
+"""Row of the scores in `_table`."""
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """The boxes that no better box overlaps by more than a threshold.
+    """Selects the boxes that no better box overlaps by more than a threshold.
 
     Args:
         boxes: (N, 4) xyxy.
         scores: (N,).
         iou_threshold: Above it, the box with the lower score is dropped.
-        offset: What is added to widths and heights, 0 or 1.
+        offset: Added to widths and heights, 0 or 1.
 
     Returns:
-        (K,) int64, indices by falling score.
+        (K,) int64, indices by descending score.
     """
-    # mmcv sorts in the same way, which is not stable and decides between equal scores.
+    # The same unstable sort as mmcv's, so that equal scores have the same order.
     order = scores.sort(descending=True).indices
     boxes, scores = boxes[order], scores[order]
     ops = torchvision_ops()
@@ -45,7 +45,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 def _nms_by_loop(
     boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int
 ) -> np.ndarray:
-    """Which boxes of falling scores are kept, (N,) bool."""
+    """Finds the boxes to keep, given descending scores: (N,) bool."""
     table = _table(boxes, scores, offset)
     kept = np.ones(len(boxes), bool)
     for index in range(len(boxes)):
@@ -67,22 +67,22 @@ def soft_nms(
 ) -> Tensor:
     """Lowers the scores of boxes that a better box overlaps.
 
-    `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. Where scores are equal the first box
-    wins. A box that is dropped gives its row to the last one, as in mmcv, so that ties
-    are decided alike.
+    `Soft-NMS <https://arxiv.org/abs/1704.04503>`_. The first of equal scores wins. The
+    last box moves into the row of a dropped one, as in mmcv, so that ties are broken in
+    the same way.
 
     Args:
         boxes: (N, 4) xyxy.
         scores: (N,).
-        dets: (N, 5) on the CPU; its first K rows are filled with boxes and new scores.
-        iou_threshold: From it on scores are lowered, by all methods but the Gaussian.
+        dets: (N, 5) on the CPU; its first K rows receive boxes and new scores.
+        iou_threshold: IoU from which scores are lowered; the Gaussian ignores it.
         sigma: Width of the Gaussian, in squared IoU.
         min_score: Boxes with lower scores are dropped.
         method: 0 drops overlapping boxes, 1 multiplies by 1 - IoU, 2 by the Gaussian.
-        offset: What is added to widths and heights, 0 or 1.
+        offset: Added to widths and heights, 0 or 1.
 
     Returns:
-        (K,) int64, indices of the boxes left, by falling new score.
+        (K,) int64, indices of the remaining boxes, by descending new score.
     """
     table = _table(boxes, scores, offset)
     indices = np.arange(len(boxes))
@@ -102,7 +102,7 @@ def soft_nms(
 
 
 def _table(boxes: Tensor, scores: Tensor, offset: int) -> np.ndarray:
-    """x1, y1, x2, y2, score and area of boxes, (6, N), in float32 at least."""
+    """Stacks x1, y1, x2, y2, score and area of boxes: (6, N), at least float32."""
     x1, y1, x2, y2 = boxes.detach().unbind(dim=1)
     areas = (x2 - x1 + offset) * (y2 - y1 + offset)
     table = torch.stack([x1, y1, x2, y2, scores.detach(), areas]).cpu()
@@ -110,7 +110,7 @@ def _table(boxes: Tensor, scores: Tensor, offset: int) -> np.ndarray:
 
 
 def _later_ious(table: np.ndarray, index: int, offset: int) -> np.ndarray:
-    """Of a box with those behind it; nan where both have no area."""
+    """Computes the IoUs of a box with those after it; nan if both have no area."""
     one_x1, one_y1, one_x2, one_y2, _, one_area = table[:, index]
     x1, y1, x2, y2, _, areas = table[:, index + 1 :]
     widths = np.minimum(x2, one_x2) - np.maximum(x1, one_x1) + offset
@@ -121,7 +121,7 @@ def _later_ious(table: np.ndarray, index: int, offset: int) -> np.ndarray:
 
 
 def _first_best(scores: np.ndarray) -> int:
-    """Which score is the highest, by comparisons, in which nan always loses."""
+    """Finds the highest score; nan never counts as higher."""
     better = scores > scores[0]
     return int(np.where(better, scores, -np.inf).argmax()) if better.any() else 0
 
@@ -129,9 +129,9 @@ def _first_best(scores: np.ndarray) -> int:
 def _weights(
     ious: np.ndarray, iou_threshold: float, sigma: float, method: int
 ) -> np.ndarray:
-    """What soft-NMS multiplies the scores with."""
+    """Computes the factors of soft-NMS."""
     if method == GAUSSIAN:
-        # numpy's exponential of float32 is rounded worse than the one of C++.
+        # numpy's float32 exponential is less exact than that of C++.
         exponents = (-(ious * ious) / sigma).astype(np.float64)
         return np.exp(exponents).astype(ious.dtype)
     lowered = 1 - ious if method == LINEAR else 0
@@ -144,7 +144,7 @@ def _swap(one: int, other: int, *arrays: np.ndarray) -> None:
 
 
 def _fill_gaps(kept: np.ndarray) -> np.ndarray:
-    """The order of rows when each dropped row is replaced by the last one kept.
+    """Orders rows so that the last kept ones replace dropped ones.
 
     Args:
         kept: (N,) bool.

@@ -1,6 +1,6 @@
-"""RoIAlign: regions of a feature map, pooled to one size.
+"""RoIAlign: pools regions of a feature map to one size.
 
-Legend: B images, C channels, H x W map, R regions, P x Q bins a region, S samples a
+Legend: B images, C channels, H x W map, R regions, P x Q bins per region, S samples per
 bin.
 """
 
@@ -16,20 +16,20 @@ from mmdet_centernet_operators.kernels import torchvision_ops
 from mmdet_centernet_operators.sampling import corners, to_rows, weighted_sums
 
 LOWEST = -10000.0
-"""What mmcv takes for the maximum of a bin without samples."""
+"""mmcv's maximum of a bin without samples."""
 AVERAGE = 1
-"""mmcv's number of the mode; 0 is the maximum."""
+"""mmcv's number of the average mode; 0 is the maximum."""
 
 
 class Pooling(NamedTuple):
-    """How regions are pooled.
+    """Settings of the pooling.
 
     Attributes:
         bins: P and Q.
-        spatial_scale: Cells of the map a pixel of the image.
-        sampling_ratio: Samples a bin along each axis; 0 for one a cell.
+        spatial_scale: Cells of the map per pixel of the image.
+        sampling_ratio: Samples per bin along each axis; 0 for one per cell.
         mode: 0 for the maximum of the samples, 1 for their average.
-        aligned: Whether cells are areas, whose middles lie at half a cell.
+        aligned: Whether coordinates are shifted by half a cell.
     """
 
     bins: tuple[int, int]
@@ -46,16 +46,15 @@ def roi_align(
 
     Args:
         maps: (B, C, H, W).
-        rois: (R, 5), image and xyxy in pixels of the image.
-        pooling: How.
+        rois: (R, 5), index and xyxy in pixels of the image.
+        pooling: Settings.
 
     Returns:
-        (R, C, P, Q), and for the maximum y and x of the sample that is it, both
-        (R, C, P, Q); for the average two empty tensors. The first is differentiable by
-        the maps.
+        (R, C, P, Q), differentiable by the maps; and y and x of the maximal sample,
+        both (R, C, P, Q), or two empty tensors for the average.
 
     Raises:
-        ValueError: If a region is inside out and cells are areas.
+        ValueError: If a region has a negative size and ``aligned`` is set.
     """
     if pooling.mode == AVERAGE:
         nothing = maps.new_zeros(0)
@@ -74,14 +73,14 @@ def roi_align(
 def gradient_of_maximum(
     grad_output: Tensor, rois: Tensor, ys: Tensor, xs: Tensor, shape: torch.Size
 ) -> Tensor:
-    """Hands the gradient of each maximum to the cells around its sample.
+    """Adds the gradient of each maximum to the cells around its sample.
 
     Args:
         grad_output: (R, C, P, Q).
         rois: (R, 5).
-        ys: (R, C, P, Q), where the samples lie; -1 where a bin had none.
-        xs: Likewise.
-        shape: Of the maps, (B, C, H, W).
+        ys: (R, C, P, Q), y of the samples; -1 for bins without samples.
+        xs: Likewise for x.
+        shape: Shape of the maps, (B, C, H, W).
 
     Returns:
         (B, C, H, W).
@@ -98,10 +97,10 @@ def gradient_of_maximum(
 
 
 class _Places(NamedTuple):
-    """Where the samples of some regions lie.
+    """Positions of the samples of some regions.
 
     Attributes:
-        image: (r,) which map they are taken from.
+        image: (r,) index of the map.
         ys: (r, P, Q, S).
         xs: (r, P, Q, S).
     """
@@ -134,11 +133,11 @@ def _average(maps: Tensor, rois: Tensor, pooling: Pooling) -> Tensor:
 
 
 def _sampled_alike(rois: Tensor, pooling: Pooling) -> Iterator[tuple[Tensor, _Places]]:
-    """Regions with equally many samples, together, so that they are one tensor.
+    """Groups regions with equally many samples.
 
     Yields:
-        Indices of regions, (r,), and where their samples lie. Regions without samples
-        are left out.
+        Indices of regions, (r,), and the positions of their samples. Regions without
+        samples are left out.
     """
     rois = rois.to(torch.promote_types(rois.dtype, torch.float32))
     start, size = _extents(rois, pooling)  # both (R, 2), of y and x
@@ -159,7 +158,7 @@ def _sampled_alike(rois: Tensor, pooling: Pooling) -> Iterator[tuple[Tensor, _Pl
 
 
 def _extents(rois: Tensor, pooling: Pooling) -> tuple[Tensor, Tensor]:
-    """Where regions begin and how large they are, in cells of the map."""
+    """Computes start and size of regions, in cells of the map."""
     shift = 0.5 if pooling.aligned else 0.0
     edges = rois[:, 1:] * pooling.spatial_scale - shift
     start, end = edges[:, [1, 0]], edges[:, [3, 2]]
@@ -173,7 +172,7 @@ def _extents(rois: Tensor, pooling: Pooling) -> tuple[Tensor, Tensor]:
 
 
 def _axis_places(start: Tensor, size: Tensor, bins: int, samples: int) -> Tensor:
-    """Where samples lie along one axis, (r, bins, samples)."""
+    """Computes the sample positions along one axis: (r, bins, samples)."""
     bin_size = (size / bins)[:, None, None]
     number = torch.arange(bins, device=start.device)[:, None]
     middles = torch.arange(samples, device=start.device, dtype=start.dtype) + 0.5
@@ -182,14 +181,14 @@ def _axis_places(start: Tensor, size: Tensor, bins: int, samples: int) -> Tensor
 
 
 def _crossed(ys: Tensor, xs: Tensor) -> tuple[Tensor, Tensor]:
-    """From (r, P, m) and (r, Q, n) to two of (r, P, Q, m * n)."""
+    """Crosses (r, P, m) with (r, Q, n): two tensors of (r, P, Q, m * n)."""
     ys, xs = ys[:, :, None, :, None], xs[:, None, :, None, :]
     ys, xs = torch.broadcast_tensors(ys, xs)
     return ys.flatten(3), xs.flatten(3)
 
 
 def _samples(maps: Tensor, places: _Places, *, summed: bool = False) -> Tensor:
-    """Bilinear samples, (r, P, Q, S, C), or their sums, (r, P, Q, C)."""
+    """Computes bilinear samples, (r, P, Q, S, C), or their sums, (r, P, Q, C)."""
     height, width = maps.shape[-2:]
     indices, weights = _corners(places.ys, places.xs, height, width)
     indices = indices + places.image.view(-1, 1, 1, 1, 1) * (height * width)
@@ -201,7 +200,7 @@ def _samples(maps: Tensor, places: _Places, *, summed: bool = False) -> Tensor:
 
 
 def _corners(ys: Tensor, xs: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """Cells of one map and weights, (..., 4); zeros where the map is left."""
+    """Returns cells of one map and weights, (..., 4); weight 0 outside the map."""
     inside = (ys >= -1) & (ys <= height) & (xs >= -1) & (xs <= width)
     row_cells, row_weights = _axis_corners(ys, height)
     column_cells, column_weights = _axis_corners(xs, width)
@@ -211,7 +210,7 @@ def _corners(ys: Tensor, xs: Tensor, height: int, width: int) -> tuple[Tensor, T
 
 
 def _axis_corners(places: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """Unlike those of a convolution, samples beyond the last cell see that cell."""
+    """Like `axis_corners`, but samples beyond the last cell use that cell."""
     places = places.clamp(0, length - 1)
     low = places.floor()
     share = places - low

@@ -1,8 +1,8 @@
 """Bilinear samples of a feature map as weighted sums of its cells.
 
-A map is laid out as a table with one row of channels a cell. A sample is the weighted
-sum of four rows, and a bag of samples is the weighted sum of more. Torch has a fast and
-differentiable function for such sums, ``embedding_bag``.
+A map becomes a table with one row of channels per cell. A sample is the weighted sum of
+four rows, a sum of samples that of more. ``embedding_bag`` is torch's fast and
+differentiable function for such sums.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from torch import Tensor
 
 
 def to_rows(maps: Tensor, groups: int = 1) -> Tensor:
-    """Lays maps out with one row a cell and group of channels.
+    """Lays out maps with one row per cell and group of channels.
 
     Args:
         maps: (B, C, H, W).
-        groups: How many groups G the channels are split into.
+        groups: Number of channel groups G.
 
     Returns:
         (B * H * W * G, C / G), in this order.
@@ -29,11 +29,11 @@ def to_rows(maps: Tensor, groups: int = 1) -> Tensor:
 
 
 def weighted_sums(rows: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
-    """Sums of rows.
+    """Computes weighted sums of rows.
 
     Args:
         rows: (R, C), float32 or float64.
-        indices: (N, K) int64, which rows each sum takes.
+        indices: (N, K) int64, rows of each sum.
         weights: (N, K), in the dtype of the rows.
 
     Returns:
@@ -45,37 +45,37 @@ def weighted_sums(rows: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
 
 
 def axis_corners(places: Tensor, length: int) -> tuple[Tensor, Tensor]:
-    """The two cells around each place along one axis, with zeros outside the map.
+    """Finds the two cells around each place along one axis, with zeros outside.
 
     Args:
-        places: Any shape; 0 is the middle of the first cell.
+        places: Any shape; 0 is the center of the first cell.
         length: Number of cells.
 
     Returns:
         Cells, int64, and their weights, both (..., 2). A cell outside the map has
         weight 0 and an index inside.
     """
-    # From one cell outside on all weights are 0, and so is the gradient, of the border
-    # itself as well, where `clamp` would let it pass. int64 holds no larger places.
+    # Weights and gradient are 0 from one cell outside on. Unlike clamp, hardtanh has no
+    # gradient at the border itself. It also keeps places in the range of int64.
     places = F.hardtanh(places, -1, length)
     low = places.floor()
     share = places - low
     cells = torch.stack([low, low + 1], dim=-1).long()
     weights = torch.stack([1 - share, share], dim=-1)
     inside = (cells >= 0) & (cells < length)
-    # The clamp also catches the index of a place that is NaN, whose weight is NaN.
+    # The clamp also bounds the index of a NaN place, whose weight is NaN.
     return cells.clamp(0, length - 1), weights * inside
 
 
 def corners(
     vertical: Tensor, horizontal: Tensor, combine: Callable[[Tensor, Tensor], Tensor]
 ) -> Tensor:
-    """Joins what is known along each axis to what is known of the four cells around.
+    """Combines values of two cells per axis to values of the four cells around.
 
     Args:
         vertical: (..., 2).
         horizontal: (..., 2).
-        combine: Of one number of each.
+        combine: Function of a vertical and a horizontal value.
 
     Returns:
         (..., 4).

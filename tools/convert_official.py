@@ -1,12 +1,12 @@
-"""Converts a checkpoint of the official CenterNet code, or one of ours back.
+"""Converts checkpoints between the official CenterNet code and this package.
 
     mmdet_centernet convert-official ctdet_coco_dla_2x.pth dla34.pth
     mmdet_centernet convert-official --to-official dla34.pth model.pth
 
-Knows the detectors, and the networks for human pose (multi_pose_dla_3x and the like).
-The last line printed is the path of the config in which the result loads strictly. For
-a number of classes or branches that no config here has, one is written beside the
-checkpoint. Nothing is written when anything is wrong.
+Supports detectors and human pose networks (multi_pose_dla_3x and others). The last line
+of the output is the path of the config whose model loads the result strictly. If no
+config has the number of classes or the branches, one is written beside the checkpoint.
+On errors nothing is written.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ COCO = {
     'dla_34': 'ctdet/ctdet_dla34-dcnv2_8xb16-official-140e_coco.py',
     'hourglass': 'ctdet/ctdet_hourglass104_4xb6-official-50e_coco.py',
 }
-# Weights with 20 classes are taken for those of Pascal VOC, whose colours the official
-# code normalises differently.
+# Weights with 20 classes count as Pascal VOC, for which the official code normalizes
+# images differently.
 VOC = {
     'resdcn_18': 'ctdet/ctdet_r18-dcnv2_1xb32-official512-70e_voc0712.py',
     'resdcn_101': 'ctdet/ctdet_r101-dcnv2_4xb8-official512-70e_voc0712.py',
@@ -51,22 +51,22 @@ POSE = {
     'pose_dla_34': 'ctpose/ctpose_dla34-dcnv2_8xb16-official-140e_coco.py',
     'pose_hourglass': 'ctpose/ctpose_hourglass104_4xb6-official-50e_coco.py',
 }
-# What the head of networks for human pose lacks that were trained without a branch.
+# Head settings of human pose networks that were trained without a branch.
 WITHOUT: dict[str, dict] = {
     '_no_hp_offset': dict(point_sets=dict(joint=dict(loss_offset=None))),
     '_no_hm_hp': dict(point_sets=None),
 }
 OLD_TORCH = (
-    '\nBefore 2.6 torch cannot be told that the log of a training is harmless. Take '
-    'the weights of your own training out of it: python -c "import torch; torch.save('
+    '\ntorch before 2.6 cannot load the training log in the file. Extract the weights '
+    'of your own training: python -c "import torch; torch.save('
     "dict(state_dict=torch.load('{}')['state_dict']), 'weights.pth')\""
 )
 DEAD = 'official_dead'
-"""Where a converted checkpoint keeps what only the official network has."""
+"""Key of a converted checkpoint for tensors that only the official network has."""
 
 
 def main() -> None:
-    """Converts as the command line says."""
+    """Runs the command line."""
     args = parse_args()
     try:
         check_target(args.dst)
@@ -84,24 +84,26 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('src', type=Path, help='checkpoint to read')
     parser.add_argument('dst', type=Path, help='checkpoint to write')
     parser.add_argument(
-        '--to-official', action='store_true', help='from ours to the official naming'
+        '--to-official',
+        action='store_true',
+        help='convert from this package to the official names',
     )
     return parser.parse_args()
 
 
 def check_target(path: Path) -> None:
-    """A checkpoint can be written there, beside a config of the same name."""
+    """Checks that a checkpoint and a config of the same name can be written there."""
     if path.suffix == '.py':
-        raise ValueError(f'{path} is the name of a config: call the result *.pth')
+        raise ValueError(f'{path} is the name of a config: name the result *.pth')
     if path.is_dir() or not path.parent.is_dir():
-        raise ValueError(f'{path} has to be a file in a folder that exists')
+        raise ValueError(f'{path} must be a file in an existing folder')
 
 
 def read(path: Path) -> dict:
-    """A checkpoint with its weights in `state_dict`; no code of the file is run."""
+    """Reads a checkpoint with a `state_dict`, without running code in the file."""
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch has no common one for what is in bad files
+    except Exception as error:  # torch raises many types for bad files
         what = f'it cannot be read as weights. {error}'
         if not HAS_SAFE_GLOBALS and 'HistoryBuffer' in what:
             what += OLD_TORCH.format(path)
@@ -120,15 +122,15 @@ def read(path: Path) -> dict:
 
 
 def check_whole(path: Path) -> None:
-    """A bit that fell over gives another weight; torch writes checksums, no more."""
-    if zipfile.is_zipfile(path):  # before torch 1.6 files were none
+    """Verifies the checksums of the file: torch.load accepts flipped bits."""
+    if zipfile.is_zipfile(path):  # not before torch 1.6
         with zipfile.ZipFile(path) as file:
             if damaged := file.testzip():
-                raise ValueError(f'{damaged} in it is damaged: copy it once more')
+                raise ValueError(f'{damaged} in it is damaged: copy it again')
 
 
 def check_finite(weights: dict[str, Tensor]) -> None:
-    """Weights that training has lost would only show as an AP of 0."""
+    """Checks that all weights are finite; diverged training would give an AP of 0."""
     broken = [name for name, value in weights.items() if not value.isfinite().all()]
     if broken:
         raise ValueError(
@@ -138,7 +140,7 @@ def check_finite(weights: dict[str, Tensor]) -> None:
 
 
 def convert(checkpoint: dict, dst: Path) -> None:
-    """Writes an official checkpoint under our names and says which config fits."""
+    """Converts an official checkpoint and prints the matching config."""
     official = checkpoint['state_dict']
     weights = convert_official_state_dict(official)
     network = detect_architecture(official)
@@ -165,7 +167,7 @@ def convert(checkpoint: dict, dst: Path) -> None:
 
 
 def find_config(network: str, weights: dict[str, Tensor]) -> tuple[Config, dict]:
-    """The config for the weights, and what the head of its file has otherwise."""
+    """Finds the config of the weights, and the head settings that differ from it."""
     biases = [
         len(value)
         for key, value in weights.items()
@@ -181,7 +183,7 @@ def find_config(network: str, weights: dict[str, Tensor]) -> tuple[Config, dict]
 
 
 def split_ending(network: str) -> tuple[str, dict]:
-    """The network that has a config, and what differs in the head of this one."""
+    """Splits off the suffix of the network; returns the settings that it implies."""
     for ending, lacks in WITHOUT.items():
         if network.endswith(ending):
             return network.removesuffix(ending), lacks
@@ -189,7 +191,7 @@ def split_ending(network: str) -> tuple[str, dict]:
 
 
 def check_shapes(weights: dict[str, Tensor], cfg: Config) -> None:
-    """The weights have to load strictly in the model of the config."""
+    """Checks that the weights load strictly in the model of the config."""
     init_default_scope('mmdet')
     with torch.device('meta'):  # shapes without memory
         model = MODELS.build(cfg.model)
@@ -202,12 +204,12 @@ def check_shapes(weights: dict[str, Tensor], cfg: Config) -> None:
     ]
     if wrong:
         raise ValueError(
-            'some tensors have shapes of another network.' + ''.join(wrong)
+            'some tensors have the shapes of another network.' + ''.join(wrong)
         )
 
 
 def dataset_meta(cfg: Config) -> dict:
-    """Names and colours of the classes for mmdet to draw by, where they are known."""
+    """Returns the `dataset_meta` with names and colors of the classes, if known."""
     dataset = cfg.test_dataloader.dataset
     meta = {**DATASETS.get(dataset.type).METAINFO, **dataset.get('metainfo', {})}
     known = len(meta['classes']) == cfg.model.bbox_head.num_classes
@@ -215,13 +217,13 @@ def dataset_meta(cfg: Config) -> dict:
 
 
 def derived_config(base: Path, head: dict) -> str:
-    """A config that differs from its base in the head."""
+    """Writes a config that changes the head of its base."""
     arguments = ', '.join(f'{key}={value}' for key, value in head.items())
     return f'_base_ = {str(base)!r}\n\nmodel = dict(bbox_head=dict({arguments}))\n'
 
 
 def export(checkpoint: dict, dst: Path) -> None:
-    """Writes one of our checkpoints as the official code would."""
+    """Converts a checkpoint of this package to the official format."""
     weights = to_official_state_dict(checkpoint['state_dict'])
     dead = checkpoint.get(DEAD, {})
     result = dict(
@@ -231,19 +233,19 @@ def export(checkpoint: dict, dst: Path) -> None:
     name = detect_architecture(weights)
     print(f'{name}: {len(weights | dead)} tensors written to {dst}')
     if not dead:
-        print('Tensors that the official network never uses are not among them.')
+        print('They do not include tensors that the official network does not use.')
 
 
 def write(checkpoint: dict, path: Path, texts: dict[Path, str] | None = None) -> None:
-    """Writes a checkpoint and texts: all of them, or none.
+    """Writes a checkpoint and texts, all or none.
 
     Raises:
-        ValueError: If a text would replace another one.
+        ValueError: If a text would replace a different one.
     """
     texts = texts or {}
     for text_path, text in texts.items():
         if text_path.exists() and text_path.read_text() != text:
-            raise ValueError(f'{text_path}, where its config belongs, exists already')
+            raise ValueError(f'{text_path}, the name of its config, exists already')
     parts = {
         target: target.with_name(target.name + '.part') for target in (path, *texts)
     }

@@ -1,9 +1,9 @@
-"""Writes a trained detector to an ONNX file: image in, objects out.
+"""Exports a trained detector to an ONNX file, from image to boxes.
 
     mmdet_centernet export-onnx CONFIG CHECKPOINT OUT.onnx --normalize
 
-The file runs wherever ONNX does; `mmdet_centernet predict` runs it on image files. It
-is compared with torch before: where they disagree, no file is left.
+`mmdet_centernet predict` runs the file on images. The export compares the graph with
+torch; if they disagree, it writes no file.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
-import mmdet_centernet  # noqa: F401, so that checkpoints of mmengine can be read
+import mmdet_centernet  # noqa: F401, allows mmengine's checkpoints to load
 
 from mmdet.registry import MODELS
 from mmengine.config import Config
@@ -40,7 +40,7 @@ except ModuleNotFoundError as missing:
 
 
 def main() -> None:
-    """Exports as the command line says."""
+    """Runs the command line."""
     args = parse_args()
     try:
         cfg = Config.fromfile(args.config)
@@ -73,11 +73,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--normalize',
         action='store_true',
-        help='take uint8 images (B, H, W, 3) in blue, green, red, as OpenCV reads them;'
-        ' else normalised ones, (B, 3, H, W) float32',
+        help='take uint8 images (B, H, W, 3) in B, G, R, as OpenCV reads them; else '
+        'normalized ones, (B, 3, H, W) float32',
     )
     parser.add_argument(
-        '--flip', action='store_true', help='average with the mirror image'
+        '--flip', action='store_true', help='average with the flipped image'
     )
     parser.add_argument(
         '--grid-sample',
@@ -91,22 +91,22 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
         help='take one image of this size at a time, smaller ones padded below and '
-        'right; for networks that are right only so, and runtimes without free sizes',
+        'right; for networks and runtimes that need a fixed size',
     )
     parser.add_argument(
         '--classes',
         nargs='+',
         metavar='NAME',
-        help='names in the order of the labels, where the annotation file of the '
-        'training, whose categories have that order, is not there',
+        help='names in the order of the labels, if the annotation file of the training '
+        'data, whose categories have that order, is missing',
     )
     return parser.parse_args()
 
 
 def load_detector(cfg: Config, checkpoint: Path) -> tuple[nn.Module, dict[str, Any]]:
-    """The detector with weights that fit to the last key, and what its data were.
+    """Builds the detector, loads its weights strictly and returns its `dataset_meta`.
 
-    The order of `classes` there, if it names any, says nothing.
+    The order of `classes` in `dataset_meta` is not that of the labels.
     """
     cfg.model.backbone.pop('init_cfg', None)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
@@ -121,7 +121,7 @@ def load_detector(cfg: Config, checkpoint: Path) -> tuple[nn.Module, dict[str, A
 def choose_names(
     cfg: Config, kept: Sequence[str] | None, given: Sequence[str] | None
 ) -> Names:
-    """Names by label: those of the command line, else of the training data."""
+    """Returns the names by label, from the command line or the training data."""
     if given is None:
         return trained_names(cfg, kept)
     if kept is not None and sorted(kept) != sorted(given):
@@ -129,23 +129,23 @@ def choose_names(
             f'--classes names {", ".join(given)}, but the checkpoint was trained on '
             f'{", ".join(kept)}'
         )
-    return Names(tuple(given), 'as --classes says')
+    return Names(tuple(given), 'from --classes')
 
 
 def find_skeleton(cfg: Config, meta: dict[str, Any]) -> Sequence[Sequence[int]]:
-    """Which keypoints pictures join: as the visualizer says, else the training data."""
+    """Returns the skeleton of the visualizer, else that of the training data."""
     return (cfg.get('visualizer') or {}).get('skeleton') or meta.get('skeleton') or ()
 
 
 def report(path: Path, labels: Names, exported: Exported) -> None:
-    """Says what lies in the file."""
+    """Prints a summary of the file."""
     for contradiction in labels.contradictions:
         print(f'Warning: {contradiction}')
     print(f'labels from 0 on, {labels.source}: {", ".join(labels.names)}')
     if exported.has_deform_conv:
         print(
-            'Deformable convolutions are DeformConv, which onnxruntime has from 1.25 '
-            'on, and OpenVINO and others do not have: for those add --grid-sample'
+            'Deformable convolutions are DeformConv, which onnxruntime supports from '
+            '1.25 on, but not OpenVINO and others: for those add --grid-sample'
         )
     shapes = ', '.join(' x '.join(map(str, (*one, 3))) for one in exported.inputs)
     print(
@@ -156,7 +156,7 @@ def report(path: Path, labels: Names, exported: Exported) -> None:
 
 
 def of_properties(exported: Exported) -> str:
-    """How far properties are off, where there are some."""
+    """Describes the largest difference of properties, if there are any."""
     if not exported.properties:
         return ''
     names = ', '.join(exported.properties)

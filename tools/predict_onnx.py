@@ -2,13 +2,12 @@
 
     mmdet_centernet predict model.onnx images/ --out-dir results
 
-Needs only numpy, opencv and onnxruntime, and no other file: copy it wherever the model
-goes. Writes drawn images and `predictions.json`, in COCO's format with a score to each
-annotation, and with what else the model says about objects: numbers, angles, keypoints.
-Folders are read with all folders in them.
+Needs only numpy, opencv and onnxruntime, and no other file: copy it with the model.
+Writes visualizations and `predictions.json` in COCO format, with score and properties
+(numbers, angles, keypoints) of each annotation. Searches folders recursively.
 
 Exit status: 0 if all images were predicted; 1 if nothing was written; 3 if results were
-written, but some images cannot be read or are not there. Those are named.
+written, but some images are unreadable or missing. Those are listed.
 """
 
 from __future__ import annotations
@@ -40,32 +39,32 @@ FIELDS = {
     'score_thr',
     'clip_border',
 }
-# Files that should be images, even where OpenCV finds none in them.
+# Files that count as images even if OpenCV cannot read them.
 IMAGE_SUFFIXES = {'.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp'}
 INCOMPLETE = 3  # exit status
-NAMED = 10  # files a remark names
-MAX_WAITING = 64  # images in memory that wait for others of their size
+NAMED = 10  # files that a remark lists
+MAX_WAITING = 64  # images that wait in memory for others of their size
 BOX_OUTPUTS = ('boxes', 'scores', 'labels')
-# What values of a property are: numbers that do not change with the image; lengths,
-# ways and points in pixels; directions in degrees, from the x axis towards the y axis;
-# and what grows with powers of width and height, such as areas.
+# Kinds of property values: numbers independent of the image size; lengths,
+# displacements and points in pixels; directions in degrees, from the x axis towards the
+# y axis; and values that grow with powers of width and height, such as areas.
 KINDS = ('plain', 'length', 'displacement', 'keypoints', 'angle', 'scaled')
 TEXTS = ('plain', 'length', 'scaled')
-ARROW = 0.5  # length of the arrow of an angle, by the shorter side of the box
-HEAD = 0.3  # of an arrow, by its length
-DOT = 0.025  # radius of a keypoint, by the shorter side of the box
-GOLDEN_ANGLE = 137.508  # degrees of hue between classes: neighbours look different
+ARROW = 0.5  # length of the arrow of an angle, relative to the box's shorter side
+HEAD = 0.3  # length of an arrow head, relative to the arrow
+DOT = 0.025  # radius of a keypoint, relative to the box's shorter side
+GOLDEN_ANGLE = 137.508  # hue between classes in degrees, for distinct neighbors
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What was found in an image, best first.
+    """Detections in an image, best first.
 
     Attributes:
         boxes: (N, 4) x1, y1, x2, y2.
         scores: (N,) from 0 to 1.
-        labels: (N,) places in the list of classes.
-        properties: (N, ...) what else is known of objects, by key.
+        labels: (N,) indices of classes.
+        properties: (N, ...) values of further properties, by key.
     """
 
     boxes: np.ndarray
@@ -74,17 +73,17 @@ class Detections:
     properties: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        """What all objects have: `boxes, scores, labels = detections`."""
+        """Unpacks as `boxes, scores, labels = detections`."""
         return iter((self.boxes, self.scores, self.labels))
 
     def __getitem__(self, rows: np.ndarray | slice) -> Detections:
-        """Some of the detections."""
+        """Selects detections."""
         properties = {key: one[rows] for key, one in self.properties.items()}
         return Detections(*(one[rows] for one in self), properties)
 
 
 def main() -> None:
-    """Predicts as the command line says."""
+    """Runs the command line."""
     args = parse_args()
     try:
         detector = Detector(args.model, args.threads)
@@ -104,7 +103,7 @@ def main() -> None:
 def run_all(
     detector: Detector, image_set: ImageSet, results: Results, args: argparse.Namespace
 ) -> dict[Path, str]:
-    """Predicts and writes all that can be; returns what is wrong with the others."""
+    """Predicts and writes all images; returns the failed ones with their reason."""
     failed: dict[Path, str] = {}
     for path, image, found in predict(detector, image_set.ids, args.batch_size, failed):
         results.add(path, image.shape[:2], found)
@@ -113,7 +112,9 @@ def run_all(
         try:
             write_image(picture, detector.draw(image, sure))
         except (OSError, ValueError, OverflowError, cv2.error) as error:
-            failed[path] = f'found, but its picture cannot be written: {error}'
+            failed[path] = (
+                f'predicted, but its visualization cannot be written: {error}'
+            )
     if not results.images:
         path, reason = next(iter(failed.items()))
         others = f', and {len(failed) - 1} more fail' if len(failed) > 1 else ''
@@ -131,31 +132,31 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('images', type=Path, help='image, or folder with images')
     parser.add_argument('--out-dir', type=Path, default=Path('predictions'))
     parser.add_argument(
-        '--score-thr', type=float, default=0.3, help='draw what scores higher'
+        '--score-thr', type=float, default=0.3, help='draw detections above it (0.3)'
     )
     parser.add_argument(
-        '--batch-size', type=int, default=1, help='images of one size run together'
+        '--batch-size', type=int, default=1, help='images of equal size per run (1)'
     )
-    parser.add_argument('--threads', type=int, default=0, help='0: one a core')
+    parser.add_argument('--threads', type=int, default=0, help='0: one per core')
     parser.add_argument(
         '--annotations',
         type=Path,
-        help='annotations in COCO format: only their images are run, under their ids, '
-        'so that the predictions can be evaluated. A file_name of them is a path '
-        'within the folder of images',
+        help='annotations in COCO format: predict only their images, under their ids, '
+        'so that the predictions can be evaluated. Each file_name is a path within '
+        'the folder of images',
     )
     return parser.parse_args()
 
 
 class Detector:
-    """An exported network with what its file says about images and boxes.
+    """An exported network with the metadata of its file.
 
     Args:
         path: ONNX file.
-        threads: Threads of an operator; 0 for one a core.
+        threads: Threads per operator; 0 for one per core.
 
     Raises:
-        ValueError: If the file cannot be run, or is none of `tools/export_onnx.py`.
+        ValueError: If the file cannot be run or is not from `tools/export_onnx.py`.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
@@ -167,7 +168,7 @@ class Detector:
             self.session = onnxruntime.InferenceSession(
                 path, options, providers=onnxruntime.get_available_providers()
             )
-        except Exception as error:  # onnxruntime has no common class for its own
+        except Exception as error:  # onnxruntime's errors have no common class
             raise ValueError(
                 f'onnxruntime {onnxruntime.__version__} cannot run {path}: {error}\n'
                 'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'
@@ -224,15 +225,15 @@ class Detector:
         return pad(pixels, self.size, blue_first, 0)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """What the graph gives for inputs of one size."""
+        """Runs the graph on inputs of one size."""
         batches = [np.stack(inputs)]
-        if self.size:  # it takes one at a time
+        if self.size:  # the graph takes one image at a time
             batches = [one[None] for one in inputs]
         try:
             outputs = [
                 self.session.run(self.outputs, {'images': one}) for one in batches
             ]
-        except Exception as error:  # onnxruntime has no common class for its own
+        except Exception as error:  # onnxruntime's errors have no common class
             raise ValueError(f'onnxruntime cannot run the network: {error}') from error
         return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
@@ -242,7 +243,7 @@ class Detector:
         matrix: np.ndarray,
         shape: tuple[int, ...],
     ) -> Detections:
-        """Back to pixels of the image, clipped and sorted out as `test_cfg` says."""
+        """Maps detections to the image, then clips and filters as in `test_cfg`."""
         to_image = np.linalg.inv(matrix)
         boxes = map_boxes(outputs['boxes'], to_image)
         if self.settings['clip_border']:
@@ -254,7 +255,7 @@ class Detector:
         }
         scores, labels = outputs['scores'], outputs['labels']
         found = Detections(boxes.astype(np.float32), scores, labels, properties)
-        # Those of score 0 only fill up the list where there are few peaks.
+        # Detections of score 0 are padding.
         return found[scores > max(self.settings['score_thr'], 0)]
 
     def draw(self, image: np.ndarray, found: Detections) -> np.ndarray:
@@ -267,7 +268,7 @@ class Detector:
 
 
 def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str, Any]:
-    """The metadata of the file."""
+    """Reads the metadata of the file."""
     metadata = session.get_modelmeta().custom_metadata_map
     version = metadata.get('mmdet_centernet')
     if version is None:
@@ -275,12 +276,12 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
     if version != str(FORMAT_VERSION):
         raise ValueError(
             f'{path} has format {version}, but this predict_onnx.py reads format '
-            f'{FORMAT_VERSION}. Export it again with the tools of one version'
+            f'{FORMAT_VERSION}. Export it again with the version of this file'
         )
     missing = sorted(FIELDS - metadata.keys())
     if missing:
         raise ValueError(
-            f'{path} does not say its {", ".join(missing)}: export it again'
+            f'{path} has no metadata {", ".join(missing)}: export it again'
         )
     texts = {'properties': '[]'} | metadata  # older files have none
     try:
@@ -291,8 +292,8 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
         kind = one['geometry']['kind']
         if kind not in KINDS:
             raise ValueError(
-                f'{path} gives objects a {one["name"]} of the kind {kind!r}, and this '
-                f'predict_onnx.py knows {", ".join(KINDS)}: take that of the version '
+                f'{path} has a property {one["name"]} of the kind {kind!r}, but this '
+                f'predict_onnx.py knows {", ".join(KINDS)}: use that of the version '
                 'that wrote the file'
             )
     return settings
@@ -301,12 +302,12 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
 def check_graph(
     session: onnxruntime.InferenceSession, outputs: Sequence[str], path: Path
 ) -> None:
-    """Images in, detections out."""
+    """Checks the names of inputs and outputs."""
     found = {one.name for one in (*session.get_inputs(), *session.get_outputs())}
     missing = {'images', *outputs} - found
     if missing:
         raise ValueError(
-            f'the network of {path} has no {", ".join(sorted(missing))}: it is not the '
+            f'the graph of {path} has no {", ".join(sorted(missing))}: it is not the '
             'one that mmdet_centernet export-onnx wrote'
         )
 
@@ -314,7 +315,7 @@ def check_graph(
 def fixed_size(
     session: onnxruntime.InferenceSession, *, channels_last: bool
 ) -> tuple[int, int] | None:
-    """Height and width, where the graph takes one image of that size and no other."""
+    """Returns height and width if the graph only takes one image of that size."""
     sides = session.get_inputs()[0].shape
     height, width = sides[1:3] if channels_last else sides[2:]
     return (height, width) if isinstance(height, int) else None
@@ -327,7 +328,7 @@ def resize(
     scale: Sequence[int] = (),
     factor: Sequence[float] = (),
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What mmdet's Resize does: to a width and height, into them, or by factors."""
+    """Resizes like mmdet's Resize: to or into a width and height, or by factors."""
     height, width = image.shape[:2]
     if factor:
         scale = rounded(width * factor[0]), rounded(height * factor[1])
@@ -342,7 +343,7 @@ def resize(
 
 
 def rounded(length: float) -> int:
-    """A length in whole pixels."""
+    """Rounds a length to whole pixels."""
     return int(length + 0.5)
 
 
@@ -391,7 +392,7 @@ def pad(
     color: Sequence[float] | np.ndarray,
     axis: int,
 ) -> np.ndarray:
-    """Fills up below and right to a height and width, which stand from `axis` on."""
+    """Pads below and right to height and width, which are the axes from `axis` on."""
     if size is None:
         return pixels
     height, width = pixels.shape[axis : axis + 2]
@@ -409,7 +410,7 @@ def pad(
 
 
 def map_boxes(boxes: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Sends boxes through a map that scales and shifts."""
+    """Maps boxes; the map scales and shifts."""
     corners = boxes.reshape(-1, 2, 2).astype(np.float64)
     return (corners @ matrix[:2, :2].T + matrix[:2, 2]).reshape(-1, 4)
 
@@ -422,14 +423,14 @@ def map_values(
     period: float = 360.0,
     powers: Sequence[Sequence[float]] = (),
 ) -> np.ndarray:
-    """Sends values of a property through a map that scales and shifts.
+    """Maps values of a property; the map scales and shifts.
 
     Args:
         values: (N, ...) values.
         matrix: (3, 3) map.
-        kind: What values are, see `KINDS`.
-        period: Degrees after which an angle begins anew.
-        powers: Of the factors of width and height, by which each number grows.
+        kind: Kind of the values, see `KINDS`.
+        period: Period of an angle in degrees.
+        powers: Powers of the factors of width and height, for each number.
     """
     linear, exact = matrix[:2, :2], values.astype(np.float64)
     if kind == 'length':
@@ -445,23 +446,23 @@ def map_values(
         x, y = linear @ directions(exact).reshape(-1, 2).T
         exact = np.rad2deg(np.arctan2(y, x)).reshape(values.shape) % period
     mapped = exact.astype(np.float32)
-    # Just below 0, and in float32, a remainder may be a whole period.
+    # In float32, the remainder of an angle just below 0 may round to the period.
     return np.where(mapped >= period, 0, mapped) if kind == 'angle' else mapped
 
 
 def directions(angles: np.ndarray) -> np.ndarray:
-    """(..., 2) x, y of the way that angles, in degrees, point."""
+    """Converts angles in degrees to unit vectors: (..., 2)."""
     radians = np.deg2rad(angles)
     return np.stack([np.cos(radians), np.sin(radians)], axis=-1)
 
 
 def list_images(path: Path, apart: Path | None = None) -> list[Path]:
-    """The image, or those in the folder and its folders by name; not those `apart`."""
+    """Lists the image, or all images in the folder, except those in `apart`."""
     return split_files(path, apart)[0]
 
 
 def split_files(path: Path, apart: Path | None) -> tuple[list[Path], list[Path]]:
-    """Images and other files, by name. Those in the folder `apart` are neither."""
+    """Lists images and other files, except those in the folder `apart`."""
     if not path.is_dir():
         return [path], []
     files = sorted(files_in(path))
@@ -475,25 +476,25 @@ def split_files(path: Path, apart: Path | None) -> tuple[list[Path], list[Path]]
 
 
 def files_in(folder: Path) -> Iterator[Path]:
-    """Files in a folder and its folders; none where it is not there."""
+    """Yields the files in a folder and its subfolders; none if it does not exist."""
     return (path for path in folder.rglob('*') if path.is_file())
 
 
 def is_image(path: Path) -> bool:
-    """Whether OpenCV knows what the file begins with, or it is named like an image."""
+    """Whether OpenCV recognizes the file, or it is named like an image."""
     return path.suffix.lower() in IMAGE_SUFFIXES or cv2.haveImageReader(str(path))
 
 
 def is_within(path: Path, folder: Path) -> bool:
-    """Whether the file or folder lies in a folder, or is it."""
+    """Whether a path is the folder or lies in it."""
     return path.resolve().is_relative_to(folder.resolve())
 
 
 def read_image(path: Path) -> np.ndarray:
-    """An image (H, W, 3) uint8 in the order blue, green, red."""
+    """Reads an image as (H, W, 3) uint8 in B, G, R."""
     try:
         image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    except cv2.error as error:  # of so many pixels that it refuses them
+    except cv2.error as error:  # for example, too many pixels
         raise ValueError(f'{path} cannot be read as an image: {error}') from error
     if image is None:
         raise ValueError(f'{path} cannot be read as an image')
@@ -545,7 +546,7 @@ def run(
 
 
 def draw(image: np.ndarray, found: Detections, classes: Sequence[str]) -> np.ndarray:
-    """Boxes with class and score, the best on top."""
+    """Draws boxes with class and score, the best on top."""
     drawn = image.copy()
     for box, score, label in zip(*(values[::-1] for values in found), strict=True):
         left, top, right, bottom = map(int, box.round())
@@ -560,7 +561,7 @@ def draw(image: np.ndarray, found: Detections, classes: Sequence[str]) -> np.nda
 def draw_property(
     drawn: np.ndarray, found: Detections, described: dict[str, Any]
 ) -> None:
-    """Arrows of angles and ways, lines of angles without a front, and keypoints."""
+    """Draws arrows for angles and displacements, lines for axes, and keypoints."""
     geometry, rows = described['geometry'], found.properties[described['key']]
     middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1)
@@ -582,13 +583,13 @@ def draw_property(
 def draw_arrows(
     drawn: np.ndarray,
     start: np.ndarray,
-    ways: Sequence[np.ndarray] | np.ndarray,
+    vectors: Sequence[np.ndarray] | np.ndarray,
     color: tuple[int, ...],
     head: float,
 ) -> None:
-    """Arrows from a point; `head` is the length of the head by that of the arrow."""
-    for way in ways:
-        ends = pixel(start), pixel(start + way)
+    """Draws arrows from a point; `head` is relative to the length of the arrow."""
+    for vector in vectors:
+        ends = pixel(start), pixel(start + vector)
         cv2.arrowedLine(drawn, *ends, color, 2, cv2.LINE_AA, tipLength=head)
 
 
@@ -599,7 +600,7 @@ def draw_keypoints(
     side: float,
     color: tuple[int, ...],
 ) -> None:
-    """Dots, (J, 2), and the lines between pairs of them; `side` is that of the box."""
+    """Draws (J, 2) keypoints and their skeleton; `side` is the box's shorter side."""
     for one, other in skeleton:
         if max(one, other) < len(points):
             ends = pixel(points[one]), pixel(points[other])
@@ -613,7 +614,7 @@ def draw_keypoints(
 def write_properties(
     drawn: np.ndarray, found: Detections, properties: Sequence[dict[str, Any]]
 ) -> None:
-    """Numbers that have no place in the image, in the lower left corners of boxes."""
+    """Writes properties without a position into the lower left corners of boxes."""
     numbers = [one for one in properties if one['geometry']['kind'] in TEXTS]
     for index, (left, _, _, bottom) in enumerate(found.boxes):
         color = class_color(found.labels[index])
@@ -625,26 +626,26 @@ def write_properties(
 
 
 def pixel(point: Sequence[float] | np.ndarray) -> tuple[int, int]:
-    """The pixel of a point."""
+    """Rounds a point to a pixel."""
     x, y = point
     return round(float(x)), round(float(y))
 
 
 def class_color(label: int) -> tuple[int, ...]:
-    """A bright color, in blue, green, red."""
+    """Returns a bright color in B, G, R."""
     hue = label * GOLDEN_ANGLE % 360 / 2  # OpenCV counts hues in steps of two degrees
     pixel = cv2.cvtColor(np.uint8([[[hue, 220, 255]]]), cv2.COLOR_HSV2BGR)
     return tuple(map(int, pixel[0, 0]))
 
 
 class ImageSet(NamedTuple):
-    """What is to be predicted, and under which ids.
+    """Images to predict, with their ids.
 
     Attributes:
         root: Folder that names of images are relative to.
-        ids: Ids of each image: one, or more where a file lists it more than once.
+        ids: Ids of each image; several if the annotations list it more than once.
         classes: Ids of classes by name; empty without annotations.
-        absent: How many images of the annotations are not there.
+        absent: Number of images of the annotations that are missing.
         remarks: Sentences about files that are left out.
     """
 
@@ -656,26 +657,26 @@ class ImageSet(NamedTuple):
 
 
 def folder_of(images: Path) -> Path:
-    """The folder that names are relative to: what was given, or that of the image."""
+    """Returns the folder that names are relative to."""
     return images if images.is_dir() else images.parent
 
 
 def choose_images(images: Path, annotations: Path | None, out: Path) -> ImageSet:
-    """Those of an annotation file; without one all, with ids from 1 on."""
+    """Selects the images of an annotation file, or all, with ids from 1 on."""
     root = folder_of(images)
     paths, others = split_files(images, out)
     if annotations is not None:
         content = read_annotations(annotations)
         return listed_images(content, annotations, root, paths, images == root)
     ids = {path: [number] for number, path in enumerate(paths, start=1)}
-    remarks = remark('files that are no images of a kind OpenCV reads', others, root)
+    remarks = remark('files that OpenCV cannot read as images', others, root)
     return ImageSet(root, ids, {}, 0, remarks)
 
 
 def listed_images(
     content: dict, source: Path, root: Path, paths: Sequence[Path], is_all: bool
 ) -> ImageSet:
-    """What an annotation file lists of a folder, or of the one image asked for."""
+    """Selects the images of a folder, or the one image, that a file lists."""
     listed = ids_by_path(content['images'], root)
     ids = {path: listed[path] for path in listed if is_inside(path, root)}
     absent = [path for path in listed if path not in ids]
@@ -694,7 +695,7 @@ def listed_images(
 
 
 def remark(what: str, paths: Sequence[Path], root: Path) -> list[str]:
-    """How many there are, with the first names; nothing where there are none."""
+    """Counts paths and lists the first ones; empty without paths."""
     if not paths:
         return []
     names = ', '.join(os.path.relpath(path, root) for path in paths[:NAMED])
@@ -702,7 +703,7 @@ def remark(what: str, paths: Sequence[Path], root: Path) -> list[str]:
 
 
 def describe_failures(image_set: ImageSet, failed: dict[Path, str]) -> Iterator[str]:
-    """Which images were not predicted, each with its reason."""
+    """Lists the images that were not predicted, with the reason."""
     if failed:
         yield f'{len(failed)} of {len(image_set.ids)} images failed:'
     for path, reason in failed.items():
@@ -710,7 +711,7 @@ def describe_failures(image_set: ImageSet, failed: dict[Path, str]) -> Iterator[
 
 
 def ids_by_path(entries: Sequence[dict], root: Path) -> dict[Path, list]:
-    """Ids of each image that an annotation file lists, wherever it lies."""
+    """Collects the ids of each image in an annotation file."""
     listed = defaultdict(list)
     folder = os.path.abspath(root)
     for entry in entries:
@@ -720,12 +721,12 @@ def ids_by_path(entries: Sequence[dict], root: Path) -> dict[Path, list]:
 
 
 def is_inside(path: Path, root: Path) -> bool:
-    """Whether a file is there and in the folder: its picture gets the same place."""
+    """Whether a file exists inside the folder; results go to the same subpath."""
     return '..' not in path.relative_to(root).parts and path.is_file()
 
 
 def advise_folder(entries: Sequence[dict], root: Path) -> str:
-    """Where the images of an annotation file seem to lie."""
+    """Suggests the folder of the images of an annotation file."""
     name = entries[0]['file_name'] if entries else ''
     for folder in root.resolve().parents:
         if name and (folder / name).is_file():
@@ -734,10 +735,10 @@ def advise_folder(entries: Sequence[dict], root: Path) -> str:
 
 
 def read_annotations(path: Path) -> dict[str, Any]:
-    """The images and categories of a COCO file, after a look at them."""
+    """Reads and checks the images and categories of a COCO file."""
     try:
         content = json.loads(path.read_bytes().decode())
-    except ValueError as error:  # of the encoding, too
+    except ValueError as error:  # or of the encoding
         raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
     for part, name in dict(images='file_name', categories='name').items():
         entries = content.get(part) if isinstance(content, dict) else None
@@ -761,7 +762,7 @@ def has_id_and(name: str, entry: object) -> bool:
 
 
 def check_once(path: Path, part: str, field: str, entries: Sequence[dict]) -> None:
-    """Two entries must not have the same id or name: which one would be meant?"""
+    """Checks that no two entries have the same id or name."""
     counts = Counter(entry[field] for entry in entries)
     twice = [value for value, count in counts.items() if count > 1]
     if twice:
@@ -772,7 +773,7 @@ def check_once(path: Path, part: str, field: str, entries: Sequence[dict]) -> No
 
 
 class Results:
-    """Collects detections as a COCO data set."""
+    """Collects detections as a COCO dataset."""
 
     def __init__(
         self,
@@ -796,7 +797,7 @@ class Results:
         self.annotations: list[dict] = []
 
     def add(self, path: Path, size: tuple[int, int], found: Detections) -> None:
-        """Adds what was found in an image of a height and width."""
+        """Adds the detections of an image of a height and width."""
         name = path.relative_to(self.image_set.root).as_posix()
         height, width = size
         for image_id in self.image_set.ids[path]:
@@ -822,12 +823,12 @@ class Results:
             )
 
     def _fields(self, found: Detections, index: int) -> dict[str, Any]:
-        """The properties of an object, in the form that annotations have."""
+        """Converts the properties of an object to fields of an annotation."""
         fields: dict[str, Any] = {}
         for key, kind in self.kinds.items():
             row = found.properties[key][index]
             if kind == 'keypoints':
-                row = np.insert(row, 2, 1, axis=1)  # all are as good as visible
+                row = np.insert(row, 2, 1, axis=1)  # visible
             fields[key] = row.ravel().tolist() if row.ndim else float(row)
             if key == kind == 'keypoints':
                 fields['num_keypoints'] = len(row)
@@ -844,8 +845,8 @@ class Results:
 
 
 def check_folder(folder: Path, root: Path) -> None:
-    """The folder for the results must not be one of the images."""
-    is_old = (folder / 'predictions.json').exists()  # holds results that are replaced
+    """Checks that the output folder does not hold the images."""
+    is_old = (folder / 'predictions.json').exists()  # results of a former run
     holds_images = folder.resolve() == root.resolve() or (
         is_within(folder, root) and not is_old and any(map(is_image, files_in(folder)))
     )
@@ -864,7 +865,7 @@ def write_image(path: Path, image: np.ndarray) -> None:
 
 
 def write(path: Path, content: bytes) -> None:
-    """Writes a file: all of it, or nothing."""
+    """Writes a file, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + '.part')
     part.write_bytes(content)

@@ -28,7 +28,15 @@ from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
 
 CUDA_GROUPS = ['accelerator', 'decoding', 'training']
-CPU_GROUPS = ['losses', 'decoding', 'pipeline', 'training', 'prediction', 'sweeps']
+CPU_GROUPS = [
+    'losses',
+    'decoding',
+    'pipeline',
+    'training',
+    'options',
+    'prediction',
+    'sweeps',
+]
 PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 
 

@@ -16,7 +16,8 @@ from dcn import NETWORKS as DCN_NETWORKS
 from dcn import dcn_runs, mmcv_is_compiled
 from heads import Workload, decode_runs, loss_runs
 from networks import NETWORKS, predict_runs, train_runs
-from pipelines import pipeline_runs
+from options import option_runs
+from pipelines import LOADER_WORKERS, loader_runs, pipeline_runs
 
 import torch
 
@@ -104,6 +105,11 @@ def measure_pipeline(options: Options) -> Iterator[dict]:
     totals = alternate_cpu(runs, options.repeats)
     figures = {name: 1000 * seconds / count for name, seconds in totals.items()}
     yield dict(what='pipeline, an image (CPU)', unit='ms', **figures)
+    loaders = loader_runs(options.scratch, options.photos)
+    count = loaders['ours'].count  # type: ignore[attr-defined]
+    seconds = alternate(loaders, options.repeats)
+    figures = {name: 1000 * total / count for name, total in seconds.items()}
+    yield dict(what=f'{LOADER_WORKERS} workers, an image', unit='ms', **figures)
 
 
 def alternate_cpu(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
@@ -123,6 +129,13 @@ def measure_training(options: Options) -> Iterator[dict]:
     for stage in shares['ours']:
         times = {name: 1000 * share[stage] for name, share in shares.items()}
         yield dict(what=f'  {stage}', unit='ms', **times)
+
+
+def measure_options(options: Options) -> Iterator[dict]:
+    """A training step of the small fast recipe by its options, in CPU time."""
+    taken = alternate_cpu(option_runs(), options.repeats)
+    for name, seconds in taken.items():
+        yield dict(what=f'step, {name} (CPU)', unit='ms', ours=1000 * seconds)
 
 
 def measure_prediction(options: Options) -> Iterator[dict]:
@@ -196,6 +209,7 @@ GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
     'accelerator': measure_accelerator,
     'pipeline': measure_pipeline,
     'training': measure_training,
+    'options': measure_options,
     'prediction': measure_prediction,
     'exported': measure_exported,
     'dcn': measure_dcn,

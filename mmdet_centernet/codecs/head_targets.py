@@ -84,8 +84,8 @@ def make_head_targets(
         values: (N, row_shape...) of each property by its name, in cells.
         properties: Properties that are read at centers, size and offset included.
         point_sets: Points of objects that have heatmaps of their own, by name.
-        whole_gaussian: Supervise properties in all covered cells, unless they say
-            otherwise.
+        whole_gaussian: Supervise properties in all covered cells, except those whose
+            own ``whole_gaussian`` is set.
         ignored_images: (B,) bool, images in which only the point sets contribute to
             the loss; None for none.
 

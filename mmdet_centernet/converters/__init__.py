@@ -1,4 +1,4 @@
-"""Weights that others trained."""
+"""Converts weights of the official implementation and of ImageNet classifiers."""
 
 from .dla_imagenet import convert_dla_imagenet
 from .official import (

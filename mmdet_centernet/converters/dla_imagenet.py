@@ -12,11 +12,10 @@ from mmdet_centernet.converters.rename import rename
 
 
 def convert_dla_imagenet(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of a DLA-34 classifier, renamed for ``DLANet``.
+    """Renames the weights of a DLA-34 classifier for ``DLANet``.
 
-    The official file, timm's and mmdet3d's differ in little: timm leaves out the
-    projections that are never used, mmdet3d the classifier, and it says ``norm`` for
-    ``bn``.
+    The formats differ slightly: timm omits the unused projections; mmdet3d omits the
+    classifier and writes ``norm`` for ``bn``.
 
     Args:
         state_dict: Weights with the names of any of the three.

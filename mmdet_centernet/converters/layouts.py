@@ -1,8 +1,8 @@
-"""Which tensor of an official network is which of ours.
+"""Tables from tensor names of official networks to the names of this package.
 
-The tables are made of rows ``(official name, our name, what it holds)``. Braces list
-alternatives, and those of both names go together: ``('a{0,1}', 'b{x,y}', CONV)`` says
-that a0 is bx and a1 is by. Several braces in a name combine as in a shell.
+The rows are ``(official name, our name, tensors inside)``. Braces list alternatives,
+which correspond in order: ``('a{0,1}', 'b{x,y}', CONV)`` maps a0 to bx and a1 to by.
+Several braces in a name combine as in a shell.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ class Layout:
     """The tensors of a network.
 
     Attributes:
-        names: Our name of each official one.
-        dead: Official names that have no counterpart, with the reason.
+        names: Our name for each official name.
+        dead: Official names without a counterpart, with the reason.
     """
 
     names: Names
@@ -39,19 +39,19 @@ def _table(*rows: tuple[str, str, Names]) -> Names:
 
 
 def _kept(name: str, leaves: Names) -> tuple[str, str, Names]:
-    """A row for what has the same name in both."""
+    """Makes a row for tensors with the same name in both."""
     return name, name, leaves
 
 
 def _expand(name: str) -> list[str]:
-    """All names that one with braces stands for."""
+    """Expands the braces of a name."""
     parts = re.split(r'\{(.*?)\}', name)
     options = [part.split(',') if i % 2 else [part] for i, part in enumerate(parts)]
     return [''.join(chosen) for chosen in product(*options)]
 
 
 def _numbers(start: int, stop: int) -> str:
-    """Braces around the numbers from `start` up to, not including, `stop`."""
+    """Formats range(start, stop) in braces."""
     return '{' + ','.join(map(str, range(start, stop))) + '}'
 
 
@@ -79,7 +79,7 @@ POSE = JOINT_HEAT | {'hp_offset': 'joint_offset_head'}
 
 
 def _head(branches: Names) -> Names:
-    """A head with these branches."""
+    """Makes the table of a head with these branches."""
     return _table(
         *(
             (f'{official}.{{0,2}}', f'bbox_head.{ours}.{{0,2}}', BIASED)
@@ -89,7 +89,7 @@ def _head(branches: Names) -> Names:
 
 
 def _head_of_stacks(branches: Names) -> Names:
-    """The same for two stacks of hourglasses."""
+    """Makes the table of a head on two hourglass stacks."""
     return _table(
         *(
             (
@@ -130,7 +130,7 @@ DEFORMED_NECK = _table(
 
 TREES = (
     '{2,3.tree1,3.tree2,4.tree1,4.tree2,5}',
-    '{2,3.tree1,4.tree1,5}',  # those that change the number of channels
+    '{2,3.tree1,4.tree1,5}',  # trees that change the number of channels
 )
 DLA = _table(
     ('base_layer', 'stem', UNNAMED),
@@ -143,7 +143,7 @@ DLA = _table(
 
 
 def _merge(official: str, ours: str, num_maps: int) -> Names:
-    """An aggregation of so many maps into another one."""
+    """Makes the table of an aggregation of `num_maps` maps into another one."""
     counted, ours_counted = _numbers(1, num_maps + 1), _numbers(0, num_maps)
     steps = f'{official}.{{proj,node}}_{counted}'
     our_steps = f'{ours}.{{projects,nodes}}.{ours_counted}'
@@ -161,13 +161,13 @@ DLA_UP = (
     | _merge('ida_up', 'neck.last_merge', 2)
 )
 
-# Each but the first stands in the middle of the one before.
+# Each hourglass but the first is nested in the previous one.
 HOURGLASSES = '{,low2.,low2.low2.,low2.low2.low2.,low2.low2.low2.low2.}'
 HOURGLASS_MODULE = _table(
     _kept(HOURGLASSES + '{up1,low1,low3}.{0,1}', BLOCK),
     _kept('low2.low2.low2.low2.low2.{0,1,2,3}', BLOCK),
     (HOURGLASSES + 'low1.0.skip', HOURGLASSES + 'low1.0.downsample', PROJECTION),
-    # Where the channels change on the way back.
+    # Blocks of the upsampling path that change the number of channels.
     (
         '{low2,low2.low2.low2.low2}.low3.1.skip',
         '{low2,low2.low2.low2.low2}.low3.1.downsample',
@@ -186,10 +186,10 @@ HOURGLASS = _table(
 )
 
 DLA_DEAD = dict.fromkeys(
-    _expand('fc.{weight,bias}'), 'classifier of the pre-training, no part of a detector'
+    _expand('fc.{weight,bias}'), 'classifier of the pretraining, not part of a detector'
 ) | dict.fromkeys(
     _table(_kept('level{3,4}.project', PROJECTION)),
-    'its output is thrown away: the inner tree projects the same input by itself',
+    'its output is unused: the inner tree projects the same input itself',
 )
 
 IMAGENET_DLA = Layout(DLA, DLA_DEAD)
@@ -200,7 +200,7 @@ DLA_34 = _table(('base', 'backbone', DLA)) | DLA_UP
 HOURGLASS_104 = _table(('', 'backbone', HOURGLASS))
 
 POSES = {'': POSE, '_no_hp_offset': JOINT_HEAT, '_no_hm_hp': JOINTS}
-"""Branches of networks for human pose, by what their names end in."""
+"""Branches of human pose networks, by the suffix of the name."""
 
 OFFICIAL = {
     'res_18': Layout(

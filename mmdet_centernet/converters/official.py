@@ -1,4 +1,4 @@
-"""Weights of the official implementation under our names, and back."""
+"""Converts weights between the official implementation and this package."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ OURS = {
     for network, layout in OFFICIAL.items()
 }
 WRAPPER = 'module.'
-"""What a parallel wrapper puts before every key."""
+"""Prefix that a parallel wrapper adds to every key."""
 
 
 def convert_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of an official network, renamed for ours.
+    """Renames the weights of an official network for this package.
 
-    Knows ``res_18``, ``resdcn_18``, ``resdcn_101``, ``dla_34`` and ``hourglass`` with
-    any number of classes, and tells them by their keys; of ``dla_34`` and ``hourglass``
-    also the networks for human pose (``multi_pose``), with or without joint heatmaps
-    and their offsets. Tensors that the official network never uses are left out, see
+    Supports ``res_18``, ``resdcn_18``, ``resdcn_101``, ``dla_34`` and ``hourglass``,
+    with any number of classes, and the human pose networks (``multi_pose``) of
+    ``dla_34`` and ``hourglass``, with or without keypoint heatmaps and their offsets.
+    The keys determine the network. Unused tensors are dropped, see
     :func:`dead_tensors`.
 
     Args:
-        state_dict: As the official code saves it in ``state_dict``, with or without
-            ``module.`` before the keys and counters of batch norms.
+        state_dict: ``state_dict`` of an official checkpoint, with or without the prefix
+            ``module.`` and the counters of batch norms.
 
     Returns:
         State dict of the detector of a config in ``configs/ctdet`` or
@@ -44,13 +44,13 @@ def convert_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, T
 
 
 def to_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of one of our detectors, renamed for the official code.
+    """Renames the weights of a detector of this package for the official code.
 
-    The inverse of :func:`convert_official_state_dict`, dead tensors aside: the
-    official loader leaves those as they are.
+    Inverse of :func:`convert_official_state_dict`, except for dead tensors, which the
+    official loader does not need.
 
     Args:
-        state_dict: State dict of a detector that takes official weights.
+        state_dict: State dict of a detector with an official counterpart.
 
     Returns:
         State dict with official names. Tensors are shared.
@@ -63,7 +63,7 @@ def to_official_state_dict(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor
 
 
 def detect_architecture(state_dict: Mapping[str, Tensor]) -> str:
-    """Official name of the network that the weights resemble most."""
+    """Returns the official name of the network whose keys match best."""
     return recognize(without_prefix(state_dict, WRAPPER), OFFICIAL)
 
 
@@ -78,7 +78,7 @@ def official_network(state_dict: Mapping[str, Tensor]) -> str:
 def dead_tensors(
     state_dict: Mapping[str, Tensor],
 ) -> dict[str, tuple[Tensor, str]]:
-    """Tensors of an official state dict that no output depends on, with the reason."""
+    """Returns the unused tensors of an official state dict, with the reason."""
     official = without_prefix(state_dict, WRAPPER)
     reasons = OFFICIAL[recognize(official, OFFICIAL)].dead
     return {

@@ -1,4 +1,4 @@
-"""Other people's state dicts under our names, every key accounted for."""
+"""Renames state dicts by a table and checks every key."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from mmdet_centernet.converters.layouts import Layout
 
-# Counts batches for norms without momentum. No network here has any, and files written
-# before torch 0.4.1 lack it.
+# Only norms without momentum use it, and no network here has any. Files written before
+# torch 0.4.1 lack it.
 COUNTER = 'num_batches_tracked'
 
 
 def rename(
     state_dict: Mapping[str, Tensor], layout: Layout, name: str
 ) -> dict[str, Tensor]:
-    """The same tensors under the names of a layout.
+    """Renames tensors by a layout.
 
     Args:
         state_dict: Tensors by their old names.
-        layout: New names of all of them.
-        name: What the network is called in messages.
+        layout: Table of the names.
+        name: Name of the network, for messages.
 
     Returns:
         Tensors by their new names: not copied, without dead ones, with all counters.
@@ -34,7 +34,7 @@ def rename(
     missing = [k for k in layout.names if k not in state_dict and not _is_counter(k)]
     if unknown or missing:
         raise ValueError(
-            f'these are not the weights of {name}, which they resemble most.'
+            f'these are not the weights of {name}, the best match.'
             + _listed('unknown', unknown)
             + _listed('missing', missing)
         )
@@ -45,7 +45,7 @@ def rename(
 
 
 def recognize(keys: Iterable[str], layouts: Mapping[str, Layout]) -> str:
-    """Name of the layout with the fewest keys too many and too few."""
+    """Returns the name of the layout with the fewest unknown and missing keys."""
     found = {key for key in keys if not _is_counter(key)}
 
     def distance(name: str) -> int:
@@ -57,7 +57,7 @@ def recognize(keys: Iterable[str], layouts: Mapping[str, Layout]) -> str:
 
 
 def without_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The same tensors, a prefix taken off the keys that have it.
+    """Removes a prefix from the keys that have it.
 
     Raises:
         ValueError: If a key exists with and without the prefix.
@@ -65,7 +65,7 @@ def without_prefix(state_dict: Mapping[str, Tensor], prefix: str) -> dict[str, T
     both = [key for key in state_dict if prefix + key in state_dict]
     if both:
         raise ValueError(
-            f'these keys exist with and without {prefix!r} before them; keep one of '
+            f'these keys exist with and without the prefix {prefix!r}; keep one of '
             'the two.' + _listed('twice', both)
         )
     return {key.removeprefix(prefix): value for key, value in state_dict.items()}

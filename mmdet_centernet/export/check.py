@@ -1,9 +1,9 @@
-"""Does an exported graph give what the detector gives?
+"""Compares the detections of an exported graph with the maps of the detector.
 
-Rank by rank they cannot be compared: where two scores, or two neighbouring cells, are
-equal but for a rounding error, either may come first. So each detection is looked up in
-the maps of the detector, and what is missing is judged by how much hotter it is than
-what came instead.
+A comparison rank by rank would fail, because rounding errors decide between nearly
+equal scores or neighboring cells. Instead, each detection is looked up in the maps of
+the detector, and a missing peak counts by how much its score exceeds that of the
+detection listed instead.
 
 Legend: K detections, C classes, H x W map.
 """
@@ -25,19 +25,19 @@ BOX_TOLERANCE = 0.01
 """Pixels."""
 SCORE_TOLERANCE = 1e-4
 PROPERTY_TOLERANCE = 1e-3
-"""Of 1 plus the size of the value, whatever its unit."""
+"""Relative to 1 plus the magnitude of the value."""
 TIED_JOINTS = 0.01
-"""Share of values of a property that need not agree: where a joint is as near to one
-peak as to another, a rounding error decides."""
+"""Share of keypoint values that may differ: rounding errors decide between peaks at
+equal distance."""
 
 
 class Difference(NamedTuple):
-    """Largest differences between detections and the maps they should come from.
+    """Largest differences between detections and the detector's maps.
 
     Attributes:
-        boxes: In pixels, over the four coordinates.
-        scores: By how much scores would have to change to make the detections right.
-        properties: Error of a property, divided by 1 plus the size of its value.
+        boxes: Pixels, over the four coordinates.
+        scores: Change of scores that would make the detections correct.
+        properties: Error of a property, divided by 1 plus the magnitude of its value.
     """
 
     boxes: float
@@ -46,7 +46,7 @@ class Difference(NamedTuple):
 
     @property
     def small(self) -> bool:
-        """Whether all are within their tolerance; nan is not."""
+        """Whether all are within their tolerance; False for nan."""
         return (
             self.boxes <= BOX_TOLERANCE
             and self.scores <= SCORE_TOLERANCE
@@ -58,7 +58,7 @@ class Difference(NamedTuple):
 def reference_maps(
     detector: nn.Module, inputs: Tensor, *, flip: bool
 ) -> dict[str, Tensor]:
-    """What a detector computes by itself.
+    """Computes the maps of the detector in torch.
 
     Args:
         detector: Detector with a ``CTDetHead``.
@@ -82,13 +82,13 @@ def compare(
     maps: Mapping[str, Tensor],
     coder: CenterCoder,
 ) -> Difference:
-    """Compare detections with the maps that they should have been read off.
+    """Compares detections of the graph with the detector's maps.
 
     Args:
         found: K detections of B images.
-        values: (B, K, row_shape...) of their properties, by key.
+        values: (B, K, row_shape...) property values by key.
         maps: (B, D, H, W) by name.
-        coder: Reads the maps.
+        coder: Coder of the head.
 
     Returns:
         The largest differences.
@@ -114,9 +114,9 @@ def _compare_image(
     maps: Mapping[str, Tensor],
     coder: CenterCoder,
 ) -> Tensor:
-    """Differences of boxes, scores and properties of one image: (3,)."""
+    """Computes the differences of boxes, scores and properties of an image: (3,)."""
     heatmap, kernel = maps['heatmap'], coder.kernel
-    # Those of score 0 fill up the list; their boxes mean nothing.
+    # Detections of score 0 are padding.
     is_real = found.scores != 0
     labels, shown = found.labels[is_real], found.boxes[is_real]
     gaps, cells = (shown[:, None] - _boxes_of_cells(maps, coder)).abs().amax(-1).min(1)
@@ -129,7 +129,7 @@ def _compare_image(
     faults = [
         found.scores[is_real] - at_cells,
         hottest[labels, cells] - at_cells,
-        found.scores.diff().clamp(min=0),  # the best has to come first
+        found.scores.diff().clamp(min=0),  # scores have to fall
         _missing(found, heatmap, listed, around, kernel),
     ]
     zero = shown.new_zeros(1)
@@ -151,7 +151,7 @@ def _property_errors(
     maps: Mapping[str, Tensor],
     coder: CenterCoder,
 ) -> list[Tensor]:
-    """Relative errors of properties that were read in (n,) cells: (1,) each."""
+    """Computes the relative errors of properties at (n,) cells: (1,) each."""
     if not len(cells):
         return []
     _, expected = coder.decode_at(maps, cells[None])
@@ -167,7 +167,7 @@ def _property_errors(
 
 
 def _boxes_of_cells(maps: Mapping[str, Tensor], coder: CenterCoder) -> Tensor:
-    """The box of every cell: (H * W, 4)."""
+    """Decodes the box of every cell: (H * W, 4)."""
     cells = torch.arange(maps['heatmap'][0, 0].numel())
     boxes, _ = replace(coder, properties={}, point_sets={}).decode_at(maps, cells[None])
     return boxes[0]
@@ -176,14 +176,14 @@ def _boxes_of_cells(maps: Mapping[str, Tensor], coder: CenterCoder) -> Tensor:
 def _missing(
     found: Detections, heatmap: Tensor, listed: Tensor, around: Tensor, kernel: int
 ) -> Tensor:
-    """How much hotter peaks that are not listed are than what is: (peaks,).
+    """Computes by how much scores of missing peaks exceed their replacement: (peaks,).
 
-    What came instead is the last of the list, or a neighbouring cell.
+    The replacement is the last detection or a neighboring cell.
 
     Args:
         found: Detections of one image.
         heatmap: (1, C, H, W) logits.
-        listed: (C, H * W) which cells are among the detections.
+        listed: (C, H * W) bool, cells with a detection.
         around: (C, kernel^2, H * W) scores of the neighbourhood of each cell.
         kernel: Odd side of the neighbourhood.
     """
@@ -192,6 +192,6 @@ def _missing(
     labels, cells = peaks.labels[0, real], peaks.positions[0, real]
     absent = ~listed[labels, cells]
     neighbourhood = around[labels[absent], :, cells[absent]].sort(dim=1).values
-    neighbourhood = F.pad(neighbourhood, (1, 0))  # a cell may be all of it
+    neighbourhood = F.pad(neighbourhood, (1, 0))  # for a neighborhood of one cell
     alternative = neighbourhood[:, -2].maximum(found.scores[-1])
     return (neighbourhood[:, -1] - alternative).clamp(min=0)

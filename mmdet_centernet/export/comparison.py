@@ -1,4 +1,4 @@
-"""On which inputs are graph and detector compared, and what does a difference mean?"""
+"""Runs the exported graph and the detector on the same images and compares them."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from mmdet_centernet.export.network import ExportNetwork
 
 CHECKED_BATCH = 2
 MAX_CHECKED_SIDE = 1024
-"""Pixels. Above, a comparison would take longer than all the rest."""
+"""Pixels; larger inputs would take longer than the export itself."""
 
 Shape = tuple[int, int, int]
 """Images, height, width."""
 
 
 def shapes_to_check(network: ExportNetwork, multiple: int, divisor: int) -> list[Shape]:
-    """Sizes below and above the one of the trace, and cells fewer and more than topk.
+    """Chooses input sizes for the comparison.
 
-    None is square but the smallest, and none is padded yet where the graph pads.
+    They are smaller and larger than the traced size and have fewer and more cells than
+    ``topk``. Only the smallest is square, and all need padding if the graph pads.
 
     Args:
-        network: What the graph computes.
-        multiple: What height and width of images are multiples of.
-        divisor: What the graph pads them to multiples of.
+        network: Network of the graph.
+        multiple: Height and width of images are multiples of it.
+        divisor: The graph pads to multiples of it.
 
     Returns:
-        At least two. The smallest is checked alone, others as a batch.
+        At least two shapes: a single image of the smallest size, and batches.
     """
     missing = divisor // 2
     units = [(1, 1, 1), (CHECKED_BATCH, 2, 3)]
@@ -46,9 +47,9 @@ def shapes_to_check(network: ExportNetwork, multiple: int, divisor: int) -> list
 
 
 def _enough_cells(shape: Shape, cells: int, network: ExportNetwork) -> bool:
-    """Whether an image, whose sides are so many times `cells`, has more than topk.
+    """Whether an image of so many times `cells` has more cells than topk.
 
-    Centres are chosen among the cells of all classes, joints among those of each joint.
+    Top-k of centers runs over all classes, that of keypoints over each keypoint.
     """
     _, height, width = shape
     head, area = network.head, height * width * cells**2
@@ -58,12 +59,12 @@ def _enough_cells(shape: Shape, cells: int, network: ExportNetwork) -> bool:
 
 
 class Comparison:
-    """Runs a graph and the detector that it was made of.
+    """Runs a graph and the detector that it was exported from.
 
     Args:
-        detector: As it was before the export, in evaluation mode.
-        network: What the graph computes.
-        content: The ONNX file.
+        detector: The original detector, in evaluation mode.
+        network: Network of the graph.
+        content: Bytes of the ONNX file.
 
     Raises:
         ValueError: If ONNX Runtime cannot open the graph.
@@ -77,17 +78,17 @@ class Comparison:
         self.session = _open(content)
 
     def over(self, shapes: Sequence[Shape], traced: Shape) -> Difference:
-        """Compare the two on random images.
+        """Compares both on random images.
 
         Args:
             shapes: Images, height and width of each input.
-            traced: The same of the input that the graph was traced with.
+            traced: Shape of the traced input.
 
         Returns:
             The largest differences.
 
         Raises:
-            ValueError: If the two disagree, with the cause where it is known.
+            ValueError: If they disagree, with the cause if it is known.
         """
         differences = []
         for shape in shapes:
@@ -98,15 +99,15 @@ class Comparison:
         return Difference(*(max(values) for values in zip(*differences, strict=True)))
 
     def _cause(self, shape: Shape, traced: Shape) -> str:
-        """Which number of the trace stands in the graph, if it is that."""
+        """Reports which number is fixed by tracing, if that is the cause."""
         alone = (1, *shape[1:])
         if shape == traced or not self._agrees(traced):
             return '. No file was written'
         frozen = 'number of images' if self._agrees(alone) else 'size of the image'
         backbone = type(getattr(self.network.detector, 'backbone', None)).__name__
         return (
-            f'. On {text_of(traced)}, which it was traced with, they agree: a part of '
-            f'the network (its backbone is a {backbone}) fixes the {frozen} when it is '
+            f'. They agree on the traced input, {text_of(traced)}: a part of the '
+            f'network (its backbone is a {backbone}) fixes the {frozen} when it is '
             'traced. No file was written. Export for one image of a fixed size: '
             '--static HEIGHT WIDTH'
         )
@@ -119,7 +120,7 @@ class Comparison:
         return True
 
     def _agree(self, shape: Shape) -> Difference:
-        """Compare on one input; a difference that is not small is a `ValueError`."""
+        """Compares on one input; raises `ValueError` unless the difference is small."""
         difference = self._difference(shape)
         if not difference.small:
             raise ValueError(
@@ -130,7 +131,7 @@ class Comparison:
         return difference
 
     def _difference(self, shape: Shape) -> Difference:
-        """Compare with the detector as it was, preprocessor included."""
+        """Compares with the original detector, including its data preprocessor."""
         images = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
         batch = dict(
             inputs=list(torch.from_numpy(images).permute(0, 3, 1, 2)), data_samples=None
@@ -157,11 +158,11 @@ class Comparison:
     def _run(
         self, fed: np.ndarray, shape: Shape
     ) -> tuple[Detections, dict[str, Tensor]]:
-        """What the graph puts out: detections, and their properties by key."""
+        """Runs the graph; returns detections and property values by key."""
         names = self.network.output_names
         try:
             outputs = self.session.run(names, {'images': fed})
-        except Exception as error:  # onnxruntime's have no class in common
+        except Exception as error:  # onnxruntime's errors have no common class
             raise ValueError(
                 f'ONNX Runtime and torch disagree on {text_of(shape)}: the graph does '
                 f'not run, {error}'
@@ -172,16 +173,16 @@ class Comparison:
 
 
 def text_of(shape: Shape) -> str:
-    """A shape in words."""
+    """Formats a shape for messages."""
     batch, height, width = shape
     return f'{batch} image{"s" * (batch > 1)} of {height} x {width}'
 
 
 def _open(content: bytes) -> onnxruntime.InferenceSession:
-    """On the CPU. onnxruntime's exceptions have no class in common."""
+    """Opens a graph on the CPU."""
     try:
         return onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
-    except Exception as error:
+    except Exception as error:  # onnxruntime's errors have no common class
         raise ValueError(
             f'onnxruntime {onnxruntime.__version__} cannot run the graph: {error}. '
             'DeformConv needs onnxruntime 1.25; before, export with --grid-sample'

@@ -1,6 +1,6 @@
-"""How is mmcv's DCNv2 written in ONNX?
+"""Exports mmcv's DCNv2 as standard ONNX operators.
 
-mmcv itself writes it as an operator of its own, which no runtime has without mmdeploy.
+mmcv exports it as a custom operator, which runtimes only have with mmdeploy.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from mmdet_centernet.functional.deform_conv import sampled_deform_conv2d
 
 
 def replace_deform_convs(model: nn.Module, *, grid_sample: bool) -> int:
-    """Let the DCNv2 layers of a model be traced as standard ONNX operators.
+    """Replaces the DCNv2 layers of a model so that they export as standard operators.
 
     Args:
         model: Changed in place; its outputs stay the same.
-        grid_sample: Trace them as ``GridSample`` (opset 16), else as ``DeformConv``
+        grid_sample: Export them as ``GridSample`` (opset 16), else as ``DeformConv``
             (opset 19).
 
     Returns:
-        How many layers were replaced.
+        The number of replaced layers.
     """
     layers = [
         (parent, name, child)
@@ -42,7 +42,7 @@ def replace_deform_convs(model: nn.Module, *, grid_sample: bool) -> int:
 
 
 class _ExportedDeformConv(nn.Module):
-    """Computes what an mmcv layer computes, in exportable steps."""
+    """Computes an mmcv layer with exportable operators."""
 
     def __init__(self, layer: ModulatedDeformConv2dPack, *, grid_sample: bool) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class _ExportedDeformConv(nn.Module):
 
 
 class _DeformConv(Function):
-    """mmcv's operator with a symbol of the ONNX standard; only for tracing."""
+    """mmcv's operator, exported as the standard `DeformConv`; only for tracing."""
 
     @staticmethod
     def forward(ctx: Any, *args: Any) -> Tensor:
@@ -99,7 +99,7 @@ class _DeformConv(Function):
 
 
 def _bias(layer: ModulatedDeformConv2d) -> Tensor:
-    """Of the layer, or zeros: ONNX Runtime takes no empty one."""
+    """Returns the bias, or zeros: ONNX Runtime does not accept an empty one."""
     if layer.bias is not None:
         return layer.bias
     return layer.weight.new_zeros(layer.out_channels)

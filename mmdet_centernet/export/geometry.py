@@ -1,4 +1,4 @@
-"""How do values of a property come back to the image, where there is no torch?
+"""Describes how runtimes without torch map property values to the image.
 
 Legend: N objects. Matrices are (1, 3, 3).
 """
@@ -16,20 +16,20 @@ from mmdet_centernet.functional.points import map_points, map_vectors, signed_ar
 from mmdet_centernet.reason import reason
 
 TOLERANCE = 1e-4
-"""Of 1 plus the size of a value."""
+"""Relative to 1 plus the magnitude of a value."""
 OTHER_IMAGE = ((1.7, 0, 13), (0, 0.6, -4), (0, 0, 1))
-"""A map as those between images and views are: no two kinds do the same under it."""
+"""An example of a map to the image, under which all kinds give different values."""
 
 
 def describe_geometry(name: str, prop: Property) -> dict[str, Any]:
-    """The ``geometry`` of a property, after a comparison with its ``transform``.
+    """Returns the ``geometry`` of a property after checking it against ``transform``.
 
     Args:
-        name: Of the property; for messages.
+        name: Name of the property, for messages.
         prop: The property.
 
     Raises:
-        ValueError: If the two differ: values would be wrong outside torch.
+        ValueError: If the two differ, so that values would be wrong outside torch.
     """
     geometry = prop.geometry
     kind = geometry.get('kind')
@@ -40,7 +40,7 @@ def describe_geometry(name: str, prop: Property) -> dict[str, Any]:
         )
     try:
         is_true = _is_true(prop, geometry)
-    except Exception as error:  # of other shapes, or whatever a user's class raises
+    except Exception as error:  # from shapes or a user's class
         raise ValueError(f'{_wrong(name, prop)} ({reason(error)})') from error
     if not is_true:
         raise ValueError(_wrong(name, prop))
@@ -49,18 +49,18 @@ def describe_geometry(name: str, prop: Property) -> dict[str, Any]:
 
 def _wrong(name: str, prop: Property) -> str:
     return (
-        f'{name} is a {type(prop).__name__}, whose transform does not do what its '
-        f'geometry says, {prop.geometry}: outside torch its values would be wrong. '
-        f'Override `geometry` of the class if one of {list(_KINDS)} is true of it; '
-        'other properties cannot be exported'
+        f'{name} is a {type(prop).__name__}, whose transform does not match its '
+        f'geometry {prop.geometry}: outside torch its values would be wrong. '
+        f'Override `geometry` of the class if one of {list(_KINDS)} matches; other '
+        'properties cannot be exported'
     )
 
 
 def _is_true(prop: Property, geometry: dict[str, Any]) -> bool:
-    """Whether made-up values become the same in either way."""
+    """Whether `transform` and the geometry agree on random values."""
     matrix = torch.tensor([OTHER_IMAGE], dtype=torch.float64)
     generator = torch.Generator().manual_seed(0)
-    # Odd, so that pairs can only be made of rows that hold some.
+    # An odd number of rows: reshaping to pairs fails unless each row holds pairs.
     values = 5 + 50 * torch.rand(1, 7, *prop.row_shape, generator=generator)
     given = dict(geometry)
     expected = _KINDS[given.pop('kind')](values, matrix, **given).reshape(values.shape)
@@ -96,7 +96,7 @@ def _angle(values: Tensor, matrices: Tensor, *, period: float) -> Tensor:
 def _scaled(
     values: Tensor, matrices: Tensor, *, powers: Sequence[Sequence[float]]
 ) -> Tensor:
-    """Maps between images and views neither turn nor shear."""
+    """Scales values; maps to the image do not rotate or shear."""
     sides = torch.stack([matrices[:, 0, 0], matrices[:, 1, 1]], dim=-1)
     return values.reshape(-1, len(powers)) * sides.pow(torch.tensor(powers)).prod(-1)
 
@@ -109,4 +109,4 @@ _KINDS: dict[str, Callable[..., Tensor]] = dict(
     angle=_angle,
     scaled=_scaled,
 )
-"""What each does to (1, N, ...) values; `tools/predict_onnx.py` knows the same."""
+"""Maps (1, N, ...) values, for each kind; `tools/predict_onnx.py` has the same."""

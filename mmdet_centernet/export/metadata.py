@@ -1,4 +1,4 @@
-"""What has to be known of an exported network besides its graph?"""
+"""Writes the metadata of an exported network."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mmdet_centernet.export.pipeline import PipelineSteps
 from mmdet_centernet.models.preprocessing import Preprocessing, read_preprocessing
 
 FORMAT_VERSION = 1
-"""Raised when files need another `tools/predict_onnx.py`."""
+"""Increases when files need a newer `tools/predict_onnx.py`."""
 
 TAKEN_KEYS = {
-    *('images', *Detections._fields),  # of the graph
+    *('images', *Detections._fields),  # inputs and outputs of the graph
     *('id', 'image_id', 'category_id', 'bbox', 'segmentation', 'area', 'iscrowd'),
     *('num_keypoints', 'score'),
 }
-"""Names that graphs and annotations of predictions have without properties."""
+"""Names in the graph and in predicted annotations that properties cannot use."""
 
 
 def describe_network(
@@ -29,35 +29,35 @@ def describe_network(
     classes: Sequence[str],
     skeleton: Sequence[Sequence[int]] = (),
 ) -> dict[str, str]:
-    """Collect the metadata of an ONNX file.
+    """Collects the metadata of an ONNX file.
 
     Args:
-        network: What the graph computes.
+        network: Network of the graph.
         pipeline: Steps of the test pipeline.
         classes: Names of the classes.
-        skeleton: Pairs of keypoints that pictures join.
+        skeleton: Pairs of keypoints that visualizations connect.
 
     Returns:
         JSON texts by name:
 
         - ``mmdet_centernet``: version of this format.
         - ``classes``: names, in the order of the labels.
-        - ``properties``: of each its ``name``, its ``key``, which is the name of an
-          output, its ``geometry``, see :attr:`Property.geometry`, and of keypoints the
-          ``skeleton``.
-        - ``stride``: pixels a cell.
-        - ``normalize``: whether the graph normalises colours; else ``channels``
-          (``bgr`` or ``rgb``), ``mean`` and ``std`` (of 0 to 255, in that order) say
-          how, and images are (B, 3, H, W) float32.
-        - ``view``, ``image_dtype``: see ``PipelineSteps``; borders are black.
-        - ``pad_size_divisor``, ``pad_value``: the graph itself pads normalised images
-          below and right to multiples of the one, with the other.
-        - ``flip``: whether the graph averages with the mirror image.
-        - ``score_thr``, ``clip_border``: what ``test_cfg`` asks for afterwards.
+        - ``properties``: for each, ``name``, ``key``, which is the name of an output,
+          ``geometry``, see :attr:`Property.geometry`, and for keypoints ``skeleton``.
+        - ``stride``: pixels per cell.
+        - ``normalize``: whether the graph normalizes images; else the caller does, with
+          ``channels`` (``bgr`` or ``rgb``), ``mean`` and ``std`` (of 0 to 255, in that
+          order), and passes (B, 3, H, W) float32.
+        - ``view``, ``image_dtype``: ``steps`` and ``dtype`` of ``PipelineSteps``;
+          borders are black.
+        - ``pad_size_divisor``, ``pad_value``: the graph pads normalized images below
+          and right to multiples of the divisor, with the value.
+        - ``flip``: whether the graph averages with the flipped image.
+        - ``score_thr``, ``clip_border``: of ``test_cfg``, for the caller to apply.
 
     Raises:
-        ValueError: If the names do not fit the head, rounding would move boxes, or
-            values of a property cannot be brought back to the image outside torch.
+        ValueError: If the names do not match the head, rounding would move boxes, or
+            values of a property cannot be mapped to the image outside torch.
     """
     head, preprocessing = network.head, read_preprocessing(network.preprocessor)
     if len(classes) != head.num_classes:
@@ -67,8 +67,8 @@ def describe_network(
         )
     if network.normalize and pipeline.dtype != 'uint8':
         raise ValueError(
-            'the test pipeline scales images without rounding (to_float32=True), which '
-            'uint8 images cannot hold. Leave out --normalize, or to_float32'
+            'the test pipeline resizes images in float32 (to_float32=True), but with '
+            '--normalize the graph takes uint8. Leave out --normalize, or to_float32'
         )
     facts: dict[str, Any] = dict(
         mmdet_centernet=FORMAT_VERSION,
@@ -91,12 +91,12 @@ def describe_network(
 def _properties(
     network: ExportNetwork, skeleton: Sequence[Sequence[int]]
 ) -> list[dict[str, Any]]:
-    """What has to be known of each property, in the order of the outputs."""
+    """Describes the properties, in the order of the outputs."""
     described = []
     for name, prop in network.head.properties.items():
         if prop.key in TAKEN_KEYS:
             raise ValueError(
-                f'the key of {name} is {prop.key!r}, which predictions have already: '
+                f'the key of {name} is {prop.key!r}, which predictions use already: '
                 'give the property another key in the config. Its weights stay'
             )
         one = dict(name=name, key=prop.key, geometry=describe_geometry(name, prop))
@@ -107,7 +107,7 @@ def _properties(
 
 
 def _colors(preprocessing: Preprocessing) -> dict[str, Any]:
-    """Order of the channels, and what is subtracted and divided by."""
+    """Returns the order of the channels, mean and std."""
     mean, std = [0.0] * 3, [1.0] * 3
     if preprocessing.mean is not None and preprocessing.std is not None:
         mean, std = (

@@ -1,4 +1,4 @@
-"""What the exported graph computes: from an image to objects."""
+"""Network of the exported graph: detector, decoding and optional normalization."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from mmdet_centernet.models.preprocessing import read_preprocessing
 
 
 class ExportNetwork(nn.Module):
-    """A detector from its input to boxes in pixels of the input, fit for tracing.
+    """A traceable detector, from its input to boxes in pixels of the input.
 
-    What a pipeline did to the image before, and the thresholds of ``test_cfg``, stay
-    outside.
+    The test pipeline and the thresholds of ``test_cfg`` are not included.
 
     Args:
         detector: A detector whose ``bbox_head`` is a ``CTDetHead``. It is copied.
-        normalize: Normalise the colours, too: the input are uint8 images as OpenCV
-            reads them, else what the data preprocessor would give.
-        flip: Average with the mirror image, as ``CTDetTTAModel`` does.
-        grid_sample: Compute deformable convolutions by ``grid_sample``.
+        normalize: Include the normalization: the inputs are uint8 images as OpenCV
+            reads them, else outputs of the data preprocessor.
+        flip: Average with the flipped image, as ``CTDetTTAModel`` does.
+        grid_sample: Compute deformable convolutions with ``grid_sample``.
 
     Raises:
         TypeError: If the detector has no ``CTDetHead``.
-        ValueError: If its ``test_cfg`` asks for an NMS.
+        ValueError: If its ``test_cfg`` has an NMS.
     """
 
     def __init__(
@@ -52,21 +51,21 @@ class ExportNetwork(nn.Module):
 
     @property
     def output_names(self) -> list[str]:
-        """Names of the outputs, in order: of detections, then of properties."""
+        """Names of the outputs: detections, then properties."""
         keys = [prop.key for prop in self.head.properties.values()]
         return [*Detections._fields, *keys]
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Detect objects.
+        """Detects objects.
 
         Args:
-            images: (B, 3, H, W) float32, normalised; or (B, H, W, 3) uint8 in the order
-                blue, green, red, where the network normalises by itself. Below and
-                right they are padded to what the data preprocessor pads to.
+            images: (B, 3, H, W) float32, normalized; with ``normalize`` (B, H, W, 3)
+                uint8 in B, G, R. They are padded below and right to the divisor of the
+                data preprocessor.
 
         Returns:
-            ``Detections``, boxes in pixels of the images; where the head has
-            properties, followed by (B, K, row_shape...) of each.
+            ``Detections``, boxes in pixels of the images, followed by
+            (B, K, row_shape...) of each property of the head.
         """
         images = self._pad(self._normalize(images) if self.normalize else images)
         maps = self._maps(images)
@@ -81,11 +80,11 @@ class ExportNetwork(nn.Module):
         return self.head.coder.merge_flipped(maps, self._maps(images.flip(-1)))
 
     def _maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps of the last stack."""
+        """Computes the maps of the last stack."""
         return self.head.name_maps(self.detector(images, mode='tensor'))
 
     def _normalize(self, images: Tensor) -> Tensor:
-        """As mmengine's ``ImgDataPreprocessor`` does, for a whole batch."""
+        """Normalizes a batch as mmengine's ``ImgDataPreprocessor`` does."""
         settings = read_preprocessing(self.preprocessor)
         pixels = images.permute(0, 3, 1, 2)
         if settings.reverses_channels:
@@ -108,12 +107,12 @@ class ExportNetwork(nn.Module):
 def _check_head(head: nn.Module | None) -> None:
     if not isinstance(head, CTDetHead):
         raise TypeError(
-            f'only a CTDetHead can be exported, and bbox_head is a '
+            f'only a CTDetHead can be exported, but bbox_head is a '
             f"{type(head).__name__}. Set bbox_head.type='CTDetHead' in the config: it "
             "takes the weights of mmdet's CenterNetHead"
         )
     if head.test_settings['nms'] is not None:
         raise ValueError(
-            'test_cfg.nms is not exported: the graph ends with the peaks. Set '
+            'test_cfg.nms cannot be exported: the graph has no NMS. Set '
             'test_cfg.nms=None'
         )

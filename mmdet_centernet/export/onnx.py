@@ -1,4 +1,4 @@
-"""How does a detector become an ONNX file that is known to work?"""
+"""Exports a detector to an ONNX file and compares the two."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mmdet_centernet.export.pipeline import PipelineSteps
 from mmdet_centernet.files import write_bytes
 from mmdet_centernet.models.preprocessing import read_preprocessing
 
-# The first that have GridSample and DeformConv. Older ones run in more places.
+# The oldest opsets with GridSample and DeformConv, which most runtimes support.
 OPSET = 16
 DEFORM_CONV_OPSET = 19
 DEFORM_CONV_TORCH = '2.1'
@@ -32,14 +32,14 @@ MIN_TRACED_SIDE = 64
 
 
 class Exported(NamedTuple):
-    """What was exported, and how far it was checked.
+    """Summary of an export.
 
     Attributes:
         opset: Version of the ONNX operator set.
-        inputs: Images, height and width of the inputs that ONNX Runtime and torch were
-            compared on.
+        inputs: Images, height and width of the inputs of the comparison between ONNX
+            Runtime and torch.
         difference: The largest differences.
-        properties: Names of what the outputs say of objects beside boxes.
+        properties: Names of the exported properties.
     """
 
     opset: int
@@ -49,7 +49,7 @@ class Exported(NamedTuple):
 
     @property
     def has_deform_conv(self) -> bool:
-        """Whether the graph has operators that only newer runtimes know."""
+        """Whether the graph has ``DeformConv``, which only newer runtimes support."""
         return self.opset >= DEFORM_CONV_OPSET
 
 
@@ -66,34 +66,33 @@ def export_onnx(
     static: tuple[int, int] | None = None,
     skeleton: Sequence[Sequence[int]] = (),
 ) -> Exported:
-    """Write a detector to an ONNX file and compare the two.
+    """Writes a detector to an ONNX file and compares the two.
 
-    The comparison runs ONNX Runtime on batches and image sizes that differ from those
-    of the trace, with fewer cells than ``topk`` and with more. Where boxes, scores or
-    properties differ by more than their tolerance, no file is left.
+    The comparison runs ONNX Runtime on batches and image sizes other than the traced
+    ones, with fewer cells than ``topk`` and with more. If boxes, scores or properties
+    differ by more than their tolerance, no file is written.
 
     Args:
         detector: Detector with a ``CTDetHead``, on the CPU.
         path: File to write.
         pipeline: Steps of the test pipeline; for the metadata.
         classes: Names of the classes, in the order of the labels.
-        normalize: Let the graph take uint8 images (B, H, W, 3) in the order blue,
-            green, red; else it takes normalised ones (B, 3, H, W).
-        flip: Average with the mirror image.
+        normalize: The graph takes uint8 images (B, H, W, 3) in B, G, R; else it takes
+            normalized ones (B, 3, H, W).
+        flip: Average with the flipped image.
         grid_sample: Write deformable convolutions as ``GridSample``, not
             ``DeformConv``.
-        static: Height and width, where the graph is to take one image of that size and
-            nothing else. Networks that write numbers of the trace into the graph are
-            right only so.
-        skeleton: Pairs of keypoints, counted from 0, that pictures join; for the
-            metadata.
+        static: Height and width of the only image size of the graph; None for free
+            sizes. Networks in which tracing fixes the size need it.
+        skeleton: Pairs of keypoints, counted from 0, that visualizations connect; for
+            the metadata.
 
     Returns:
-        What was exported.
+        A summary of the export.
 
     Raises:
         TypeError: If the detector has no ``CTDetHead``.
-        ValueError: If something of it cannot be exported, or the outputs differ.
+        ValueError: If a part of it cannot be exported, or the outputs differ.
     """
     network = ExportNetwork(
         detector, normalize=normalize, flip=flip, grid_sample=grid_sample
@@ -125,7 +124,7 @@ def _check_static(static: tuple[int, int] | None, multiple: int) -> None:
     if static and any(side < 1 or side % multiple for side in static):
         whole = [max(1, math.ceil(side / multiple)) * multiple for side in static]
         raise ValueError(
-            f'sides of {static[0]} x {static[1]} pixels do not fit: give multiples of '
+            f'{static[0]} x {static[1]} pixels are not possible: give multiples of '
             f'{multiple}, such as --static {whole[0]} {whole[1]}'
         )
 
@@ -133,7 +132,7 @@ def _check_static(static: tuple[int, int] | None, multiple: int) -> None:
 def _trace(
     network: ExportNetwork, side: int, static: tuple[int, int] | None = None
 ) -> onnx.ModelProto:
-    """The graph, traced on a single image: a square one, or of the only size."""
+    """Traces the graph on a single image, a square one or of the static size."""
     height, width = static or (side, side)
     shape = (1, height, width, 3) if network.normalize else (1, 3, height, width)
     with (
@@ -141,8 +140,8 @@ def _trace(
         warnings.catch_warnings(),
         torch.no_grad(),
     ):
-        # Of sizes that the trace fixes, which are those of the network; and that
-        # torch has a newer exporter, which cannot read mmcv's operators.
+        # Warnings about sizes that tracing fixes, which are those of the network, and
+        # about torch's newer exporter, which does not support mmcv's operators.
         warnings.simplefilter('ignore')
         torch.onnx.export(
             network,
@@ -158,7 +157,7 @@ def _trace(
 
 
 def _free_axes(network: ExportNetwork) -> dict[str, dict[int, str]]:
-    """Names of the axes whose length an input decides."""
+    """Names the dynamic axes."""
     height = 1 if network.normalize else 2
     return dict(
         images={0: 'batch', height: 'height', height + 1: 'width'},
@@ -178,13 +177,13 @@ def _opset(network: ExportNetwork) -> int:
 
 
 def _tracing() -> dict[str, Any]:
-    """What makes `torch.onnx.export` trace; before torch 2.5 it does nothing else."""
+    """Returns arguments that select tracing; before torch 2.5 there is no choice."""
     known = inspect.signature(torch.onnx.export).parameters
     return dict(dynamo=False) if 'dynamo' in known else {}
 
 
 def _check_operators(model: onnx.ModelProto) -> None:
-    """Refuse what a plain runtime does not have."""
+    """Raises an error for operators outside the ONNX standard."""
     strange = sorted(
         {f'{node.domain}::{node.op_type}' for node in model.graph.node if node.domain}
     )

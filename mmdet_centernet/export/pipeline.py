@@ -1,7 +1,6 @@
-"""What does a test pipeline do to an image before the network sees it?
+"""Converts a test pipeline to steps that `tools/predict_onnx.py` runs without mmdet.
 
-The answer is a list of steps that fits into a file's metadata, and that
-`tools/predict_onnx.py` can repeat without mmdet.
+The steps are stored in the metadata of the ONNX file.
 """
 
 from __future__ import annotations
@@ -22,19 +21,18 @@ from mmdet_centernet.transforms import CenterAffine
 Step = tuple[str, dict[str, Any]]
 
 UNSEEN = ('LoadAnnotations', 'LoadProperties', 'PackDetInputs', 'PackPropertyInputs')
-"""Transforms that leave images as they are."""
+"""Transforms that do not change images."""
 
 
 class PipelineSteps(NamedTuple):
-    """How an image file becomes the image that is shown to the network.
+    """The steps of a test pipeline that change the image.
 
     Attributes:
-        steps: Names of the steps with their arguments, in their order:
-            ``resize`` with ``scale`` (width, height) or ``factor`` (of width and of
-            height) and ``keep_ratio``; ``center_pad`` with ``pad``, one less than what
-            the sides become multiples of; ``center_fit`` with ``size`` (width, height).
-        dtype: ``float32`` where pixels are interpolated without rounding, else
-            ``uint8``.
+        steps: Names of the steps with their arguments, in order: ``resize`` with
+            ``scale`` (width, height) or ``factor`` (of width and height) and
+            ``keep_ratio``; ``center_pad`` with ``pad``, where sides become multiples of
+            ``pad + 1``; ``center_fit`` with ``size`` (width, height).
+        dtype: ``float32`` if pixels are interpolated without rounding, else ``uint8``.
     """
 
     steps: list[Step]
@@ -42,23 +40,23 @@ class PipelineSteps(NamedTuple):
 
     @property
     def multiple(self) -> int:
-        """What width and height of every view are multiples of, as far as is known."""
+        """Known common divisor of width and height of all preprocessed images."""
         pads = [step['pad'] + 1 for name, step in self.steps if name == 'center_pad']
         return pads[-1] if pads else 1
 
 
 def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
-    """The test pipeline of a config.
+    """Returns the test pipeline of a config.
 
     Args:
         cfg: Config of a detector.
 
     Returns:
-        That of the test data; where the config has none, of the validation data; else
-        what the config calls ``test_pipeline``.
+        The pipeline of the test data, else of the validation data, else
+        ``test_pipeline``.
 
     Raises:
-        ValueError: If there is none of the three.
+        ValueError: If the config has none of the three.
     """
     for name in ('test_dataloader', 'val_dataloader'):
         if cfg.get(name):
@@ -66,23 +64,20 @@ def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
                 return get_test_pipeline_cfg(Config(dict(test_dataloader=cfg[name])))
     if not cfg.get('test_pipeline'):
         raise ValueError(
-            'the config says nowhere how images are shown to the network: it needs a '
-            'test_dataloader, a val_dataloader or a test_pipeline'
+            'the config has no test pipeline: it needs a test_dataloader, a '
+            'val_dataloader or a test_pipeline'
         )
     return cfg.test_pipeline
 
 
 def describe_pipeline(pipeline: Sequence[ConfigType]) -> PipelineSteps:
-    """Describe a test pipeline.
+    """Converts a test pipeline to steps.
 
     Args:
         pipeline: Configs of its transforms.
 
-    Returns:
-        The view.
-
     Raises:
-        ValueError: If a transform, or an argument of one, cannot be repeated outside
+        ValueError: If a transform or one of its arguments is not supported outside
             mmdet.
     """
     steps: list[Step] = []
@@ -100,13 +95,13 @@ def describe_pipeline(pipeline: Sequence[ConfigType]) -> PipelineSteps:
 
 
 def _describe(transform: Callable) -> Step:
-    """The step of one transform."""
+    """Converts a transform to a step."""
     describe = _STEPS.get(type(transform))
     if describe is None:
         known = ', '.join(kind.__name__ for kind in _STEPS)
         raise ValueError(
             f'the test pipeline has a {type(transform).__name__}, which cannot be '
-            f'repeated outside mmdet; {known} can'
+            f'exported; {known} can'
         )
     return describe(transform)
 
@@ -131,8 +126,8 @@ def _describe_crop_pad(crop_pad: RandomCenterCropPad) -> Step:
     mode, pad = crop_pad.test_pad_mode
     if mode != 'logical_or' or any(crop_pad.mean):
         raise ValueError(
-            'RandomCenterCropPad of the test pipeline is only repeated outside mmdet '
-            "with test_pad_mode=['logical_or', pad] and mean=[0, 0, 0]"
+            'RandomCenterCropPad of the test pipeline can only be exported with '
+            "test_pad_mode=['logical_or', pad] and mean=[0, 0, 0]"
         )
     return 'center_pad', dict(pad=pad)
 
@@ -145,13 +140,13 @@ def _describe_center_affine(affine: CenterAffine) -> Step:
 
 
 def _demand(transform: Any, **values: Any) -> None:
-    """The only values of arguments that are known outside mmdet."""
+    """Checks that arguments have the values supported outside mmdet."""
     for name, value in values.items():
         found = getattr(transform, name)
         if found != value:
             raise ValueError(
                 f'{type(transform).__name__} of the test pipeline has {name}={found!r};'
-                f' outside mmdet it is only repeated with {value!r}'
+                f' it can only be exported with {value!r}'
             )
 
 

@@ -1,7 +1,7 @@
-"""Which names belong to the labels of a trained detector?
+"""Finds the class names of a trained detector in the order of its labels.
 
-Those that its training data gave them. A checkpoint names the classes that were kept,
-but not their order: see `mmdet_centernet.label_names`.
+The training data determine the order. A checkpoint lists the classes in another order:
+see `mmdet_centernet.label_names`.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from mmdet_centernet.label_names import (
 )
 
 SPLITS = ('train', 'val', 'test')
-"""Whose data is asked first: what training counted decides."""
+"""Order in which the datasets are tried; training data come first."""
 PUBLISHED = CocoDataset.METAINFO['classes']
-"""Stand in this order in the published annotation files of COCO."""
+"""COCO's classes, in the order of its published annotation files."""
 
 
 class Names(NamedTuple):
     """Names of classes, in the order of the labels.
 
     Attributes:
-        names: One a label.
-        source: Who says so, for people to read.
-        contradictions: Sentences about data that number the classes differently.
+        names: One per label.
+        source: Where they come from, for messages.
+        contradictions: Sentences about datasets that number the classes differently.
     """
 
     names: tuple[str, ...]
@@ -40,20 +40,20 @@ class Names(NamedTuple):
 
 
 def trained_names(cfg: Config, kept: Sequence[str] | str | None) -> Names:
-    """Find the names that the data of a training gave to the labels.
+    """Finds the class names in the order of the labels.
 
     Args:
         cfg: Config of the detector.
-        kept: Classes of the checkpoint's ``dataset_meta``, in any order; without them
-            the config's count.
+        kept: Classes of the checkpoint's ``dataset_meta``, in any order; None for those
+            of the config.
 
     Returns:
-        The names by the annotation file of the training data, else of the validation
+        The names from the annotation file of the training data, else of the validation
         or test data.
 
     Raises:
-        ValueError: If none of the files is there and there is more than one class, or
-            if they are not those of the training.
+        ValueError: If no file exists and there is more than one class, or if a file
+            does not have the classes of the checkpoint.
     """
     kept = (kept,) if isinstance(kept, str) else tuple(kept or ())
     trained: tuple[str, ...] = ()
@@ -78,13 +78,13 @@ def _contradiction(
 ) -> str:
     return (
         f'the {split} data number the classes as {list(names)}, the {source} data as '
-        f"{list(trained)}: mmdet's own test mixes up the classes. Give the "
-        '`categories` of both files one order'
+        f"{list(trained)}: mmdet's test confuses the classes. Give the "
+        '`categories` of both files the same order'
     )
 
 
 def _datasets(cfg: Config) -> Iterator[tuple[str, Any]]:
-    """The splits that a config has, with the config of their dataset."""
+    """Yields the splits of a config with the config of their dataset."""
     for split in SPLITS:
         loader = cfg.get(f'{split}_dataloader')
         if loader:
@@ -92,26 +92,26 @@ def _datasets(cfg: Config) -> Iterator[tuple[str, Any]]:
 
 
 def _names(dataset: Any, kept: tuple[str, ...]) -> tuple[str, ...]:
-    """Names by label, of a dataset that keeps the classes of the checkpoint."""
+    """Names the labels of a dataset with the classes of the checkpoint."""
     if not kept:
         return label_names(dataset)
     files = list(innermost(dataset))
     keeping = _keeping(files, kept)
-    # A class that no file has got no label in training either, if it was this config.
+    # With the classes of this config, a class that is in no file had no label.
     if {name for file in files for name in kept_classes(file)} != set(kept):
         missing = sorted(set(kept) - set(numbered_names(keeping)))
         if missing:
             raise ValueError(
-                f'the checkpoint was trained on {", ".join(kept)}, and '
+                f'the checkpoint was trained on {", ".join(kept)}, but '
                 f'{files[0].get("ann_file")} of the config has no {", ".join(missing)}.'
-                ' Give the config of the training, or the names in the order of the '
-                'labels: --classes NAME ...'
+                ' Use the config of the training, or give the names in the order of '
+                'the labels: --classes NAME ...'
             )
     return label_names(keeping)
 
 
 def _keeping(files: Sequence[Any], kept: tuple[str, ...]) -> dict[str, Any]:
-    """The datasets with the classes of the checkpoint."""
+    """Sets the classes of the checkpoint in the datasets."""
     metas = [{**(file.get('metainfo') or {}), 'classes': kept} for file in files]
     return dict(
         datasets=[
@@ -123,7 +123,7 @@ def _keeping(files: Sequence[Any], kept: tuple[str, ...]) -> dict[str, Any]:
 def _names_without_files(
     cfg: Config, kept: tuple[str, ...], absent: Sequence[str]
 ) -> Names:
-    """Where no annotation file is there to ask."""
+    """Finds the names without an annotation file."""
     for _, dataset in _datasets(cfg):
         kept = kept or kept_classes(next(innermost(dataset)))
     if len(kept) == 1:
@@ -132,7 +132,7 @@ def _names_without_files(
         return Names(kept, "as COCO's published files number them")
     raise ValueError(
         'mmdet numbers the classes in the order of `categories` in the annotation file '
-        f'of the training, which is not there ({"; ".join(absent) or "no data"}). Put '
-        'it there, or give the names in the order of the labels: --classes '
-        f'{" ".join(kept) or "NAME ..."}, say, if that is their order'
+        f'of the training data, which is missing ({"; ".join(absent) or "no data"}). '
+        'Put it there, or give the names in the order of the labels, for example '
+        f'--classes {" ".join(kept) or "NAME ..."}'
     )

@@ -183,7 +183,7 @@ def other_metadata(draw: Random, folder: Path) -> tuple[Path, str]:
         fields['mmdet_centernet'] = draw.choice(['0', '2', 'new'])
         message = 'Export it again'
     elif kind == 2:
-        message = f'does not say its {name}'
+        message = f'has no metadata {name}'
         del fields[name]
     else:
         fields[name] = fields[name][:-1] + '('

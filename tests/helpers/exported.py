@@ -1,4 +1,4 @@
-"""Detectors to export: networks of shipped configs with lively weights."""
+"""Detectors to export: networks of shipped configs with random weights."""
 
 import onnxruntime
 import torch
@@ -41,10 +41,10 @@ def small_config(name):
 
 
 def lively_detector(cfg):
-    """A detector whose weights are drawn so that everything in it matters.
+    """Builds a detector with random weights that exercise all of its layers.
 
-    Initial weights would not do: offsets of deformable convolutions are zero, norms do
-    nothing, and scores hardly differ.
+    With initial weights, offsets of deformable convolutions are zero, norms are the
+    identity, and scores hardly differ.
     """
     init_default_scope('mmdet')
     torch.manual_seed(0)
@@ -57,17 +57,19 @@ def lively_detector(cfg):
                 layer.weight.uniform_(0.5, 1.5)
                 layer.bias.normal_(0, 0.3)
                 layer.momentum = 1.0  # statistics of the next batch
-        pictures = _pictures(4, 256)
-        detector.train()(pictures)
+        images = _images(4, 256)
+        detector.train()(images)
         for layer in detector.modules():
             if isinstance(layer, nn.BatchNorm2d):
-                layer.running_var.clamp_(min=1.0)  # do not blow up what hardly varies
-        _spread_scores(detector.eval(), pictures)
+                layer.running_var.clamp_(
+                    min=1.0
+                )  # do not amplify channels that hardly vary
+        _spread_scores(detector.eval(), images)
     return detector
 
 
 def with_properties(cfg, **joints):
-    """A narrow network of a config, of which objects have all kinds of properties."""
+    """Narrows the network of a config and adds all kinds of properties."""
     cfg.model.backbone.base_channels = 8
     cfg.model.neck.in_channels = [8, 16, 32, 64]
     points = dict(type='JointPoints', keypoints='joints', **joints)
@@ -78,7 +80,7 @@ def with_properties(cfg, **joints):
 
 
 def detector_of_properties(cfg):
-    """A detector of such a config, whose joints move to peaks here and not there."""
+    """Builds a detector of such a config; some of its keypoints snap to peaks."""
     detector = lively_detector(cfg)
     head = detector.bbox_head
     with torch.no_grad():
@@ -91,14 +93,14 @@ def detector_of_properties(cfg):
     return detector
 
 
-def _pictures(number, side):
-    """Noise of all sizes, as a photo has."""
+def _images(number, side):
+    """Noise at all scales, as in real images."""
     noises = [torch.randn(number, 3, side // n, side // n) for n in (1, 4, 16, 64)]
     return sum(F.interpolate(noise, (side, side), mode='bilinear') for noise in noises)
 
 
 def _spread_scores(detector, images):
-    """Lets the logits spread by 1 around -2, much as in a network that has learned."""
+    """Scales the logits to a spread of 1 around -2, as in a trained network."""
     heatmaps, *_ = detector(images, mode='tensor')
     head = detector.bbox_head.heatmap_head
     last = (head if detector.bbox_head.num_stacks == 1 else head[-1])[-1]
@@ -107,7 +109,7 @@ def _spread_scores(detector, images):
 
 
 def in_mmdet(detector, images, flip=False):
-    """Detections by mmdet's own way through detector, preprocessor and TTA model."""
+    """Detections by mmdet's detector, data preprocessor and TTA model."""
     inputs = list(torch.from_numpy(images).permute(0, 3, 1, 2))
     meta = dict(img_shape=images.shape[1:3], ori_shape=images.shape[1:3])
     samples = [DetDataSample(metainfo=meta) for _ in images]
@@ -122,14 +124,14 @@ def in_mmdet(detector, images, flip=False):
 
 
 def in_onnxruntime(path, images):
-    """Boxes, scores and labels of each image by an exported file."""
+    """Boxes, scores and labels of each image, by an exported file."""
     session = onnxruntime.InferenceSession(path)
     outputs = session.run(list(Detections._fields), {'images': images})
     return zip(*outputs, strict=True)
 
 
 def assert_same(ours, theirs, *, pixels=0.01, score=1e-4):
-    """Detections of an image are equal, but for those that a rounding error decides.
+    """Detections of an image are equal, except where rounding errors decide.
 
     Both are boxes (N, 4), scores (N,), labels (N,), best first.
     """
@@ -140,21 +142,20 @@ def assert_same(ours, theirs, *, pixels=0.01, score=1e-4):
         apart = (boxes[:, None] - others[0]).abs().amax(-1) >= pixels
         apart |= (scores[:, None] - others[1]).abs() >= score
         apart |= labels[:, None] != others[2]
-        # The last ones may be others of the same score.
+        # The last ones may be different detections of equal score.
         settled = scores > scores[-1] + score
         assert settled.sum() > 10
-        # Of two neighbouring cells that are equally hot, either may be the peak, or
-        # both, and push out the last one. How many there are depends on how a
-        # processor rounds.
+        # Of two neighboring cells with equal scores, either may be the peak, or both,
+        # which displaces the last detection. The number depends on the processor.
         alone = apart.all(1) & settled
         assert alone.sum() <= 0.1 * len(scores), [part[alone] for part in some]
 
 
 def assert_same_properties(ours, theirs, scores, expected_scores, by_key, tied=0.01):
-    """Properties are equal in all ranks that no rounding error decides.
+    """Properties are equal in all ranks that rounding errors do not decide.
 
-    Both are (K, *row_shape) by key; `tied` is the share of joints that may be moved to
-    another peak, which is as near.
+    Both are (K, *row_shape) by key; `tied` is the share of keypoints that may snap to
+    another peak at equal distance.
     """
     assert len(scores) == len(expected_scores)
     scores = torch.as_tensor(expected_scores)

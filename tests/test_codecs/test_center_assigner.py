@@ -236,7 +236,7 @@ def test_no_more_cells_are_listed_than_gaussians_cover(rule, count):
 
 
 def test_lengths_of_lists_are_read_once(monkeypatch):
-    """What the host has to know of a batch comes from the device in one piece."""
+    """The host reads all lengths of a batch in one sync."""
     reads = []
     monkeypatch.setattr(
         'mmdet_centernet.codecs.targets.read_back',

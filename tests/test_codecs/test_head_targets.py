@@ -76,7 +76,7 @@ def test_each_object_counts_once():
 
 
 def test_an_object_under_a_smaller_one_is_left_to_the_heatmap():
-    """Same center, one cell each: only the smaller can be told apart."""
+    """Same center, one cell each: the cell is assigned to the smaller."""
     boxes = [torch.tensor([[10.0, 10, 14, 14], [9.0, 9, 15, 15]])]
     labels = [torch.tensor([0, 1])]
     targets = CenterNetTargetAssigner().assign(

@@ -108,7 +108,7 @@ def test_refined_joints_equal_golden(case, with_offset):
 
 
 def slow_refine(joints, boxes, heatmap, offset, score_thr, max_distance, topk):
-    """One joint after the other, as the official code says in words."""
+    """A loop over joints, after the description of the official code."""
     result = joints.clone()
     peaks = local_maxima(heatmap, 3)
     for image, (box_list, people) in enumerate(zip(boxes, joints, strict=True)):

@@ -1,4 +1,4 @@
-"""ImageNet weights of a DLA-34 under the names of three libraries."""
+"""ImageNet weights of a DLA-34 with the names of three libraries."""
 
 from functools import cache
 
@@ -24,12 +24,12 @@ def official():
 
 
 def timm():
-    """Without the projections that are never used."""
+    """Without the unused projections."""
     return {k: v for k, v in official().items() if not k.startswith(DEAD)}
 
 
 def mmdet3d():
-    """Without classifier; the norms of blocks and roots are called norm."""
+    """Without classifier; norms of blocks and roots are named norm."""
     return {
         k.replace('.bn1.', '.norm1.')
         .replace('.bn2.', '.norm2.')

@@ -1,4 +1,4 @@
-"""Official state dicts under our names: all keys, no other, and back again."""
+"""Official state dicts convert with all keys, and back."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Official networks for human pose under our names: all keys, and back again."""
+"""Official human pose networks convert with all keys, and back."""
 
 import numpy as np
 import pytest

@@ -156,6 +156,30 @@ def test_syncs_are_counted_by_their_warnings(tool, monkeypatch):
     assert part('accelerator').count_syncs(run, 'cpu') is None
 
 
+def test_options_change_a_training_step_by_rounding_only(tool):
+    losses = {
+        name: run()['loss'].item()
+        for name, run in part('options').option_runs().items()
+    }
+    assert list(losses) == [
+        'no option',
+        'channels_last',
+        'bfloat16',
+        'channels_last, bfloat16',
+    ]
+    expected = losses['no option']
+    assert losses['channels_last'] == pytest.approx(expected, rel=1e-4)
+    assert losses['bfloat16'] == pytest.approx(expected, rel=0.02)
+
+
+def test_a_loader_gives_all_samples(tool, tmp_path):
+    pipelines = part('pipelines')
+    runs = pipelines.loader_runs(tmp_path, None)
+    assert set(runs) == {'ours', 'stock'}
+    assert runs['ours'].count == pipelines.PHOTOS * pipelines.LOADER_PASSES
+    runs['ours']()
+
+
 def test_a_missing_compiler_is_reported_in_the_table(tool):
     def run():
         raise RuntimeError('no C++ compiler\nmore')

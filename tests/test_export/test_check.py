@@ -1,4 +1,4 @@
-"""The comparison sees what is wrong, and nothing else."""
+"""The comparison detects faults and accepts equal results."""
 
 import pytest
 import torch

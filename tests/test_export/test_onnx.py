@@ -1,4 +1,4 @@
-"""ONNX Runtime gives what torch gives, for every network."""
+"""ONNX Runtime agrees with torch for every network."""
 
 import json
 
@@ -34,7 +34,7 @@ BATCH = 3
 
 @pytest.fixture
 def export(tmp_path):
-    """Exports a detector; returns it, the file and what is said about it."""
+    """Exports a detector; returns it, the file and the summary."""
 
     def run(name, detector=None, grid_sample=not HAS_DEFORM_CONV, **options):
         cfg = small_config(name)
@@ -54,7 +54,7 @@ def export(tmp_path):
 
 
 def images_for(name):
-    """uint8 images (B, H, W, 3) of a size that nothing was traced or checked with."""
+    """uint8 images (B, H, W, 3) of a size that was neither traced nor compared."""
     unit = 128 if name == 'hourglass' else 32
     shape = (BATCH, unit, 4 * unit - 7, 3)
     return np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
@@ -70,14 +70,14 @@ def test_an_unseen_size_and_batch(name, flip, export):
         assert_same(ours, theirs)
 
 
-def test_normalised_images(export):
+def test_normalized_images(export):
     detector, path, _ = export('r18_fpn')
     images = images_for('r18_fpn')
     mean, std = (detector.data_preprocessor.get_buffer(n) for n in ('mean', 'std'))
     pixels = torch.from_numpy(images[..., ::-1].copy()).permute(0, 3, 1, 2)
-    normalised = ((pixels - mean) / std).numpy()
+    normalized = ((pixels - mean) / std).numpy()
     expected = in_mmdet(detector, images)
-    for ours, theirs in zip(in_onnxruntime(path, normalised), expected, strict=True):
+    for ours, theirs in zip(in_onnxruntime(path, normalized), expected, strict=True):
         assert_same(ours, theirs)
 
 
@@ -163,7 +163,7 @@ def test_no_file_of_weights_that_are_not_numbers(export, tmp_path):
 
 
 class Strange(torch.autograd.Function):
-    """Doubles, and calls that an operator of its own."""
+    """Doubles its input with a custom operator."""
 
     @staticmethod
     def forward(ctx, x):

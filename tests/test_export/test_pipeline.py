@@ -1,4 +1,4 @@
-"""Test pipelines as steps; that the steps do the same is tested with predict_onnx."""
+"""Test pipelines as steps. The tests of predict_onnx compare their results."""
 
 import pytest
 from mmdet.datasets.transforms import LoadAnnotations, Resize
@@ -48,7 +48,7 @@ def test_every_shipped_config(path):
         ([LOAD, dict(type='CenterAffine', pad=127)], 128, 'uint8'),
     ],
 )
-def test_what_the_views_are_like(pipeline, multiple, dtype):
+def test_multiple_and_dtype(pipeline, multiple, dtype):
     steps = describe_pipeline(pipeline)
     assert (steps.multiple, steps.dtype) == (multiple, dtype)
 
@@ -67,12 +67,12 @@ def test_what_the_views_are_like(pipeline, multiple, dtype):
         (dict(LOAD, color_type='grayscale'), "color_type='grayscale'"),
     ],
 )
-def test_what_cannot_be_repeated_is_refused(transform, message):
+def test_unsupported_transforms_are_refused(transform, message):
     with pytest.raises(ValueError, match=message):
         describe_pipeline([LOAD, transform])
 
 
-def test_steps_of_properties_leave_images_as_they_are():
+def test_transforms_of_properties_do_not_change_images():
     steps = dict(type='LoadProperties', properties={}), dict(type='PackPropertyInputs')
     assert describe_pipeline([LOAD, RESIZE, *steps]) == describe_pipeline(
         [LOAD, RESIZE]
@@ -81,7 +81,7 @@ def test_steps_of_properties_leave_images_as_they_are():
 
 @pytest.mark.parametrize('kinds', [('mmdet.LoadAnnotations',), (LoadAnnotations,)])
 def test_types_with_a_scope_or_imported(kinds):
-    """As configs in plain Python have them."""
+    """Types as in lazy configs."""
     pipeline = [LOAD, dict(RESIZE, type=Resize), *(dict(type=kind) for kind in kinds)]
     assert describe_pipeline(pipeline) == describe_pipeline([LOAD, RESIZE])
 

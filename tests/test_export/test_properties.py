@@ -1,4 +1,4 @@
-"""Properties of objects come out of the graph as they come out of torch."""
+"""The graph and torch agree on properties."""
 
 import json
 
@@ -59,7 +59,7 @@ def by_key(detector):
 
 
 def in_torch(detector, images, flip):
-    """Scores and fields of each image by mmdet's own way."""
+    """Scores and property fields of each image, by mmdet."""
     inputs = list(torch.from_numpy(images).permute(0, 3, 1, 2))
     shape = images.shape[1:3]
     meta = dict(img_shape=shape, ori_shape=shape)
@@ -104,7 +104,7 @@ def test_other_sizes_and_batches_than_those_of_the_trace(flip, export):
 
 
 def test_joints_move_to_peaks_in_these_tests(export):
-    """And not all of them; else nothing would be known of the rule in the graph."""
+    """Some keypoints snap and some do not, so that the rule is tested."""
     detector, _, _ = export()
     images = noise(1, 64, 96)
     (moved,) = in_torch(detector, images, flip=False)
@@ -120,7 +120,7 @@ def _first_maps(head):
     return lambda outs: {name: one[-1] for name, one in zip(names, outs, strict=False)}
 
 
-def test_normalised_images(export):
+def test_normalized_images(export):
     detector, path, _ = export(normalize=False)
     images = noise(2, 32, 96)
     mean, std = (detector.data_preprocessor.get_buffer(n) for n in ('mean', 'std'))
@@ -144,7 +144,7 @@ def test_fewer_and_more_cells_than_peaks_of_joints(topk, export):
 
 
 def test_a_frozen_number_of_peaks_of_joints_is_seen(export, tmp_path, monkeypatch):
-    """Of three classes there are always more cells than centres; of a joint not."""
+    """Three classes always have more cells than topk; a keypoint does not."""
     monkeypatch.setattr(
         'mmdet_centernet.functional.peaks._at_most',
         lambda k, length: min(k, int(length)),
@@ -185,7 +185,7 @@ def test_one_output_each_and_what_a_runtime_has_to_know(export):
 
 
 def decode_wrongly(kind):
-    """Decodes of a class that are off in the graph, and there alone."""
+    """Decoding that is wrong in the graph only."""
     decode = kind.decode
 
     def decoded(self, encoded, cells):
@@ -227,7 +227,7 @@ def test_keys_that_predictions_have_already(key, export, tmp_path):
 
 
 class Points(Property):
-    """Points of a user, who knows what they are."""
+    """Points of a user, with their geometry."""
 
     row_shape = (2, 2)
     channels = 4
@@ -242,7 +242,7 @@ class Points(Property):
 
 
 class Moments(Property):
-    """Of a user who has not read about kinds."""
+    """A user's property without a geometry."""
 
     row_shape = (3,)
     channels = 3
@@ -254,7 +254,7 @@ class Moments(Property):
 
 
 class ScaledMoments(Moments):
-    """Of one who has."""
+    """A user's property with a geometry."""
 
     powers = ((2, 0), (1, 1), (0, 2))
 

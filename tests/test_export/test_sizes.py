@@ -1,4 +1,4 @@
-"""One graph for every size and batch, or for exactly one: what of a trace is frozen."""
+"""Graphs for all sizes and batches, and graphs of a fixed size."""
 
 import numpy as np
 import onnx
@@ -63,7 +63,7 @@ def noise(batch, height, width):
 
 
 def assert_equal(path, detector, images):
-    """As many detections as mmdet gives, and the same, in each image."""
+    """Each image has the same detections as in mmdet."""
     pairs = zip(in_onnxruntime(path, images), in_mmdet(detector, images), strict=True)
     for ours, theirs in pairs:
         boxes, scores, labels = (part.numpy() for part in theirs)
@@ -113,7 +113,7 @@ class FrozenSize(torch.nn.Module):
 
 
 class FrozenView(torch.nn.Module):
-    """As mmdet's Swin does with its windows."""
+    """Fixes the size when traced, as the windows of mmdet's Swin do."""
 
     def forward(self, x):
         return x.flatten(1).view(int(x.shape[0]), x.shape[1], -1, x.shape[3])
@@ -149,7 +149,7 @@ def test_swin(export, tmp_path):
 
 
 def test_a_number_of_detections_that_is_frozen(export, tmp_path, monkeypatch):
-    """As exports did before: k is what the trace had."""
+    """Fixes k when traced."""
     monkeypatch.setattr(
         'mmdet_centernet.functional.peaks._at_most',
         lambda k, length: min(k, int(length)),

@@ -1,4 +1,4 @@
-"""The names in a file are those that training counted."""
+"""Exported names are in the order of the training labels."""
 
 import json
 
@@ -20,7 +20,7 @@ def scope():
 
 @pytest.fixture
 def config(tmp_path):
-    """A config with data whose files list categories, or are not there (None)."""
+    """A config with data whose files list categories, or are missing (None)."""
 
     def make(classes=KEPT, **splits):
         loaders = {}

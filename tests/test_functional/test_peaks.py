@@ -55,7 +55,7 @@ def test_equals_slow_search(logits, k, kernel):
 @settings(max_examples=100)
 @given(maps(), st.integers(1, 40), st.sampled_from([1, 3, 5]))
 def test_both_ways_agree(logits, k, kernel):
-    """A trace, like an accelerator, gets the way of fixed sizes."""
+    """A trace, like an accelerator, uses the path with fixed sizes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peaks.torch.jit, 'is_tracing', lambda: True)
         traced = top_peaks(logits, k, kernel)

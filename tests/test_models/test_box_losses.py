@@ -22,7 +22,7 @@ def targets_of(boxes):
 
 
 def right_maps(targets):
-    """Maps in which every cell tells the box of the object it learns."""
+    """Maps in which every cell predicts the box of its object."""
     cells = assign_covered_cells(targets)
     wh, offset = torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32)
     for index, x, y, weight in zip(*cells, strict=True):
@@ -38,7 +38,7 @@ def test_right_boxes_cost_nothing_and_are_decoded():
     targets = targets_of(BOXES)
     heatmap = torch.full((1, 3, 32, 32), -9.0)
     x, y = targets.centers.unbind(1)
-    # A peak beside the center tells the same box.
+    # A peak next to the center predicts the same box.
     heatmap[0, 0, y, x + torch.tensor([1, 1, 0])] = 9.0
     maps = [[heatmap], *([one] for one in right_maps(targets))]
     losses = loss(head, maps, [instances(BOXES)])
@@ -60,13 +60,13 @@ def test_losses_equal_a_slow_sum():
         cell = torch.stack([x, y]).float()
         center = targets.centers[index] + targets.offsets[index]
         size = targets.sizes[index]
-        said_center, said_size = cell + offset[0, :, y, x], wh[0, :, y, x]
+        pred_center, said_size = cell + offset[0, :, y, x], wh[0, :, y, x]
         sums['loss_wh'] += 0.1 * weight * F.l1_loss(said_size, size)
-        sums['loss_offset'] += weight * F.l1_loss(said_center, center)
+        sums['loss_offset'] += weight * F.l1_loss(pred_center, center)
         extent = said_size.clamp(min=SMALLEST_SIZE)
-        said = torch.cat([said_center - extent / 2, said_center + extent / 2])
+        pred = torch.cat([pred_center - extent / 2, pred_center + extent / 2])
         true = torch.cat([center - size / 2, center + size / 2])
-        sums['loss_bbox'] += 2 * weight * giou_loss(said[None], true[None])
+        sums['loss_bbox'] += 2 * weight * giou_loss(pred[None], true[None])
     for name, total in sums.items():
         assert float(losses[name]) == pytest.approx(float(total) / len(BOXES), rel=1e-4)
 

@@ -108,7 +108,7 @@ def test_targets_equal_golden(case):
 
 
 def shown_people(case, view):
-    """The people of a case behind a view of the training, and what is said of it."""
+    """The people of a case after the training transform, and meta information."""
     golden, prop = load_golden('pose'), KeypointsProperty(flip_pairs=FLIP_PAIRS)
     boxes = golden[f'{case}__ann_bbox_xywh'].copy()
     boxes[:, 2:] += boxes[:, :2]
@@ -385,7 +385,7 @@ def test_decoded_people_equal_golden(case, head, without):
 
 
 class CannedPose(Canned):
-    """A network that knows all maps of a person by heart."""
+    """A network that returns given maps of a person."""
 
     def _forward(self, inputs, samples=None):
         numbers = inputs[:, 0, 0, 0].int().tolist()

@@ -1,4 +1,4 @@
-"""Properties of objects from the ground truth to the loss, and from maps to objects."""
+"""Properties of objects from the ground gt to the loss, and from maps to objects."""
 
 import copy
 
@@ -31,10 +31,10 @@ FIELDS = dict(
 
 
 def sample(fields=FIELDS, boxes=BOXES):
-    truth = instances(boxes)
+    gt = instances(boxes)
     for key, values in fields.items():
-        truth[key] = torch.tensor(values)
-    return DetDataSample(gt_instances=truth, metainfo=META)
+        gt[key] = torch.tensor(values)
+    return DetDataSample(gt_instances=gt, metainfo=META)
 
 
 def feats(batch=1, stacks=1):
@@ -71,9 +71,9 @@ def test_every_branch_learns(options, num_stacks):
 def perfect_maps(head, one):
     """Maps that equal their targets in the supervised cells."""
     shape = (1, head.num_classes, 32, 32)
-    truth = one.gt_instances
-    targets = head.assigner.assign([truth.bboxes], [truth.labels], shape, stride=4)
-    head_targets = head._make_head_targets(targets, [truth])
+    gt = one.gt_instances
+    targets = head.assigner.assign([gt.bboxes], [gt.labels], shape, stride=4)
+    head_targets = head._make_head_targets(targets, [gt])
     maps = {
         name: paint_heatmap(points).logit(eps=1e-6)
         for name, (points, _) in head_targets.heatmaps.items()
@@ -89,9 +89,9 @@ def test_maps_that_equal_their_targets_decode_to_the_ground_truth():
     one = sample()
     (found,) = head.predict_maps(perfect_maps(head, one), [META])
     found = found[:3][found.bboxes[:3, 0].argsort()]
-    truth = one.gt_instances
+    gt = one.gt_instances
     for key in ('bboxes', *FIELDS):
-        torch.testing.assert_close(found[key], truth[key], rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(found[key], gt[key], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize('options', [{}, dict(loss_bbox=dict(type='GIoULoss'))])
@@ -131,9 +131,9 @@ def test_objects_that_share_a_cell_are_both_learned():
     losses = head.loss_by_feat(
         *outs[:3], [sample(fields, boxes).gt_instances], [META], other_preds=outs[3:]
     )
-    said = outs[3][0][0, 0, 7, 7]
-    wanted = torch.tensor([1.0, 100.0]).log()
-    torch.testing.assert_close(losses['loss_distance'], (said - wanted).abs().mean())
+    pred = outs[3][0][0, 0, 7, 7]
+    target = torch.tensor([1.0, 100.0]).log()
+    torch.testing.assert_close(losses['loss_distance'], (pred - target).abs().mean())
 
 
 def test_unlabeled_objects_of_a_required_property_teach_heat_alone():
@@ -192,26 +192,26 @@ def test_predictions_go_back_to_the_original_image():
 
 
 @pytest.mark.parametrize(
-    ('fields', 'says'),
+    ('fields', 'message'),
     [
         ({}, "have no 'angles'.*LoadProperties"),
         (dict(angles=[[1.0, 2.0]] * 3), r'shape \(3, 2\); AngleProperty needs \(3,\)'),
         (dict(angles=[1.0]), r'shape \(1,\)'),
     ],
 )
-def test_ground_truth_without_the_property_is_refused(fields, says):
+def test_ground_truth_without_the_property_is_refused(fields, message):
     head = make_head(properties=dict(angle=PROPERTIES['angle']))
-    truth = dict(gt_instances=instances(BOXES))
-    one = DetDataSample(**truth, metainfo=META)
+    gt = dict(gt_instances=instances(BOXES))
+    one = DetDataSample(**gt, metainfo=META)
     for key, values in fields.items():
         one.gt_instances.__dict__[key] = torch.tensor(values)
         one.gt_instances._data_fields.add(key)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         head.loss(feats(), [one])
 
 
 @pytest.mark.parametrize(
-    ('options', 'says'),
+    ('options', 'message'),
     [
         (dict(properties=dict(wh=PROPERTIES['angle'])), "called 'wh'"),
         (
@@ -231,8 +231,8 @@ def test_ground_truth_without_the_property_is_refused(fields, says):
         ),
     ],
 )
-def test_impossible_settings_are_refused(options, says):
-    with pytest.raises(ValueError, match=says):
+def test_impossible_settings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         make_head(**options)
 
 

@@ -71,7 +71,7 @@ def test_each_split_takes_its_own_images_of_equal_names(data):
 
 
 def scatter(data):
-    """Puts each path into a folder of its own; the file names none."""
+    """Moves each image to a folder of its own; file names are without folders."""
     for path in sorted((data / 'images').glob('*.jpg')):
         target = data / f'cameras/{path.stem}'
         target.mkdir(parents=True)
@@ -112,20 +112,20 @@ def test_train_and_val_together_are_left_out(data):
 
 
 @pytest.mark.parametrize(
-    ('names', 'said'),
+    ('names', 'message'),
     [
         (('train.json', 'train2.json'), 'are both for train'),
         (('one.json', 'two.json'), 'both name no split'),
     ],
 )
-def test_two_files_of_one_split(data, names, said):
+def test_two_files_of_one_split(data, names, message):
     copy_json(data, *names)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         read(data)
 
 
 @pytest.mark.parametrize(
-    ('part', 'change', 'said'),
+    ('part', 'change', 'message'),
     [
         ('images', dict(width=None), r'images\[0\] has the width None'),
         ('images', dict(id=1), 'ids of images occur more than once'),
@@ -137,12 +137,12 @@ def test_two_files_of_one_split(data, names, said):
         ('categories', dict(name=3), 'has the name 3'),
     ],
 )
-def test_what_mmdet_stumbles_at_is_named(data, part, change, said):
+def test_what_mmdet_stumbles_at_is_named(data, part, change, message):
     path = data / 'annotations.json'
     content = json.loads(path.read_text())
     content[part][0].update(change)
     path.write_text(json.dumps(content))
-    with pytest.raises(ValueError, match=said) as error:
+    with pytest.raises(ValueError, match=message) as error:
         read(data)
     assert 'annotations.json' in str(error.value)
 

@@ -32,17 +32,17 @@ def test_pairs_do_not_mix_up_parts():
 
 
 @pytest.mark.parametrize('names', [['tip', 'handle'], ['bright', 'cleft'], ['1']])
-def test_without_sides_a_mirror_image_keeps_names(names):
+def test_without_sides_a_flip_keeps_names(names):
     assert find_flips(names) == ((), '')
 
 
 @pytest.mark.parametrize(
-    ('names', 'said'),
+    ('names', 'message'),
     [
         (['left_eye', 'right_eye', 'left_ear'], 'left_ear name a side'),
         (['corner1', 'corner2', 'corner3'], 'names like corner1, corner2 and 1 more'),
         (['a', 'b'], 'do not tell what a flip exchanges'),
     ],
 )
-def test_doubts_are_said(names, said):
-    assert said in find_flips(names).problem
+def test_problems_are_reported(names, message):
+    assert message in find_flips(names).problem

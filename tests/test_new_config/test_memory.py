@@ -1,4 +1,4 @@
-"""Limits of containers and job queues, as Linux writes them."""
+"""Memory limits of containers and job queues on Linux."""
 
 import pytest
 
@@ -9,7 +9,7 @@ MB = 2**20
 
 @pytest.fixture
 def groups(tmp_path):
-    """Writes the files of a control group; says what is left of each limit."""
+    """Writes the files of a control group; returns what each limit leaves."""
 
     def left(line, **folders):
         for folder, files in folders.items():

@@ -20,7 +20,7 @@ NAMES = ['top_left', 'bottom_right', 'middle']
 
 @pytest.fixture
 def content(tmp_path):
-    """Of a COCO file with three keypoints an object."""
+    """Content of a COCO file with three keypoints per object."""
     write_coco(tmp_path, draw_images(CLASSES), CLASSES)
     content = json.loads((tmp_path / 'annotations.json').read_text())
     for category in content['categories']:
@@ -120,12 +120,12 @@ def test_what_was_found_is_said(content, tmp_path):
     notes[7]['iscrowd'] = 1  # such regions are no objects
     split = Split(content, tmp_path)
     skeleton = read(content, tmp_path)
-    said = '\n'.join(describe_keypoints(skeleton, dict(train=split)))
-    assert '3: top_left, bottom_right, middle' in said
-    assert 'train: 14 labels on 7 objects; 2 have only a box' in said
-    assert 'no field "keypoints" in the annotations 6\n' in said
-    assert 'off: top_left, bottom_right name a side' in said
-    assert '0.05 for all, since' in said
+    message = '\n'.join(describe_keypoints(skeleton, dict(train=split)))
+    assert '3: top_left, bottom_right, middle' in message
+    assert 'train: 14 labels on 7 objects; 2 have only a box' in message
+    assert 'no field "keypoints" in the annotations 6\n' in message
+    assert 'off: top_left, bottom_right name a side' in message
+    assert '0.05 for all, since' in message
     coco = '\n'.join(describe_keypoints(Skeleton(COCO_NAMES), {}))
     assert 'by their names they exchange left_eye with right_eye, left_ear with' in coco
     assert "COCO's, since" in coco

@@ -17,7 +17,7 @@ COUNT, TWINS = 40, 3
 
 @pytest.fixture
 def split(tmp_path):
-    """40 images with a box each, of which four are equal, one of them named anew."""
+    """40 images with a box each; four are equal, one of them under another name."""
     random = np.random.default_rng(0)
     for number in range(COUNT):
         picture = random.integers(0, 255, (8, 8, 3), np.uint8)
@@ -130,14 +130,14 @@ def test_classes_stand_in_the_order_of_the_file_without_those_that_have_no_box(s
 
 
 @pytest.mark.parametrize(
-    ('other', 'said'),
+    ('other', 'message'),
     [
         ([(1, 'a'), (3, 'b')], 'only in one'),
         ([(1, 'a'), (2, 'c')], 'only in the other'),
         ([(2, 'b'), (1, 'a')], 'the order is'),
     ],
 )
-def test_splits_with_different_categories(split, other, said):
+def test_splits_with_different_categories(split, other, message):
     check_equal(dict(train=split, val=split))
-    with pytest.raises(ValueError, match=f'train and val have different.*{said}'):
+    with pytest.raises(ValueError, match=f'train and val have different.*{message}'):
         check_equal(dict(train=split, val=rename(split, *other)))

@@ -18,7 +18,7 @@ def read(folder):
 
 @pytest.fixture
 def data(tmp_path):
-    """Two years of four pictures; the first one has a difficult object."""
+    """Two years of four images; the first image has a difficult object."""
     (image, (first, *others)), *rest = draw_images(CLASSES)
     hard = LabeledImage(image, [Object(first.name, first.box, crowd=True), *others])
     write_voc(tmp_path, [hard, *rest])
@@ -26,7 +26,7 @@ def data(tmp_path):
 
 
 def test_boxes_and_difficult_ones_are_those_that_mmdet_reads(data):
-    """mmdet 3.3 takes 1 from the corners as well."""
+    """mmdet 3.3 subtracts 1 from the corners as well."""
     folder = data / 'VOC2007'
     dataset = XMLDataset(
         data_root=str(folder),
@@ -89,14 +89,14 @@ def test_a_missing_xml_is_named(data):
 
 
 @pytest.mark.parametrize(
-    ('content', 'said'),
+    ('content', 'message'),
     [
         ('<annotation>', 'is no XML'),
         ('<annotation><object><bndbox/></object></annotation>', 'has no <name>'),
         ('<annotation><object><name>a</name></object></annotation>', 'lacks a number'),
     ],
 )
-def test_a_broken_xml_is_named(data, content, said):
+def test_a_broken_xml_is_named(data, content, message):
     (data / 'VOC2007/Annotations/000002.xml').write_text(content)
-    with pytest.raises(ValueError, match=rf'000002\.xml.*{said}'):
+    with pytest.raises(ValueError, match=rf'000002\.xml.*{message}'):
         read(data / 'VOC2007')

@@ -22,7 +22,7 @@ def write_image(path, width=WIDTH, height=HEIGHT):
 
 
 def write_labels(path, corners, label=1, digits=6):
-    """As tools for annotation do: fractions with six digits, x and y of the centre."""
+    """Writes boxes as annotation tools do: center and size, six digits."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = []
     for x1, y1, x2, y2 in corners:
@@ -67,7 +67,7 @@ def test_a_polygon_becomes_the_box_around_it():
 
 
 @pytest.mark.parametrize(
-    ('line', 'said'),
+    ('line', 'message'),
     [
         ('2 0.5 0.5 0.1 0.1', 'with 2 names'),
         ('0.5 0.5 0.5 0.1 0.1', 'whole number'),
@@ -78,9 +78,9 @@ def test_a_polygon_becomes_the_box_around_it():
         ('cat 0.5 0.5 0.1 0.1', 'could not convert'),
     ],
 )
-def test_a_line_that_cannot_be_understood(data, line, said):
+def test_a_line_that_cannot_be_understood(data, line, message):
     (data / 'labels/a.txt').write_text(f'0 0.5 0.5 0.1 0.1\n\n{line}\n')
-    with pytest.raises(ValueError, match=said) as error:
+    with pytest.raises(ValueError, match=message) as error:
         read(data)
     assert 'a.txt, line 3' in str(error.value)
 
@@ -129,7 +129,7 @@ def test_labels_without_images(data):
 
 
 def split_of(data):
-    """Split to the names of its images."""
+    """Maps splits to the names of their images."""
     return {
         split: [Path(image['file_name']).name for image in found.content['images']]
         for split, found in read(data).items()

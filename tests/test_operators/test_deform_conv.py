@@ -29,7 +29,7 @@ each_geometry = pytest.mark.parametrize(
 
 
 def draw(geometry, *, kernel=(3, 3), size=(7, 9), spread=3.0, dtype=torch.float64):
-    """Random inputs; a spread of 0 leaves every tap on a cell or on a border."""
+    """Random inputs; with a spread of 0 every tap is on a cell or a border."""
     generator = torch.Generator().manual_seed(0)
     normal = lambda *shape: torch.randn(shape, generator=generator, dtype=dtype)  # noqa: E731
     out = [
@@ -216,7 +216,7 @@ def relative_error(ours, theirs):
 
 
 def assert_equals_mmcv(function, tensors):
-    """Outputs and gradients of one of mmcv's functions over both sets of operators."""
+    """Outputs and gradients of a function of mmcv with both sets of operators."""
     tensors = [one.clone().requires_grad_() for one in tensors]
     expected = function(*tensors)
     weights = torch.randn_like(expected)

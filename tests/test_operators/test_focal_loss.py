@@ -1,4 +1,4 @@
-"""The sigmoid focal loss of mmcv, which has no CPU kernel: mmdet's own in Python."""
+"""mmcv's sigmoid focal loss against mmdet's in Python; mmcv has no CPU kernel."""
 
 import pytest
 import torch

@@ -19,13 +19,13 @@ METHODS = ('naive', 'linear', 'gaussian')
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    """Our own loop, whether there is a torchvision or not."""
+    """Uses the loop even if torchvision is installed."""
     monkeypatch.setattr(operators, 'torchvision_ops', lambda: None)
 
 
 @st.composite
 def scored_boxes(draw, least=0):
-    """Up to thirty boxes on few places with few scores, so that many are equal."""
+    """Up to thirty boxes with few positions and scores, so that many are equal."""
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     count = draw(st.integers(least, 30))
     integers = lambda high, *size: torch.randint(high, size, generator=generator)  # noqa: E731
@@ -80,7 +80,7 @@ def test_class_aware():
 
 
 def slow_soft_nms(boxes, scores, threshold, sigma, min_score, method, offset):
-    """The paper's algorithm on lists; equal scores are not its matter."""
+    """The paper's algorithm on lists; it does not define ties."""
     left = [(score, index) for index, score in enumerate(scores.double().tolist())]
     boxes = boxes.double().tolist()
     found = []

@@ -18,7 +18,7 @@ each_alignment = pytest.mark.parametrize('aligned', [True, False])
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
-    """Our own samples, whether there is a torchvision or not."""
+    """Uses the samples of this package even if torchvision is installed."""
     monkeypatch.setattr(operators, 'torchvision_ops', lambda: None)
 
 
@@ -39,7 +39,7 @@ def draw(dtype=torch.float64):
 
 
 def read(plane, y, x):
-    """One sample, as in RoIAlign: the outermost cells go on for one cell."""
+    """A RoIAlign sample: the outermost cells extend by one cell."""
     height, width = len(plane), len(plane[0])
     if not (-1 <= y <= height and -1 <= x <= width):
         return 0.0

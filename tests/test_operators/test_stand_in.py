@@ -1,4 +1,4 @@
-"""Where mmcv finds the stand-in: in one process, or by a file beside mmcv's own."""
+"""mmcv finds the operators in one process, or by a file in its folder."""
 
 import shutil
 import sys
@@ -20,7 +20,7 @@ NO_OPERATORS = "No module named 'mmcv._ext'"
 
 @pytest.fixture(scope='module')
 def bare(tmp_path_factory):
-    """A folder with mmcv as it is without compiled operators and without our file."""
+    """A folder with an mmcv that has neither compiled operators nor our file."""
     folder = tmp_path_factory.mktemp('bare')
     without = shutil.ignore_patterns('_ext.*', '__pycache__', 'csrc')
     shutil.copytree(Path(mmcv.__path__[0]), folder / 'mmcv', ignore=without)
@@ -29,7 +29,7 @@ def bare(tmp_path_factory):
 
 @pytest.fixture
 def bare_python(bare):
-    """Runs Python where that mmcv is found before any other."""
+    """Runs Python with that mmcv first in the path."""
     path = f'{bare}:{Path(find_spec("mmdet_centernet").origin).parents[1]}'
     yield partial(run_python, cwd=bare, PYTHONPATH=path)
     (bare / 'mmcv/_ext.py').unlink(missing_ok=True)
@@ -48,8 +48,8 @@ def test_importing_the_plugin_is_enough_in_a_process(bare_python):
 
 @pytest.mark.slow
 def test_the_file_serves_programs_that_do_not_know_the_plugin(bare, bare_python):
-    said = bare_python(*COMMAND, 'install')
-    assert str(bare / 'mmcv/_ext.py') in said
+    printed = bare_python(*COMMAND, 'install')
+    assert str(bare / 'mmcv/_ext.py') in printed
     code = (
         'import mmdet.models, sys; assert "mmdet_centernet" not in sys.modules; '
         'import torch; from mmcv.ops import nms; '
@@ -71,7 +71,7 @@ def test_the_file_serves_programs_that_do_not_know_the_plugin(bare, bare_python)
 def test_a_file_of_others_is_left_alone(bare, bare_python):
     path = bare / 'mmcv/_ext.py'
     path.write_text('mine = True\n')
-    assert 'left alone' in bare_python(*COMMAND, 'install', check=False)
+    assert 'stays unchanged' in bare_python(*COMMAND, 'install', check=False)
     assert 'nothing to do' in bare_python(*COMMAND, 'remove')
     assert path.read_text() == 'mine = True\n'
 
@@ -92,11 +92,11 @@ def test_compiled_operators_that_do_not_load_are_named(bare, bare_python):
     compiled = bare / 'mmcv/_ext.abi3.so'
     compiled.write_bytes(b'no library')
     try:
-        said = bare_python('-c', 'import mmdet_centernet', check=False)
+        printed = bare_python('-c', 'import mmdet_centernet', check=False)
     finally:
         compiled.unlink()
-    assert 'mmcv cannot load its compiled operators' in said
-    assert 'pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0,<2.2.0"' in said
+    assert 'mmcv cannot load its compiled operators' in printed
+    assert 'pip uninstall -y mmcv && pip install "mmcv-lite>=2.0.0,<2.2.0"' in printed
 
 
 def test_what_pip_leaves_of_mmcv_goes_with_the_file(tmp_path):
@@ -110,10 +110,10 @@ def test_what_pip_leaves_of_mmcv_goes_with_the_file(tmp_path):
         f'sys.argv = ["", {{!r}}]; import runpy; runpy.run_module({COMMAND[1]!r}, '
         'run_name="__main__")'
     )
-    said = run_python(
+    printed = run_python(
         '-c', code.format('install'), cwd=tmp_path, PYTHONPATH=path, check=False
     )
-    assert 'mmcv is not installed here' in said
+    assert 'mmcv is not installed here' in printed
     run_python('-c', code.format('remove'), cwd=tmp_path, PYTHONPATH=path)
     assert not folder.exists()
 

@@ -1,4 +1,4 @@
-"""Detectors of mmdet that are none of ours, on our operators."""
+"""Stock mmdet detectors on the operators of this package."""
 
 import pytest
 import torch

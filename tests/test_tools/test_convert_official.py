@@ -1,4 +1,4 @@
-"""The command line that converts official checkpoints."""
+"""Command line of the conversion of official checkpoints."""
 
 import os
 import re
@@ -199,9 +199,9 @@ def test_nothing_is_written_when_it_fails(
 @pytest.mark.parametrize(
     ('target', 'message'),
     [
-        ('to.py', r'call the result \*\.pth'),  # would replace weights by their config
-        ('nowhere/to.pth', 'in a folder that exists'),
-        ('.', 'has to be a file'),
+        ('to.py', r'name the result \*\.pth'),  # would replace weights by their config
+        ('nowhere/to.pth', 'in an existing folder'),
+        ('.', 'must be a file'),
     ],
 )
 def test_targets_that_cannot_be_written(target, message, tmp_path, convert):

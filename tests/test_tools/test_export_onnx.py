@@ -1,4 +1,4 @@
-"""The command line that exports."""
+"""Command line of the export."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def checkpoint(config):
-    """Weights as mmengine would save them."""
+    """Weights as mmengine saves them."""
     path = config.parent / 'weights.pth'
     detector = lively_detector(Config.fromfile(config))
     # The other way round than in the data: mmdet writes them as the config lists them.
@@ -79,7 +79,7 @@ def test_bare_weights_take_the_classes_of_the_config(
 
 @pytest.fixture(scope='module')
 def corners(tmp_path_factory):
-    """A config with keypoints, and its weights by the skeleton that they know."""
+    """A config with keypoints, and its weights by the skeleton in them."""
     folder = tmp_path_factory.mktemp('corners')
     cfg = shrink(
         load_config('ctpose_r18-half-fpn_1xb8-4e_digits-corners'), folder / 'data'
@@ -113,14 +113,14 @@ def test_properties_and_their_skeleton(corners, tmp_path, export):
 
 
 def counts(annotations):
-    """Boxes by category id, but for those that only fill up the list."""
+    """Boxes by category id, without padding."""
     return Counter(one['category_id'] for one in annotations if one['score'] > 0)
 
 
 def test_names_are_those_of_mmdets_own_test(
     config, checkpoint, tmp_path, export, monkeypatch
 ):
-    """Whose config lists the classes in another order than the annotation file."""
+    """The config lists the classes in another order than the annotation file."""
     cfg = Config.fromfile(config)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.metainfo.classes = ('disc', 'square')
@@ -147,7 +147,7 @@ def test_names_are_those_of_mmdets_own_test(
 
 @pytest.fixture
 def without_data(config, tmp_path):
-    """The config where no annotation file is there."""
+    """The config without an annotation file."""
     cfg = Config.fromfile(config)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.dataset.data_root = str(tmp_path / 'absent')
@@ -164,7 +164,7 @@ def test_names_that_cannot_be_known(without_data, checkpoint, tmp_path, export):
         export(*command, '--classes', 'square', 'cat')
     assert not (tmp_path / 'm.onnx').exists()
     printed = export(*command, '--classes', 'square', 'disc')
-    assert 'as --classes says: square, disc' in printed
+    assert 'from --classes: square, disc' in printed
     assert classes_in(tmp_path / 'm.onnx') == '["square", "disc"]'
 
 
@@ -221,7 +221,7 @@ def test_says_when_a_runtime_needs_grid_sample(tmp_path, export):
     command = (tmp_path / 'c.py', tmp_path / 'weights.pth', tmp_path / 'm.onnx')
     printed = export(*command)  # no data either: COCO's classes are known
     assert "as COCO's published files number them: person, bicycle" in printed
-    assert 'OpenVINO and others do not have: for those add --grid-sample' in printed
+    assert 'but not OpenVINO and others: for those add --grid-sample' in printed
     assert 'grid-sample' not in export(*command, '--grid-sample')
 
 

@@ -1,4 +1,4 @@
-"""One's own data in one command, in each format, up to predictions."""
+"""new-config in each format, from the data to predictions."""
 
 import json
 import re
@@ -21,7 +21,7 @@ CLASSES = ('square', 'disc')
 
 
 def write_yolo(folder):
-    """The same pictures with YOLO's labels, in folders inside `images/`."""
+    """The same images with YOLO labels, in subfolders of `images/`."""
     write_coco(folder, draw_images(CLASSES), CLASSES)
     for number, picture in enumerate(draw_images(CLASSES)):
         inner = f'day{number % 2}'
@@ -92,7 +92,7 @@ def test_from_a_folder_to_predictions(kind, tmp_path):
 
 
 def write_corners(folder):
-    """The pictures with two corners of each object as keypoints, but for one object."""
+    """The images with two corners of each object but one as keypoints."""
     WRITERS['COCO'](folder)
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
@@ -236,7 +236,7 @@ def test_large_photos_are_named_and_shrunk(new_config, tmp_path):
 
 
 def enlarge(folder, times):
-    """Images and boxes, so many times as large."""
+    """Enlarges images and boxes."""
     path = folder / 'annotations.json'
     content = json.loads(path.read_text())
     for image in content['images']:
@@ -260,7 +260,7 @@ def enlarge(folder, times):
         (('--out', 'mine.txt'), 'end in .py'),
     ],
 )
-def test_impossible_wishes(new_config, tmp_path, options, said):
+def test_invalid_options(new_config, tmp_path, options, said):
     write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     with pytest.raises(SystemExit, match=said):
         new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py', *options)

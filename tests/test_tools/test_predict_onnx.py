@@ -1,4 +1,4 @@
-"""The runner without mmdet sees images, and finds objects, as mmdet does."""
+"""The runner preprocesses images and detects objects as mmdet does."""
 
 import json
 import os
@@ -76,8 +76,8 @@ def write_model(cfg, detector, path, **options):
     return path
 
 
-def photos(count):
-    """Photos of different sizes; none of their sides is a multiple of 32."""
+def real_images(count):
+    """Real images of different sizes; no side is a multiple of 32."""
     paths = sorted(shared_path('data/coco_open').rglob('*.jpg'))
     chosen = {}
     for path in paths:
@@ -113,25 +113,25 @@ def test_boxes_are_those_of_mmdet(name, normalize, tool, tiny, tmp_path):
     cfg = with_pipeline(cfg, PIPELINES[name])
     model = write_model(cfg, detector, tmp_path / 'm.onnx', normalize=normalize)
     runner = tool.Detector(model, threads=1)
-    for path in photos(3):
+    for path in real_images(3):
         (ours,) = runner([tool.read_image(path)])
         assert_same(ours, in_mmdet(detector, cfg, path), pixels=PIXELS)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ['r18_dcn', 'official_r18_dcn', 'voc_r18_dcn'])
-def test_shipped_configs_on_photos(name, tool, tmp_path):
+def test_shipped_configs_on_real_images(name, tool, tmp_path):
     cfg = small_config(name)
     detector = lively_detector(cfg)
     model = write_model(cfg, detector, tmp_path / 'm.onnx', normalize=True)
     runner = tool.Detector(model, threads=1)
-    for path in photos(2):
+    for path in real_images(2):
         (ours,) = runner([tool.read_image(path)])
         assert_same(ours, in_mmdet(detector, cfg, path), pixels=PIXELS)
 
 
 def middle_gap(scores):
-    """A threshold among the middle scores, where no rounding error crosses it."""
+    """A threshold between middle scores, apart from rounding errors."""
     third = len(scores) // 3
     middle = scores.sort().values[third : 2 * third]
     widest = middle.diff().argmax()
@@ -140,7 +140,7 @@ def middle_gap(scores):
 
 def test_thresholds_of_the_config(tool, tiny, tmp_path, monkeypatch):
     cfg, detector = tiny
-    paths = photos(2)
+    paths = real_images(2)
     scores = [in_mmdet(detector, cfg, path)[1] for path in paths]
     settings = dict(score_thr=middle_gap(torch.cat(scores)), clip_border=True)
     monkeypatch.setattr(
@@ -158,7 +158,7 @@ def test_thresholds_of_the_config(tool, tiny, tmp_path, monkeypatch):
 
 @pytest.fixture(scope='module')
 def model(tiny, tmp_path_factory):
-    """A model whose input are images as they are, scaled to 96 pixels."""
+    """A model for uint8 images, resized to 96 pixels."""
     cfg, detector = tiny
     resize = dict(type='Resize', scale=(96, 96), keep_ratio=True)
     cfg = with_pipeline(cfg, [LOAD, resize])
@@ -167,8 +167,8 @@ def model(tiny, tmp_path_factory):
 
 
 @pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
-    """A folder with pictures of two sizes."""
+def image_folder(tmp_path_factory):
+    """A folder with images of two sizes."""
     folder = tmp_path_factory.mktemp('pictures')
     random = np.random.default_rng(0)
     for index in range(5):
@@ -192,8 +192,8 @@ def predict(tool, monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_results_are_a_coco_data_set(model, pictures, predict, tmp_path):
-    results = predict(model, pictures)
+def test_results_are_a_coco_data_set(model, image_folder, predict, tmp_path):
+    results = predict(model, image_folder)
     coco = COCO(tmp_path / 'out/predictions.json')
     assert [one['name'] for one in results['categories']] == ['class 0', 'class 1']
     assert [one['file_name'] for one in results['images']] == [
@@ -209,19 +209,19 @@ def test_results_are_a_coco_data_set(model, pictures, predict, tmp_path):
     ]
 
 
-def test_confident_boxes_are_drawn(model, pictures, predict, tmp_path):
-    predict(model, pictures / '0.png', '--score-thr', 0.1)
+def test_confident_boxes_are_drawn(model, image_folder, predict, tmp_path):
+    predict(model, image_folder / '0.png', '--score-thr', 0.1)
     drawn, original = (
-        cv2.imread(str(f / '0.png')) for f in (tmp_path / 'out', pictures)
+        cv2.imread(str(f / '0.png')) for f in (tmp_path / 'out', image_folder)
     )
     assert (drawn != original).any()
-    predict(model, pictures / '0.png', '--score-thr', 1)
+    predict(model, image_folder / '0.png', '--score-thr', 1)
     np.testing.assert_array_equal(cv2.imread(str(tmp_path / 'out/0.png')), original)
 
 
-def test_batches_change_nothing(model, pictures, predict):
+def test_batches_change_nothing(model, image_folder, predict):
     alone, together = (
-        predict(model, pictures, '--batch-size', size) for size in (1, 2)
+        predict(model, image_folder, '--batch-size', size) for size in (1, 2)
     )
 
     def by_image(results):
@@ -253,9 +253,9 @@ def truth(tmp_path):
     return write
 
 
-def test_ids_of_an_annotation_file(model, pictures, predict, truth, capsys):
+def test_ids_of_an_annotation_file(model, image_folder, predict, truth, capsys):
     path = truth({71: '1.png', 73: './3.png'})
-    results = predict(model, pictures, '--annotations', path)
+    results = predict(model, image_folder, '--annotations', path)
     assert [one['id'] for one in results['images']] == [71, 73]
     assert {one['category_id'] for one in results['annotations']} == {4, 9}
     assert results['categories'][1] == dict(id=9, name='class 1')
@@ -264,9 +264,9 @@ def test_ids_of_an_annotation_file(model, pictures, predict, truth, capsys):
     assert 'truth.json (3): 0.png, 2.png, 4.png' in capsys.readouterr().err
 
 
-def test_an_image_that_is_listed_twice(model, pictures, predict, truth):
+def test_an_image_that_is_listed_twice(model, image_folder, predict, truth):
     path = truth({1: '1.png', 77: '1.png', 2: '2.png'})
-    results = predict(model, pictures, '--annotations', path)
+    results = predict(model, image_folder, '--annotations', path)
     assert [one['id'] for one in results['images']] == [1, 77, 2]
     once, again = (
         [one['bbox'] for one in results['annotations'] if one['image_id'] == key]
@@ -275,32 +275,36 @@ def test_an_image_that_is_listed_twice(model, pictures, predict, truth):
     assert once == again != []
 
 
-def test_images_that_are_not_there(model, pictures, predict, truth, capsys, tmp_path):
+def test_images_that_are_not_there(
+    model, image_folder, predict, truth, capsys, tmp_path
+):
     path = truth({1: '1.png', 2: 'gone.png', 3: '../elsewhere.png'})
-    (pictures.parent / 'elsewhere.png').write_bytes((pictures / '1.png').read_bytes())
+    (image_folder.parent / 'elsewhere.png').write_bytes(
+        (image_folder / '1.png').read_bytes()
+    )
     with pytest.raises(SystemExit) as ended:
-        predict(model, pictures, '--annotations', path)
+        predict(model, image_folder, '--annotations', path)
     assert ended.value.code == 3
-    said = capsys.readouterr()
-    assert 'not in the folder (2): gone.png, ../elsewhere.png' in said.err
+    printed = capsys.readouterr()
+    assert 'not in the folder (2): gone.png, ../elsewhere.png' in printed.err
     results = json.loads((tmp_path / 'out/predictions.json').read_text())
     assert [one['id'] for one in results['images']] == [1]
 
 
-def test_one_image_of_an_annotation_file(model, pictures, predict, truth, capsys):
+def test_one_image_of_an_annotation_file(model, image_folder, predict, truth, capsys):
     path = truth({5: '1.png', 6: 'gone.png'})
-    results = predict(model, pictures / '1.png', '--annotations', path)
+    results = predict(model, image_folder / '1.png', '--annotations', path)
     assert [one['id'] for one in results['images']] == [5]
     assert not capsys.readouterr().err
 
 
 @pytest.fixture
-def nested(pictures, tmp_path):
+def nested(image_folder, tmp_path):
     """Folders with images of the same name, and one beside them."""
     root = tmp_path / 'nested'
     for place, name in {'a/x.png': 0, 'b/c/x.png': 1, 'x.png': 2}.items():
         (root / place).parent.mkdir(parents=True, exist_ok=True)
-        (root / place).write_bytes((pictures / f'{name}.png').read_bytes())
+        (root / place).write_bytes((image_folder / f'{name}.png').read_bytes())
     return root
 
 
@@ -360,33 +364,33 @@ def test_names_that_begin_further_up(model, nested, predict, truth):
         ('{"images": [], "categories": []}', 'has none of the images'),
     ],
 )
-def test_annotations_that_are_none(text, says, model, pictures, predict, tmp_path):
+def test_annotations_that_are_none(text, says, model, image_folder, predict, tmp_path):
     (tmp_path / 'truth.json').write_text(text, encoding='utf-8')
     with pytest.raises(SystemExit, match=rf'truth\.json:? {says}'):
-        predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+        predict(model, image_folder, '--annotations', tmp_path / 'truth.json')
     assert not (tmp_path / 'out').exists()
 
 
-def test_annotations_that_are_ambiguous(model, pictures, predict, truth):
+def test_annotations_that_are_ambiguous(model, image_folder, predict, truth):
     path = truth({1: '1.png'}, [*CATEGORIES, dict(id=5, name='class 0')])
     with pytest.raises(SystemExit, match=r"1 categories have the name .* 'class 0'"):
-        predict(model, pictures, '--annotations', path)
+        predict(model, image_folder, '--annotations', path)
     path = truth({1: '1.png'}, [*CATEGORIES, dict(id=4, name='class 2')])
     with pytest.raises(SystemExit, match=r'1 categories have the id .* 4'):
-        predict(model, pictures, '--annotations', path)
+        predict(model, image_folder, '--annotations', path)
 
 
-def test_no_annotations(model, pictures, predict, tmp_path):
+def test_no_annotations(model, image_folder, predict, tmp_path):
     with pytest.raises(SystemExit, match=r'nothing\.json'):
-        predict(model, pictures, '--annotations', tmp_path / 'nothing.json')
+        predict(model, image_folder, '--annotations', tmp_path / 'nothing.json')
 
 
 @pytest.fixture
-def mixed(pictures, tmp_path):
-    """A folder of two images, and what else may lie there."""
+def mixed(image_folder, tmp_path):
+    """A folder of two images and other files."""
     folder = tmp_path / 'mixed'
     folder.mkdir()
-    image = cv2.imread(str(pictures / '1.png'))
+    image = cv2.imread(str(image_folder / '1.png'))
     cv2.imwrite(str(folder / 'a.png'), image)
     cv2.imwrite(str(folder / 'z.png'), image)
     (folder / 'broken.jpg').write_bytes(b'\xff\xd8\xff broken')
@@ -405,13 +409,13 @@ def test_one_bad_file_loses_nothing(
     assert ended.value.code == 3
     results = json.loads((tmp_path / 'out/predictions.json').read_text())
     assert [one['file_name'] for one in results['images']] == ['a.png', 'z.png']
-    said = capsys.readouterr()
-    assert '2 images, results in' in said.out
-    assert '3 of 5 images failed:' in said.err
-    assert 'broken.jpg: cannot be read as an image' in said.err
-    assert 'empty.png: cannot be read as an image' in said.err
-    assert 'thin.png: ' in said.err
-    assert 'no images of a kind OpenCV reads (1): list.txt' in said.err
+    printed = capsys.readouterr()
+    assert '2 images, results in' in printed.out
+    assert '3 of 5 images failed:' in printed.err
+    assert 'broken.jpg: cannot be read as an image' in printed.err
+    assert 'empty.png: cannot be read as an image' in printed.err
+    assert 'thin.png: ' in printed.err
+    assert 'OpenCV cannot read as images (1): list.txt' in printed.err
 
 
 def test_an_image_that_the_network_does_not_take(
@@ -438,10 +442,10 @@ def test_only_bad_files(model, mixed, predict, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
-def test_every_kind_of_file_that_opencv_reads(model, pictures, predict, tmp_path):
+def test_every_kind_of_file_that_opencv_reads(model, image_folder, predict, tmp_path):
     folder = tmp_path / 'kinds'
     folder.mkdir()
-    image = cv2.imread(str(pictures / '1.png'))
+    image = cv2.imread(str(image_folder / '1.png'))
     for suffix in ('jpg', 'jpe', 'png', 'bmp', 'dib', 'webp', 'ppm', 'ras', 'tif'):
         cv2.imwrite(str(folder / f'a.{suffix}'), image)
     (folder / 'b.jfif').write_bytes((folder / 'a.jpg').read_bytes())
@@ -456,26 +460,26 @@ def test_every_kind_of_file_that_opencv_reads(model, pictures, predict, tmp_path
 
 
 @pytest.mark.parametrize('normalize', [False, True])
-def test_a_model_of_one_size(normalize, tool, tiny, pictures, predict, tmp_path):
-    """Views are padded to it, as mmdet pads the smaller images of a batch."""
+def test_a_model_of_one_size(normalize, tool, tiny, image_folder, predict, tmp_path):
+    """Images are padded to it, as mmdet pads the smaller images of a batch."""
     cfg, detector = tiny
     resize = dict(type='Resize', scale=(90, 80), keep_ratio=True)
     cfg = with_pipeline(cfg, [LOAD, resize])
     options = dict(normalize=normalize, static=(96, 128))
     model = write_model(cfg, detector, tmp_path / 'm.onnx', **options)
     runner = tool.Detector(model)
-    for path in sorted(pictures.glob('*.png'))[:2]:
+    for path in sorted(image_folder.glob('*.png'))[:2]:
         image = tool.read_image(path)
         (ours,) = runner([image])
         pixels, matrix = runner.preprocess(image)
         largest = np.zeros((96, 128, 3), np.uint8)
         expected = in_mmdet_batch(detector, [pixels, largest], matrix)
         assert_same(ours, expected, **(dict(pixels=2, score=0.03) if normalize else {}))
-    assert len(predict(model, pictures, '--batch-size', 3)['images']) == 5
+    assert len(predict(model, image_folder, '--batch-size', 3)['images']) == 5
 
 
 def in_mmdet_batch(detector, images, matrix):
-    """What mmdet finds in the first image of a batch, in pixels of the original."""
+    """mmdet's detections in the first image of a batch, in pixels of the original."""
     inputs = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
     shapes = [image.shape[:2] for image in images]
     samples = [DetDataSample(metainfo=dict(img_shape=s, ori_shape=s)) for s in shapes]
@@ -487,14 +491,14 @@ def in_mmdet_batch(detector, images, matrix):
     return found.bboxes / scale, found.scores, found.labels
 
 
-def test_an_image_that_is_larger_than_the_model(tiny, pictures, predict, tmp_path):
+def test_an_image_that_is_larger_than_the_model(tiny, image_folder, predict, tmp_path):
     cfg = with_pipeline(tiny[0], [LOAD])
     model = write_model(cfg, tiny[1], tmp_path / 'm.onnx', static=(64, 96))
     with pytest.raises(SystemExit, match=r'0\.png: .*90 x 70 pixels.*64 x 96'):
-        predict(model, pictures / '0.png')
+        predict(model, image_folder / '0.png')
 
 
-def test_annotations_of_other_classes(model, pictures, predict, tmp_path):
+def test_annotations_of_other_classes(model, image_folder, predict, tmp_path):
     truth = dict(
         images=[dict(id=1, file_name='1.png')],
         categories=[dict(id=1, name='car')],
@@ -502,7 +506,7 @@ def test_annotations_of_other_classes(model, pictures, predict, tmp_path):
     )
     (tmp_path / 'truth.json').write_text(json.dumps(truth))
     with pytest.raises(SystemExit, match='annotations have car'):
-        predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+        predict(model, image_folder, '--annotations', tmp_path / 'truth.json')
 
 
 def rewrite(model, path, version):
@@ -517,39 +521,39 @@ def rewrite(model, path, version):
     return path
 
 
-def test_a_model_of_someone_else(model, pictures, predict, tmp_path):
+def test_a_model_of_someone_else(model, image_folder, predict, tmp_path):
     other = rewrite(model, tmp_path / 'other.onnx', None)
     with pytest.raises(SystemExit, match=r'not written by mmdet_centernet export-onnx'):
-        predict(other, pictures)
+        predict(other, image_folder)
 
 
-def test_a_model_of_another_time(model, pictures, predict, tmp_path):
+def test_a_model_of_another_time(model, image_folder, predict, tmp_path):
     old = rewrite(model, tmp_path / 'old.onnx', '0')
     with pytest.raises(SystemExit, match=r'has format 0, .* Export it again'):
-        predict(old, pictures)
+        predict(old, image_folder)
 
 
-def test_no_model(pictures, predict, tmp_path):
+def test_no_model(image_folder, predict, tmp_path):
     with pytest.raises(SystemExit, match='there is no file'):
-        predict(tmp_path / 'nothing.onnx', pictures)
+        predict(tmp_path / 'nothing.onnx', image_folder)
     (tmp_path / 'text.onnx').write_text('text')
     with pytest.raises(SystemExit, match=r'cannot run .*text\.onnx'):
-        predict(tmp_path / 'text.onnx', pictures)
+        predict(tmp_path / 'text.onnx', image_folder)
 
 
-def test_no_images(model, pictures, predict, tmp_path):
+def test_no_images(model, image_folder, predict, tmp_path):
     with pytest.raises(SystemExit, match='there is no image in'):
         predict(model, tmp_path)
     with pytest.raises(SystemExit, match=r'notes\.txt: cannot be read'):
-        predict(model, pictures / 'notes.txt')
+        predict(model, image_folder / 'notes.txt')
 
 
-def test_images_are_not_overwritten(model, pictures, predict):
+def test_images_are_not_overwritten(model, image_folder, predict):
     with pytest.raises(SystemExit, match='holds the images'):
-        predict(model, pictures, '--out-dir', pictures)
+        predict(model, image_folder, '--out-dir', image_folder)
 
 
-def test_without_torch_and_mmdet(model, pictures, tmp_path):
+def test_without_torch_and_mmdet(model, image_folder, tmp_path):
     """Python with no packages but links to the three that the runner needs."""
     packages = tmp_path / 'packages'
     packages.mkdir()
@@ -572,6 +576,6 @@ def test_without_torch_and_mmdet(model, pictures, tmp_path):
         assert (
             f"No module named '{missing}'" in python('-c', f'import {missing}').stderr
         )
-    done = python(SCRIPT, model, pictures, '--out-dir', 'out')
+    done = python(SCRIPT, model, image_folder, '--out-dir', 'out')
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'out/predictions.json').exists()

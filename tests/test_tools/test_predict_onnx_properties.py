@@ -1,4 +1,4 @@
-"""The runner without mmdet says of objects what mmdet says, and draws it."""
+"""The runner predicts and draws properties as mmdet does."""
 
 import json
 
@@ -78,7 +78,7 @@ def model(write_model):
 
 @pytest.fixture(scope='module')
 def pictures(tmp_path_factory):
-    """Pictures of noise of all sizes."""
+    """Images of noise at all scales."""
     folder = tmp_path_factory.mktemp('pictures')
     random = np.random.default_rng(0)
     for index, shape in enumerate([(90, 130), (113, 64)]):
@@ -190,7 +190,7 @@ def test_keypoints_are_evaluated_by_pycocotools(model, pictures, predict, tmp_pa
 
 
 def drawn(tool, properties, **values):
-    """(140, 200) bool: what is drawn of an object beside the box, which is off."""
+    """(140, 200) bool: pixels drawn for an object without its box."""
     image = np.zeros((140, 200, 3), np.uint8)
     found = tool.Detections(
         np.array([[40.0, 20, 120, 100]], np.float32),
@@ -295,7 +295,7 @@ def test_files_of_before_have_no_properties(model, pictures, predict, tmp_path):
 def test_a_kind_of_a_later_version(model, pictures, predict, tmp_path):
     later = [dict(name='shape', key='ages', geometry=dict(kind='ellipse'))]
     newer = change_metadata(model, tmp_path / 'newer.onnx', properties=later)
-    with pytest.raises(SystemExit, match=r"a shape of the kind 'ellipse'"):
+    with pytest.raises(SystemExit, match=r"a property shape of the kind 'ellipse'"):
         predict(newer, pictures)
 
 

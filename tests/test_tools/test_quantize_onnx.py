@@ -1,4 +1,4 @@
-"""Networks on 8-bit integers."""
+"""Quantized networks."""
 
 import cv2
 import numpy as np
@@ -105,7 +105,7 @@ def test_a_photo_that_cannot_be_read_is_left_out(folder, tmp_path):
     assert 'small.onnx: ' in printed
 
 
-def test_asks_for_images_as_they_are(folder):
+def test_needs_a_model_with_normalize(folder):
     before = set(folder.iterdir())
     printed = quantize(folder, 'floats.onnx', check=False)
     assert 'export it with --normalize' in printed

@@ -37,7 +37,7 @@ def loaded(**sample):
 
 
 def oracle(point, move):
-    """Where a move sends a point, said by mmdet: a box without a size."""
+    """Applies a transform to a point with mmdet: a box without a size."""
     dot = HorizontalBoxes([[*point, *point]], dtype=torch.float64)
     MOVES[move](dot)
     return dot.tensor[0, :2].numpy()
@@ -113,11 +113,11 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize('way', COPIES)
-def test_copies_keep_everything(way):
+@pytest.mark.parametrize('copy_method', COPIES)
+def test_copies_keep_everything(copy_method):
     boxes = loaded()
     boxes.translate_((1, 1))
-    copied = COPIES[way](boxes)
+    copied = COPIES[copy_method](boxes)
     assert torch.equal(copied.tensor, boxes.tensor)
     assert copied.moved
     assert copied.values.keys() == boxes.values.keys()
