@@ -1,8 +1,8 @@
-"""The commands of mmdet_centernet by the names that users type.
+"""The command line ``mmdet_centernet COMMAND``.
 
-Each is a script that `mim run mmdet_centernet SCRIPT` finds as well. This module lies
-beside the package and does not import it, so that the doctor starts where the package
-does not, and so that predictions of exported models need no torch.
+Most commands are scripts that `mim run mmdet_centernet SCRIPT` runs as well. This
+module does not import the package, so that the doctor runs where the package cannot be
+imported and predictions with exported models need no torch.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from runpy import run_path
 
 SCRIPTS = {
     'new-config': ('new_config.py', 'write a config for a folder with your own data'),
-    'browse-targets': ('browse_targets.py', 'check a dataset, draw what is taught'),
-    'train': ('train.py', "train a config: mmdet's own script with all its options"),
-    'test': ('test.py', "test a checkpoint: mmdet's own script, --tta included"),
-    'export-onnx': ('export_onnx.py', 'write a checkpoint as an ONNX file'),
-    'quantize-onnx': ('quantize_onnx.py', 'turn an ONNX file to 8-bit integers'),
-    'predict': ('predict_onnx.py', 'find objects in photos with an ONNX file'),
+    'browse-targets': ('browse_targets.py', 'check a dataset and draw the targets'),
+    'train': ('train.py', "train a config, with the options of mmdet's train.py"),
+    'test': ('test.py', "test a checkpoint, with the options of mmdet's test.py"),
+    'export-onnx': ('export_onnx.py', 'export a checkpoint to ONNX'),
+    'quantize-onnx': ('quantize_onnx.py', 'quantize an ONNX file to 8-bit integers'),
+    'predict': ('predict_onnx.py', 'detect objects in images with an ONNX file'),
     'convert-official': ('convert_official.py', 'convert official checkpoints'),
 }
 """Command to script and description."""
@@ -30,17 +30,17 @@ MODULES = {
     'doctor': ('mmdet_centernet_doctor', 'check what this environment can run'),
     'operators': (
         'mmdet_centernet_operators',
-        "mmcv's operators for mmdet's own tools",
+        "install operators beside mmcv for mmdet's own tools",
     ),
 }
 """Command to module and description."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command with the arguments behind its name.
+    """Runs a command.
 
     Args:
-        arguments: Of the command line; by default those of this process.
+        arguments: Command and its arguments; default: those of this process.
 
     Raises:
         SystemExit: With the status of the command.
@@ -56,21 +56,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def scripts_folder() -> Path:
-    """Where the scripts lie: inside the installed package, or beside it in a checkout.
+    """Returns the folder of the scripts, in the package or beside it in a checkout.
 
     Raises:
         SystemExit: If the package is not installed.
     """
     spec = find_spec('mmdet_centernet')
     if spec is None or spec.origin is None:
-        raise SystemExit('mmdet_centernet is not installed here: pip install .')
+        raise SystemExit('mmdet_centernet is not installed: pip install .')
     package = Path(spec.origin).parent
     folders = (package / '.mim/tools', package.parent / 'tools')
     return next(folder for folder in folders if folder.is_dir())
 
 
 def _parse(arguments: Sequence[str]) -> Sequence[str]:
-    """The arguments, once their first is known to be a command."""
+    """Checks the command and returns all arguments."""
     everything = SCRIPTS | MODULES
     lines = [f'  {name:18}{text}' for name, (_, text) in everything.items()]
     parser = argparse.ArgumentParser(

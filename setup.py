@@ -1,4 +1,4 @@
-"""Builds the package; the settings of the tools that check it are in pyproject.toml."""
+"""Builds the package; pyproject.toml has the settings of linters and tests."""
 
 import os
 import shutil
@@ -13,21 +13,19 @@ PACKAGE = 'mmdet_centernet'
 BESIDE = ('mmdet_centernet_doctor', 'mmdet_centernet_operators')
 CLI = 'mmdet_centernet_cli'
 ROOT = Path(__file__).parent
-# What openmim reads from an installed package, in the folder where it looks for it.
+# openmim reads these from the folder `.mim` of an installed package.
 MIM_FILES = ('configs', 'tools', 'model-index.yml')
-# Read by openmim's users only: caches and editor leftovers stay behind.
 IGNORED = shutil.ignore_patterns('__pycache__', '*.pyc', '.*')
 
 
 class BuildWithMim(build_py):
-    """Puts configs and tools into the package, as `mim` expects of OpenMMLab's.
+    """Puts configs and tools into the package, where `mim` expects them.
 
-    A wheel gets copies. An editable install gets links to the originals, whichever way
-    pip makes it.
+    A wheel gets copies, an editable install gets links to the originals.
     """
 
     def run(self) -> None:
-        """Builds the package, then lays mim's files into it."""
+        """Builds the package and adds the files for mim."""
         super().run()
         base = ROOT if self.editable_mode else Path(self.build_lib)
         folder = base / PACKAGE / '.mim'
@@ -41,7 +39,7 @@ class BuildWithMim(build_py):
     def _link(cls, source: Path, target: Path) -> None:
         try:
             target.symlink_to(os.path.relpath(source, target.parent))
-        except OSError:  # Windows reserves links to some users
+        except OSError:  # on Windows not all users may create links
             cls._copy(source, target)
 
     @staticmethod
@@ -71,14 +69,14 @@ setup(
     py_modules=[CLI],
     entry_points={'console_scripts': [f'{PACKAGE} = {CLI}:main']},
     package_data={PACKAGE: ['py.typed']},
-    # mmdet and mmcv come under more than one distribution name, so naming one here
-    # would pull it in beside the other. Importing the package checks their versions.
+    # mmdet and mmcv exist under several distribution names, so a requirement could
+    # install a second one. Importing the package checks their versions.
     install_requires=['numpy', 'torch>=2.0.1'],
     extras_require={
         'export': [
             'onnx>=1.14',
             'onnxruntime>=1.25; python_version >= "3.11"',  # has DeformConv
-            'onnxruntime>=1.23; python_version == "3.10"',  # the last one for it
+            'onnxruntime>=1.23; python_version == "3.10"',  # the last one for 3.10
         ],
         'openmmlab': ['mmengine>=0.10.0', 'mmcv>=2.0.0', 'mmdet>=3.3.0'],
     },

@@ -373,13 +373,13 @@ def write_dataset(
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix='.digits-', dir=folder.parent) as scratch:
-        whole = Path(scratch) / 'whole'
+        complete = Path(scratch) / 'complete'
         for number, (name, scans) in enumerate(split_scans(seed).items()):
-            _write_split(whole, name, counts[name], (seed, number), scans, rotate)
-        (whole / DESCRIPTION).write_text(json.dumps(description))
+            _write_split(complete, name, counts[name], (seed, number), scans, rotate)
+        (complete / DESCRIPTION).write_text(json.dumps(description))
         if folder.exists():
             folder.rename(Path(scratch) / 'old')
-        whole.rename(folder)
+        complete.rename(folder)
     return True
 
 

@@ -1,6 +1,6 @@
 """CenterNet ("Objects as Points", arXiv 1904.07850) as a plugin of MMDetection 3.x.
 
-Importing the package is all that a config needs:
+A config only has to import the package:
 
     custom_imports = dict(imports=['mmdet_centernet'], allow_failed_imports=False)
 """
@@ -18,6 +18,7 @@ from mmdet_centernet import (  # noqa: E402
     evaluation,
     hooks,
     models,
+    optim_wrapper,
     transforms,
     visualization,
 )
@@ -32,6 +33,7 @@ __all__ = [
     'evaluation',
     'hooks',
     'models',
+    'optim_wrapper',
     'transforms',
     'visualization',
 ]

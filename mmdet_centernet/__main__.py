@@ -1,4 +1,4 @@
-"""``python -m mmdet_centernet`` is the command ``mmdet_centernet``."""
+"""Runs the command ``mmdet_centernet`` as ``python -m mmdet_centernet``."""
 
 from mmdet_centernet_cli import main
 

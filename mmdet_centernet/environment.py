@@ -11,7 +11,7 @@ import importlib
 from mmdet_centernet.version import MINIMUM_VERSIONS
 from mmdet_centernet_operators.stand_in import use_in_this_process
 
-SEE_DOCTOR = '`mmdet_centernet doctor` checks the whole environment.'
+SEE_DOCTOR = '`mmdet_centernet doctor` checks the environment.'
 
 
 def check_versions() -> None:

@@ -124,7 +124,7 @@ def _cuda_problems(findings: Findings) -> Iterator[Problem]:
             f'a CUDA build of torch: {GET_TORCH}{commands["mmcv_again"]}',
             ('GPU',),
         )
-    # mmcv without CUDA, which runs on the CPU, says "not available".
+    # "not available" for an mmcv without CUDA, which runs on the CPU.
     if torch and mmcv[:1].isdigit() and _major(torch) != _major(mmcv):
         fix = (
             f'{OWN_OPERATORS}; or compile them again, with FORCE_CUDA=1 set and the '

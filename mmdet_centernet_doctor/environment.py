@@ -88,7 +88,7 @@ def find_broken_pins() -> Iterator[str]:
             there = _version(wanted.name)
             if not there or not wanted.specifier.contains(there, True):
                 yield (
-                    f'{name} {found} asks for {wanted.name}{wanted.specifier}, '
+                    f'{name} {found} requires {wanted.name}{wanted.specifier}, '
                     f'{there or "none"} is installed'
                 )
 

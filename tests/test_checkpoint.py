@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from mmdet_centernet.checkpoint import HAS_SAFE_GLOBALS
 
 has_safe_globals = pytest.mark.skipif(
-    not HAS_SAFE_GLOBALS, reason='this torch cannot be told what a file may hold'
+    not HAS_SAFE_GLOBALS, reason='this torch has no list of safe types'
 )
 REFUSALS = 'not an allowed global|is blocked|Can only build'
 if not HAS_SAFE_GLOBALS:
@@ -30,7 +30,7 @@ class OneWeight(BaseModel):
 
 
 class Reduces:
-    """Pickles as the call of a function, as a hostile file would."""
+    """Pickles as a function call, like a malicious file."""
 
     def __init__(self, function, *args):
         self.call = function, args
@@ -76,7 +76,7 @@ def save(content, path):
     return path
 
 
-def test_reads_what_the_runner_saves(checkpoint):
+def test_loads_checkpoints_of_the_runner(checkpoint):
     content = torch.load(checkpoint, weights_only=HAS_SAFE_GLOBALS)
     log = content['message_hub']['log_scalars']
     losses = log['train/loss']
@@ -153,14 +153,14 @@ def test_refuses_what_runs_code(hostile, tmp_path, monkeypatch):
         Reduces(getattr, torch.Tensor, 'mean'),
     ],
 )
-def test_getattr_hands_out_nothing_else(attribute, tmp_path):
+def test_getattr_returns_nothing_else(attribute, tmp_path):
     path = save(attribute, tmp_path / 'attribute.pth')
     with pytest.raises(pickle.UnpicklingError, match='which may run code'):
         torch.load(path, weights_only=True)
 
 
 @has_safe_globals
-def test_a_statistics_method_may_stand_in_a_file_but_not_be_called(tmp_path):
+def test_a_statistics_method_can_be_loaded_but_not_called(tmp_path):
     call = Reduces(HistoryBuffer.mean, HistoryBuffer([1.0], [1]))
     with pytest.raises(pickle.UnpicklingError, match='unrecognized function'):
         torch.load(save(call, tmp_path / 'call.pth'), weights_only=True)

@@ -1,4 +1,4 @@
-"""The command lines that mmdet's users know, on a narrow network and drawn images."""
+"""mmdet's scripts, with a narrow network and generated images."""
 
 import pickle
 import re
@@ -19,7 +19,7 @@ ANALYSIS = MMDET_TOOLS / 'analysis_tools'
 
 @pytest.fixture(scope='module')
 def run_mmdets(tmp_path_factory):
-    """Runs a script that imports mmdet before it knows of this plugin."""
+    """Runs a script that imports mmdet before this plugin."""
     path = path_for_mmdets_own(tmp_path_factory.mktemp('path'))
     return partial(run_python, PYTHONPATH=path)
 
@@ -31,7 +31,7 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def first_epoch(config):
-    """What our shim printed while training one epoch at a quarter of the batch size."""
+    """Output of train.py for one epoch at a quarter of the batch size."""
     return run_python(TOOLS / 'train.py', config, '--auto-scale-lr', cwd=config.parent)
 
 
@@ -42,9 +42,9 @@ def checkpoint(config, first_epoch):
 
 @pytest.fixture(scope='module')
 def tested(config, checkpoint):
-    """What our shim printed while testing; the results lie beside the config."""
+    """Output of test.py; the results are beside the config."""
     command = (TOOLS / 'test.py', config, checkpoint)
-    options = ('--out', 'results.pkl', '--show-dir', 'pictures', '--work-dir', 'test')
+    options = ('--out', 'results.pkl', '--show-dir', 'drawn', '--work-dir', 'test')
     return run_python(*command, *options, cwd=config.parent)
 
 
@@ -58,7 +58,7 @@ def test_train_validates_and_saves(first_epoch, checkpoint):
     assert checkpoint.exists()
 
 
-def test_resume_goes_on_from_the_last_checkpoint(config, checkpoint):
+def test_resume_continues_from_the_last_checkpoint(config, checkpoint):
     options = ('--resume', '--cfg-options', 'train_cfg.max_epochs=2')
     printed = run_python(TOOLS / 'train.py', config, *options, cwd=config.parent)
     assert 'resumed epoch: 1, iter: 2' in printed
@@ -72,20 +72,20 @@ def test_amp(config):
     if torch.cuda.is_available():
         assert 'coco/bbox_mAP: ' in run_python(*command, cwd=config.parent)
     else:
-        # mmengine's own answer: the option has arrived where it is decided.
+        # Error of mmengine: the option was passed on.
         printed = run_python(*command, cwd=config.parent, check=False)
         assert 'only available training on gpu' in printed
 
 
 def test_test_prints_ap_and_draws(config, tested):
     assert 'coco/bbox_mAP: ' in tested
-    (pictures,) = (config.parent / 'test').glob('*/pictures')
-    assert len(list(pictures.iterdir())) == 4
+    (images,) = (config.parent / 'test').glob('*/drawn')
+    assert len(list(images.iterdir())) == 4
     results = pickle.loads((config.parent / 'results.pkl').read_bytes())  # noqa: S301
     assert len(results) == 4
 
 
-def test_mmdets_own_scripts_do_the_same(config, checkpoint, run_mmdets):
+def test_mmdets_own_scripts(config, checkpoint, run_mmdets):
     options = ('--work-dir', 'own', '--cfg-options', f'load_from={checkpoint}')
     command = (MMDET_TOOLS / 'train.py', config, *options)
     printed = run_mmdets(*command, cwd=config.parent)
@@ -97,8 +97,8 @@ def test_mmdets_own_scripts_do_the_same(config, checkpoint, run_mmdets):
 
 def test_analyze_results(config, tested, run_mmdets):
     command = (ANALYSIS / 'analyze_results.py', config, 'results.pkl', 'analysis')
-    # Above the scores of a network that has learned nothing: mmengine refuses to draw
-    # the inside-out boxes that it still predicts.
+    # Above the scores of this untrained network: mmengine refuses to draw its inverted
+    # boxes.
     options = ('--topk', '2', '--show-score-thr', '0.9')
     run_mmdets(*command, *options, cwd=config.parent)
     for folder in ('good', 'bad'):
@@ -133,8 +133,8 @@ def test_inferencer_on_a_folder(config, checkpoint):
     }
 
 
-def test_help_of_the_shim_is_mmdets(tmp_path):
+def test_help_is_that_of_mmdet(tmp_path):
     printed = run_python(TOOLS / 'train.py', '--help', cwd=tmp_path)
     assert '--auto-scale-lr' in printed
-    # openmim adds `--gpus` to the command when the help text has the word.
+    # openmim adds `--gpus` to the command if the help text contains it.
     assert '--gpus' not in printed

@@ -1,4 +1,4 @@
-"""The command `mmdet_centernet`, as it is after `pip install` without a checkout."""
+"""The command `mmdet_centernet`, after `pip install` without a checkout."""
 
 import re
 import sys
@@ -54,7 +54,7 @@ def test_help_of_each_command_in_an_installed_package(command, installed, tmp_pa
 
 
 @pytest.mark.slow
-def test_the_module_is_the_command_and_hands_on_the_status(tmp_path):
+def test_the_module_is_the_command_and_returns_the_status(tmp_path):
     command = ('-m', 'mmdet_centernet', 'browse-targets', 'missing.py')
     with pytest.raises(AssertionError, match='ended with 1'):
         run_python(*command, cwd=tmp_path)

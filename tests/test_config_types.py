@@ -1,4 +1,4 @@
-"""Types of configs in all styles of writing."""
+"""Types of configs in all styles."""
 
 import pytest
 from mmdet.models import CenterNet
@@ -17,13 +17,13 @@ STYLES = [
 
 
 @pytest.mark.parametrize('style', STYLES)
-def test_all_styles_mean_one_class(style):
+def test_all_styles_resolve_to_the_same_class(style):
     assert find_class(MODELS, dict(type=style)) is CTDetHead
     assert type_name(dict(type=style)) == 'CTDetHead'
 
 
 @pytest.mark.parametrize('style', ['NoSuchHead', 'no.such.Head', '', 3, None])
-def test_what_leads_nowhere_is_no_class(style):
+def test_unknown_types_resolve_to_none(style):
     assert find_class(MODELS, dict(type=style)) is None
     assert isinstance(type_name(dict(type=style)), str)
 

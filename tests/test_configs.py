@@ -74,7 +74,7 @@ def test_every_config_has_a_metafile_entry_of_its_name():
 
 
 def test_basenames_are_unique():
-    # openmim looks a config up by its basename alone.
+    # openmim finds a config by its basename.
     names = [path.name for path in CONFIGS.rglob('*.py')]
     assert len(names) == len(set(names))
 
@@ -189,10 +189,10 @@ def test_runs_like_the_other_one_when_cut_down(name, other, tmp_path):
 
 
 def what_runs(name, folder):
-    """All that a config says about a short run on drawn images."""
+    """The settings of a config for a short run on drawn images."""
     cfg = shrink(load_config(name), folder).to_dict()
     for key in ('image_size', 'train_pipeline', 'test_pipeline', 'filename'):
-        cfg.pop(key, None)  # variables, which stand in the data loaders as well
+        cfg.pop(key, None)  # variables that the data loaders also contain
     for scheduler in cfg['param_scheduler']:
         scheduler.pop('milestones')  # beyond the first epoch
     return json.loads(json.dumps(cfg).replace(str(folder), ''))
@@ -211,7 +211,7 @@ def test_trains_validates_and_predicts(name, tmp_path):
     runner.train()
 
     assert not torch.equal(before, weight)
-    # One would stop distributed training, unless the config says that there are some.
+    # Distributed training stops at such a parameter, unless the config allows them.
     assert bool(idle) == cfg.get('find_unused_parameters', False), idle
     scalars = runner.message_hub.log_scalars
     for loss in ('loss_center_heatmap', 'loss_wh', 'loss_offset'):

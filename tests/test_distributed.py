@@ -101,7 +101,7 @@ def test_trains_in_one_step_for_both_and_validates(trained):
     assert trained.count('coco/bbox_mAP: ') == 1
 
 
-def test_each_process_normalises_its_own_loss(config, trained):
+def test_each_process_normalizes_its_own_loss(config, trained):
     cfg = Config.fromfile(config)
     initial = torch.load(cfg.load_from)
     final = torch.load(config.parent / 'work_dir/epoch_1.pth')['state_dict']

@@ -1,4 +1,4 @@
-"""Links lead somewhere, and the two READMEs say the same."""
+"""Links of all pages, and equality of the two READMEs."""
 
 import re
 
@@ -30,7 +30,7 @@ def local_links(page):
 
 
 def anchors(page):
-    """As GitHub makes them of headings."""
+    """Returns the anchors that GitHub generates from headings."""
     headings = re.findall(r'^#+ (.*)', FENCED.sub('', page.read_text()), re.MULTILINE)
     plain = (re.sub(r'\[(.*?)\]\(.*?\)', r'\1', heading) for heading in headings)
     return {re.sub(r'[^\w\- ]', '', one.lower()).replace(' ', '-') for one in plain}
@@ -46,7 +46,7 @@ def test_both_readmes_have_the_same_commands_and_links():
 
 
 def commands(page):
-    """Lines of code without their comments."""
+    """Returns the lines of code without comments."""
     text = page.read_text()
     lines = [line for block in FENCED.findall(text) for line in block.splitlines()]
     lines += re.findall(r'^    .*', text, re.MULTILINE)

@@ -44,7 +44,7 @@ def test_says_what_to_do_where_torch_cannot_use_numpy(monkeypatch):
         check_versions()
 
 
-def test_says_how_to_mend_compiled_operators_that_do_not_load(monkeypatch):
+def test_says_how_to_fix_compiled_operators_that_do_not_load(monkeypatch):
     monkeypatch.setitem(sys.modules, 'mmcv.ops', None)
     message = r'another torch.*pip uninstall -y mmcv && pip install "mmcv-lite>=2'
     with pytest.raises(ImportError, match=message):

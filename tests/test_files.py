@@ -5,7 +5,7 @@ import pytest
 from mmdet_centernet.files import write_bytes, write_image
 
 
-def test_pictures_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+def test_images_are_written_atomically(tmp_path, monkeypatch):
     path = tmp_path / 'new' / 'a.png'
     image = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     write_image(path, image)

@@ -1,6 +1,6 @@
-"""Killed while they write, the tools leave what was there before, or nothing.
+"""Scripts that are killed while they write leave the previous file unchanged.
 
-The kernel ends them: at a size that no file may exceed, or when a file gets its name.
+They are killed when the file exceeds a size, or when it is renamed.
 """
 
 import signal
@@ -23,11 +23,11 @@ from mmdet_centernet.export import describe_pipeline, export_onnx
 
 pytestmark = pytest.mark.slow
 
-OLD = b'what was there before'
+OLD = b'previous content'
 
 
 class Job(NamedTuple):
-    """A command, the file that it writes, and more than half of that file's bytes."""
+    """A command, its output file, and a number of bytes below the file size."""
 
     command: list
     target: str
@@ -36,7 +36,7 @@ class Job(NamedTuple):
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Something to convert, to export and to look at."""
+    """A folder with checkpoints to convert and to export, and an image."""
     folder = tmp_path_factory.mktemp('killed')
     config = tiny_config(folder)
     detector = lively_detector(Config.fromfile(config))
@@ -46,8 +46,8 @@ def folder(tmp_path_factory):
     pipeline = Config.fromfile(config).test_pipeline
     steps = describe_pipeline(pipeline)
     export_onnx(detector, folder / 'own.onnx', pipeline=steps, classes=classes)
-    (folder / 'photos').mkdir()
-    cv2.imwrite(str(folder / 'photos/grey.jpg'), np.full((64, 64, 3), 90, np.uint8))
+    (folder / 'input').mkdir()
+    cv2.imwrite(str(folder / 'input/gray.jpg'), np.full((64, 64, 3), 90, np.uint8))
     torch.save(official_weights(), folder / 'official.pth')
     return folder
 
@@ -56,7 +56,7 @@ def official_weights():
     """Weights of a shipped network under official names."""
     with torch.device('meta'):
         shapes = our_network('res_18').state_dict()
-    one = torch.tensor(0.5)  # each of the tensors is a single number in memory
+    one = torch.tensor(0.5)  # each tensor is a single number in memory
     return to_official_state_dict(
         {key: one.expand(value.shape) for key, value in shapes.items()}
     )
@@ -84,7 +84,7 @@ def jobs(folder, out):
             [
                 tools / 'predict_onnx.py',
                 folder / 'own.onnx',
-                folder / 'photos',
+                folder / 'input',
                 '--out-dir',
                 out,
                 '--score-thr',
@@ -110,7 +110,7 @@ def jobs(folder, out):
 
 @pytest.mark.parametrize('when', ['half', 'rename'])
 @pytest.mark.parametrize('name', ['convert', 'export', 'predict', 'digits'])
-def test_the_old_file_or_none(name, when, folder, tmp_path):
+def test_the_previous_file_remains(name, when, folder, tmp_path):
     job = jobs(folder, tmp_path)[name]
     target = tmp_path / job.target
     target.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Names by label are those that mmdet's own dataset trains with."""
+"""Names in label order equal those of mmdet's datasets."""
 
 import json
 
@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 from mmdet_centernet.label_names import label_names, numbered_names
 
 CATEGORIES = ('red', 'white', 'plates')
-IDS = (7, 2, 5)  # not sorted: mmdet goes by the place in the file
+IDS = (7, 2, 5)  # not sorted: mmdet uses the order of the file
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def scope():
 
 @pytest.fixture
 def coco(tmp_path):
-    """Writes a file of one image with a box of each category; gives its config."""
+    """Writes a file of one image with a box of each category; returns its config."""
 
     def write(classes, categories=CATEGORIES, ids=IDS, name='train.json', **cfg):
         box = dict(image_id=1, bbox=[0, 0, 9, 9], area=81, iscrowd=0)
@@ -50,7 +50,7 @@ def coco(tmp_path):
 
 
 def names_in_training(cfg, categories):
-    """The name of the box of each label that the dataset gives out."""
+    """Names of the boxes of each label in the dataset."""
     lazily = dict(cfg, lazy_init=True, data_prefix=dict(img=''))
     (image,) = DATASETS.build(lazily).load_data_list()
     boxes = image['instances']  # one of each category, in the order of the file
@@ -63,22 +63,22 @@ def names_in_training(cfg, categories):
 @pytest.mark.parametrize(
     'classes', [CATEGORIES, ('plates', 'red', 'white'), ('white', 'red', 'plates')]
 )
-def test_names_are_those_of_the_boxes_that_are_trained_on(kind, classes, coco):
+def test_names_equal_those_in_training(kind, classes, coco):
     cfg = coco(classes, type=kind)
     assert label_names(cfg) == names_in_training(cfg, CATEGORIES)
 
 
-def test_classes_that_are_left_out_get_no_label(coco):
+def test_left_out_classes_get_no_label(coco):
     assert label_names(coco(('plates', 'red'))) == ('red', 'plates')
 
 
-def test_classes_that_the_file_does_not_have_come_last(coco):
+def test_classes_absent_from_the_file_come_last(coco):
     cfg = coco(('extra', 'plates', 'red'))
     assert label_names(cfg) == ('red', 'plates', 'extra')
     assert numbered_names(cfg) == ('red', 'plates')
 
 
-def test_a_subclass_that_numbers_in_its_own_way(coco):
+def test_subclass_with_its_own_label_order(coco):
     @DATASETS.register_module()
     class BackwardsDataset(CocoDataset):
         def load_data_list(self):
@@ -93,7 +93,7 @@ def test_a_subclass_that_numbers_in_its_own_way(coco):
 
 
 @pytest.mark.parametrize('kind', ['XMLDataset', 'VOCDataset'])
-def test_xml_data_are_numbered_by_the_config(kind):
+def test_xml_datasets_use_the_order_of_the_config(kind):
     cfg = dict(type=kind, ann_file='VOC2007/absent', metainfo=dict(classes=('b', 'a')))
     assert label_names(cfg) == ('b', 'a')
 
@@ -114,21 +114,21 @@ def test_wrappers(coco):
     assert label_names(wrapped) == CATEGORIES
 
 
-def test_two_files_that_disagree(coco):
+def test_files_with_different_orders_are_refused(coco):
     one = coco(CATEGORIES)
     other = coco(CATEGORIES, ('white', 'red', 'plates'), name='more.json')
     with pytest.raises(ValueError, match=r'more\.json numbers .* same order'):
         label_names(dict(type='ConcatDataset', datasets=[one, other]))
 
 
-def test_a_file_without_the_last_classes_agrees(coco):
+def test_file_without_the_last_classes_is_accepted(coco):
     few = coco(CATEGORIES, CATEGORIES[:2], IDS[:2], name='few.json')
     both = dict(type='ConcatDataset', datasets=[few, coco(CATEGORIES)])
     assert label_names(both) == CATEGORIES
 
 
 @pytest.mark.parametrize(
-    ('text', 'says'),
+    ('text', 'words'),
     [
         ('\ufeff{"categories": []}', 'no JSON in UTF-8'),
         ('{', 'no JSON in UTF-8'),
@@ -143,14 +143,14 @@ def test_a_file_without_the_last_classes_agrees(coco):
         ),
     ],
 )
-def test_a_file_that_is_none_of_coco(text, says, coco, tmp_path):
+def test_other_files_are_refused(text, words, coco, tmp_path):
     cfg = coco(CATEGORIES)
     (tmp_path / 'train.json').write_text(text, encoding='utf-8')
-    with pytest.raises(ValueError, match=rf'train\.json .*{says}'):
+    with pytest.raises(ValueError, match=rf'train\.json .*{words}'):
         label_names(cfg)
 
 
-def test_a_file_that_is_not_there(coco, tmp_path):
+def test_missing_file(coco, tmp_path):
     cfg = coco(CATEGORIES)
     (tmp_path / 'train.json').unlink()
     with pytest.raises(OSError, match=r'train\.json'):

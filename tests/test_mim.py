@@ -1,4 +1,4 @@
-"""openmim, as users run it: its pins ask for an environment of its own."""
+"""openmim, in an environment of its own because of its pins."""
 
 import os
 import subprocess
@@ -21,16 +21,16 @@ pytestmark = [
     ),
 ]
 
-# pandas, which openmim asks for, would bring a numpy that this torch may not know.
+# pandas, which openmim requires, could install a numpy that torch does not support.
 OPENMIM = ('openmim==0.3.9', f'numpy=={np.__version__}')
 NAME = 'ctdet_r18-fpn_1xb8-24e_bccd'
-# What pip says when it reaches no index, or one that lacks the package.
+# Messages of pip when the index is unreachable or lacks the package.
 UNREACHABLE = ('No matching distribution', 'Could not find a version', 'Max retries')
 
 
 @pytest.fixture(scope='session')
 def mim():
-    """`mim` in a cached environment that sees this one's packages behind its own."""
+    """`mim` in a cached environment that also sees the packages of this one."""
     cache = Path(os.environ.get('XDG_CACHE_HOME', Path.home() / '.cache'))
     python = f'py{sys.version_info.major}{sys.version_info.minor}'
     name = '-'.join((*OPENMIM, python)).replace('==', '-')
@@ -62,7 +62,7 @@ def installed(tmp_path_factory):
 
 @pytest.mark.skipif(
     'mmdet' not in packages_distributions()['mmdet'],
-    reason='openmim does not know the forks of mmdet',
+    reason='openmim does not support the forks of mmdet',
 )
 def test_train_and_test_mmdet_with_our_config(mim, tmp_path):
     config = tiny_config(tmp_path)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 PACKAGE = 'mmdet_centernet'
 BESIDE = ('mmdet_centernet_doctor', 'mmdet_centernet_operators')
 CLI = 'mmdet_centernet_cli.py'
-# Calls setuptools as pip does, without the isolated environment that pip would make.
+# Calls setuptools as pip does, without the isolated environment of pip.
 HOOK = (
     'import sys; from setuptools import build_meta as b; getattr(b, sys.argv[1])("out")'
 )
@@ -41,7 +41,7 @@ def installed(sources, tmp_path_factory):
 
 
 def is_hidden(path):
-    """Caches, links for mim and settings of linters."""
+    """Whether a path is a cache, a link for mim or a linter setting."""
     return any(part == '__pycache__' or part[0] == '.' for part in path.parts)
 
 
@@ -57,14 +57,40 @@ def expected_contents():
     return package | {f'{PACKAGE}/.mim/{name}' for name in for_mim}
 
 
-def test_wheel_holds_the_package_and_what_mim_reads(wheel):
+def test_wheel_contains_the_package_and_the_files_for_mim(wheel):
     contents = {name for name in wheel.namelist() if '.dist-info/' not in name}
     assert contents == expected_contents()
     assert f'{PACKAGE}/py.typed' in contents
     assert f'{PACKAGE}/.mim/tools/train.py' in contents
 
 
-def test_wheel_asks_for_no_particular_openmmlab(wheel):
+def children(wheel, folder):
+    """Names in a folder of a wheel."""
+    names = [name for name in wheel.namelist() if name.startswith(folder)]
+    return {name.removeprefix(folder).split('/')[0] for name in names}
+
+
+def test_wheel_contains_only_what_users_call(wheel):
+    metadata = f'{PACKAGE}-{mmdet_centernet.__version__}.dist-info'
+    assert children(wheel, '') == {PACKAGE, *BESIDE, CLI, metadata}
+    assert children(wheel, f'{PACKAGE}/.mim/') == {
+        'configs',
+        'model-index.yml',
+        'tools',
+    }
+    assert children(wheel, f'{PACKAGE}/.mim/tools/') == {
+        'browse_targets.py',
+        'convert_official.py',
+        'export_onnx.py',
+        'new_config.py',
+        'predict_onnx.py',
+        'quantize_onnx.py',
+        'test.py',
+        'train.py',
+    }
+
+
+def test_wheel_requires_no_particular_openmmlab(wheel):
     (name,) = (n for n in wheel.namelist() if n.endswith('.dist-info/METADATA'))
     metadata = Parser().parsestr(wheel.read(name).decode())
     assert (metadata['Name'], metadata['Version']) == (
@@ -78,7 +104,7 @@ def test_wheel_asks_for_no_particular_openmmlab(wheel):
     assert not any('<' in r or '==' in r.split(';')[0] for r in requirements)
 
 
-def test_sdist_makes_the_same_wheel(sources, wheel, tmp_path):
+def test_sdist_builds_the_same_wheel(sources, wheel, tmp_path):
     run_python('-c', HOOK, 'build_sdist', cwd=sources)
     (sdist,) = (sources / 'out').glob('*.tar.gz')
     with tarfile.open(sdist) as archive:
@@ -89,7 +115,7 @@ def test_sdist_makes_the_same_wheel(sources, wheel, tmp_path):
     assert sorted(zipfile.ZipFile(path).namelist()) == sorted(wheel.namelist())
 
 
-def test_editable_install_links_what_mim_reads(tmp_path):
+def test_editable_install_links_the_files_for_mim(tmp_path):
     sources = copy_checkout(tmp_path / 'checkout')
     run_python('-c', HOOK, 'build_editable', cwd=sources)
     for name in ('configs', 'tools', 'model-index.yml'):

@@ -1,4 +1,4 @@
-"""Exceptions in one line."""
+"""Exceptions on one line."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from mmdet_centernet.reason import reason
 
 
-def test_the_lines_of_opencv_become_one():
+def test_lines_of_opencv_are_joined():
     with pytest.raises(cv2.error) as caught:
         cv2.cvtColor(np.zeros((2, 2, 1), np.uint8), cv2.COLOR_RGB2GRAY)
     text = reason(caught.value)
@@ -24,5 +24,5 @@ def test_the_lines_of_opencv_become_one():
         (OSError(2, 'No such file', 'a.jpg'), "[Errno 2] No such file: 'a.jpg'"),
     ],
 )
-def test_types_stand_where_they_say_more(error, text):
+def test_types_are_added_except_for_value_and_os_errors(error, text):
     assert reason(error) == text

@@ -1,4 +1,4 @@
-"""The site of the docs is built without a warning, and nothing in it leads nowhere."""
+"""The site of the docs builds without warnings and has no broken links."""
 
 import sys
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ REFERENCES = {'a': 'href', 'img': 'src', 'link': 'href', 'script': 'src'}
 
 @pytest.fixture(scope='module')
 def site(tmp_path_factory):
-    """What `make docs` makes."""
+    """The output of `make docs`."""
     folder = tmp_path_factory.mktemp('site')
     options = ('--quiet', '--fail-on-warning', '-c', 'docs', '-d', folder / 'cache')
     run(sys.executable, '-m', 'sphinx', *options, '.', folder / 'html', cwd=REPO)
@@ -34,7 +34,7 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_nothing_in_the_site_leads_nowhere(site):
+def test_site_has_no_broken_links(site):
     assert list(broken_references(site)) == []
 
 
@@ -47,7 +47,7 @@ def test_every_page_of_the_docs_is_in_the_site(site):
     ] == []
 
 
-def test_what_packages_offer_is_in_the_reference():
+def test_public_names_are_in_the_reference():
     text = (REPO / 'docs' / 'api.rst').read_text()
     packages = (
         codecs,
@@ -58,8 +58,8 @@ def test_what_packages_offer_is_in_the_reference():
         transforms,
         visualization,
     )
-    offered = [name for package in packages for name in package.__all__]
-    assert [name for name in offered if f':: {name}\n' not in text] == []
+    public = [name for package in packages for name in package.__all__]
+    assert [name for name in public if f':: {name}\n' not in text] == []
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_what_packages_offer_is_in_the_reference():
         '<img src="gone.png">',
     ],
 )
-def test_a_reference_that_leads_nowhere_is_found(tmp_path, body):
+def test_broken_links_are_found(tmp_path, body):
     (tmp_path / 'there.html').write_text('<p id="here">')
     good = '<a href="there.html#here">x</a> <a href="https://example.org#x">y</a>'
     (tmp_path / 'page.html').write_text(good + body)

@@ -36,7 +36,7 @@ def views_of_a_spot(pipeline):
 
 
 def middle_of_light(image):
-    """x, y of the centre of mass."""
+    """x, y of the center of mass."""
     light = image[0].double()
     ys, xs = (torch.arange(n, dtype=torch.float64) for n in light.shape)
     total = light.sum()

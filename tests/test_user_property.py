@@ -1,4 +1,4 @@
-"""The property that docs/properties.md lets a user write does what the page says."""
+"""The example property of docs/properties.md works as the page describes."""
 
 import re
 

@@ -16,8 +16,9 @@ import sys
 from pathlib import Path
 
 from mmdet_centernet.arguments import check_whole
+from mmdet_centernet.new_config.backbones import BACKBONES, DEFAULT_BACKBONE
 from mmdet_centernet.new_config.make import make_config
-from mmdet_centernet.new_config.settings import BACKBONES, Options
+from mmdet_centernet.new_config.settings import Options
 
 TASKS = ('detection', 'pose')
 
@@ -58,12 +59,14 @@ def parse_args() -> argparse.Namespace:
         '--batch-size', type=int, help='images per step; default: by the memory'
     )
     parser.add_argument(
-        '--backbone', default='resnet18', help=f'{", ".join(BACKBONES)} (resnet18)'
+        '--backbone',
+        default=DEFAULT_BACKBONE,
+        help=f'{", ".join(BACKBONES)} ({DEFAULT_BACKBONE})',
     )
     parser.add_argument(
         '--pretrained',
         action='store_true',
-        help='start from ImageNet weights; torchvision downloads them',
+        help='start from ImageNet weights, which are downloaded',
     )
     parser.add_argument(
         '--seed',

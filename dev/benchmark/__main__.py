@@ -27,7 +27,16 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.utils import mkdir_or_exist
 
-DEFAULT_GROUPS = [name for name in GROUPS if name not in ('exported', 'dcn')]
+CUDA_GROUPS = ['accelerator', 'decoding', 'training']
+CPU_GROUPS = [
+    'losses',
+    'decoding',
+    'pipeline',
+    'training',
+    'options',
+    'prediction',
+    'sweeps',
+]
 PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 
 
@@ -40,8 +49,9 @@ def parse_args() -> argparse.Namespace:
         'groups',
         nargs='*',
         metavar='GROUP',
-        help=f'of {", ".join(GROUPS)}; default: all but exported, which needs '
-        'onnxruntime, and dcn, which needs an mmcv with compiled operators',
+        help=f'of {", ".join(GROUPS)}; default on a CPU: {", ".join(CPU_GROUPS)}; with '
+        f'--device cuda: {", ".join(CUDA_GROUPS)}. exported needs onnxruntime, dcn an '
+        'mmcv with compiled operators',
     )
     parser.add_argument('--out', type=Path, default=Path('work_dirs/benchmark'))
     parser.add_argument('--device', default='cpu', help='cpu or cuda')
@@ -81,7 +91,8 @@ def main() -> None:
     rows, sweeps = [], []
     with tempfile.TemporaryDirectory() as scratch:
         options = Options(**about_run(args), scratch=Path(scratch))
-        for group in args.groups or DEFAULT_GROUPS:
+        on_cuda = args.device.startswith('cuda')
+        for group in args.groups or (CUDA_GROUPS if on_cuda else CPU_GROUPS):
             for result in GROUPS[group](options):
                 if 'points' in result:
                     sweeps.append(result)

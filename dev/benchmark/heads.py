@@ -34,6 +34,7 @@ class Workload:
         objects: Objects of the batch.
         device: Where torch puts it.
         dtype: Of the maps.
+        largest: Half side of the largest object in pixels.
     """
 
     images: int = 16
@@ -42,6 +43,7 @@ class Workload:
     objects: int = 118
     device: str = 'cpu'
     dtype: torch.dtype = torch.float32
+    largest: int = LARGEST
 
     @property
     def logit_bytes(self) -> int:
@@ -92,7 +94,7 @@ def _draw_objects(
     """Boxes inside the image and their classes."""
     center = rng.uniform(2 * SMALLEST, side - 2 * SMALLEST, (count, 2))
     room = np.minimum(center, side - center) - MARGIN
-    half = np.minimum(rng.uniform(SMALLEST, LARGEST, (count, 2)), room)
+    half = np.minimum(rng.uniform(SMALLEST, load.largest, (count, 2)), room)
     boxes = np.concatenate([center - half, center + half], axis=1)
     return InstanceData(
         bboxes=torch.tensor(boxes, dtype=torch.float32, device=load.device),

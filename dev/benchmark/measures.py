@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from accelerator import count_syncs, focal_runs, loads
 from clock import Run, alternate, cpu_seconds, peak_bytes
 from dcn import NETWORKS as DCN_NETWORKS
 from dcn import dcn_runs, mmcv_is_compiled
 from heads import Workload, decode_runs, loss_runs
 from networks import NETWORKS, predict_runs, train_runs
-from pipelines import pipeline_runs
+from options import option_runs
+from pipelines import LOADER_WORKERS, loader_runs, pipeline_runs
 
 import torch
 
@@ -66,6 +68,36 @@ def measure_decoding(options: Options) -> Iterator[dict]:
     yield _time_row('decode', decode_runs(options.workload), options.repeats)
 
 
+def measure_accelerator(options: Options) -> Iterator[dict]:
+    """The loss step by objects and precision, its syncs, and torch.compile.
+
+    Stock runs in float32 only: its loss overflows in half precision.
+    """
+    for name, load in loads(options.workload).items():
+        runs = loss_runs(load)
+        if load.dtype != torch.float32:
+            del runs['stock']
+        yield _time_row(f'loss, {name}', runs, options.repeats)
+        yield _memory_row('  memory / logits', runs, load)
+        syncs = {
+            side: count_syncs(runs[side], load.device)
+            for side in ('ours', 'stock')
+            if side in runs
+        }
+        yield dict(what='  syncs of a batch', unit='', **syncs)
+    for name, run in focal_runs(options.workload).items():
+        yield _compiled_row(f'focal loss, {name}', run, options.repeats)
+
+
+def _compiled_row(name: str, run: Run, repeats: int) -> dict:
+    """A row whose run may need a compiler that is missing."""
+    try:
+        return _time_row(name, dict(ours=run), repeats)
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        return dict(what=f'{name}: {type(error).__name__}: {reason}', unit='ms')
+
+
 def measure_pipeline(options: Options) -> Iterator[dict]:
     """Loading and augmenting, in CPU seconds an image."""
     runs = pipeline_runs(options.scratch, options.photos)
@@ -73,6 +105,11 @@ def measure_pipeline(options: Options) -> Iterator[dict]:
     totals = alternate_cpu(runs, options.repeats)
     figures = {name: 1000 * seconds / count for name, seconds in totals.items()}
     yield dict(what='pipeline, an image (CPU)', unit='ms', **figures)
+    loaders = loader_runs(options.scratch, options.photos)
+    count = loaders['ours'].count  # type: ignore[attr-defined]
+    seconds = alternate(loaders, options.repeats)
+    figures = {name: 1000 * total / count for name, total in seconds.items()}
+    yield dict(what=f'{LOADER_WORKERS} workers, an image', unit='ms', **figures)
 
 
 def alternate_cpu(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
@@ -92,6 +129,13 @@ def measure_training(options: Options) -> Iterator[dict]:
     for stage in shares['ours']:
         times = {name: 1000 * share[stage] for name, share in shares.items()}
         yield dict(what=f'  {stage}', unit='ms', **times)
+
+
+def measure_options(options: Options) -> Iterator[dict]:
+    """A training step of the small fast recipe by its options, in CPU time."""
+    taken = alternate_cpu(option_runs(), options.repeats)
+    for name, seconds in taken.items():
+        yield dict(what=f'step, {name} (CPU)', unit='ms', ours=1000 * seconds)
 
 
 def measure_prediction(options: Options) -> Iterator[dict]:
@@ -152,6 +196,8 @@ def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
     """Memory beyond the inputs in units of the logits' bytes."""
     figures = {}
     for side in ('ours', 'stock'):
+        if side not in runs:
+            continue
         peak = peak_bytes(runs[side], load.device)
         figures[side] = None if peak is None else peak / load.logit_bytes
     return dict(what=name, unit='x', floor=1.0, **figures)
@@ -160,8 +206,10 @@ def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
 GROUPS: dict[str, Callable[[Options], Iterator[dict]]] = {
     'losses': measure_losses,
     'decoding': measure_decoding,
+    'accelerator': measure_accelerator,
     'pipeline': measure_pipeline,
     'training': measure_training,
+    'options': measure_options,
     'prediction': measure_prediction,
     'exported': measure_exported,
     'dcn': measure_dcn,

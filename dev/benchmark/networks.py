@@ -41,12 +41,12 @@ def build_detectors(network: str, device: str) -> dict[str, BaseDetector]:
     return dict(ours=ours.to(device), stock=stock.to(device))
 
 
-def draw_data(images: int) -> dict:
+def draw_data(images: int, *, classes: int = CLASSES, cells: int = CELLS) -> dict:
     """A batch as mmdet's data loader gives it: noise with boxes."""
     load = Workload(
         images=images,
-        classes=CLASSES,
-        cells=CELLS,
+        classes=classes,
+        cells=cells,
         objects=images * OBJECTS_PER_IMAGE,
     )
     batch = draw_batch(load)

@@ -13,9 +13,14 @@ import numpy as np
 from mmcv.transforms import Compose
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from torch.utils.data import DataLoader, Dataset
 
 WIDTH, HEIGHT = 640, 480
 PHOTOS = 16
+LOADER_WORKERS = 2
+LOADER_BATCH = 8
+LOADER_PASSES = 4  # over the images, so that starting does not count
 GRAIN = 16  # pixels: coarse noise compresses about as well as a photo
 OURS = [
     dict(type='LoadImageFromFile'),
@@ -35,16 +40,41 @@ def pipeline_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], N
         folder: Where to write drawn images if there are no photos.
         photos: Folder of JPEG files.
     """
+    infos = _describe_all(folder, photos)
+    floor = dict(floor=OURS[:1])
+    return {
+        name: _passes(_build(steps), infos)
+        for name, steps in {**_training_steps(), **floor}.items()
+    }
+
+
+def loader_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], None]]:
+    """Returns passes over all images by a data loader with workers.
+
+    Args:
+        folder: Where to write drawn images if there are no photos.
+        photos: Folder of JPEG files.
+    """
+    infos = _describe_all(folder, photos) * LOADER_PASSES
+    return {
+        name: _loads(_build(steps), infos) for name, steps in _training_steps().items()
+    }
+
+
+def _training_steps() -> dict[str, list[dict]]:
+    stock = Config.fromfile(STOCK_CONFIGS / NETWORKS['ResNet-18']).train_pipeline
+    return dict(ours=OURS, stock=stock)
+
+
+def _build(steps: list[dict]) -> Compose:
+    return Compose([TRANSFORMS.build(step) for step in steps])
+
+
+def _describe_all(folder: Path, photos: Path | None) -> list[dict]:
     files = sorted(photos.glob('*.jpg')) if photos else draw_photos(folder)
     if not files:
         raise SystemExit(f'{photos} holds no .jpg files')
-    infos = [_describe(file) for file in files]
-    stock = Config.fromfile(STOCK_CONFIGS / NETWORKS['ResNet-18']).train_pipeline
-    return dict(
-        ours=_passes(OURS, infos),
-        stock=_passes(stock, infos),
-        floor=_passes(OURS[:1], infos),
-    )
+    return [_describe(file) for file in files]
 
 
 def draw_photos(folder: Path) -> list[Path]:
@@ -73,9 +103,37 @@ def _describe(file: Path) -> dict:
     )
 
 
-def _passes(steps: list[dict], infos: list[dict]) -> Callable[[], None]:
-    pipeline = Compose([TRANSFORMS.build(step) for step in steps])
+def _loads(pipeline: Compose, infos: list[dict]) -> Callable[[], None]:
+    loader = DataLoader(
+        _Samples(pipeline, infos),
+        batch_size=LOADER_BATCH,
+        num_workers=LOADER_WORKERS,
+        collate_fn=pseudo_collate,
+        persistent_workers=True,
+    )
 
+    def run() -> None:
+        for _ in loader:
+            pass
+
+    run.count = len(infos)  # type: ignore[attr-defined]
+    return run
+
+
+class _Samples(Dataset):
+    """Samples of a pipeline, made when they are asked for."""
+
+    def __init__(self, pipeline: Compose, infos: list[dict]) -> None:
+        self.pipeline, self.infos = pipeline, infos
+
+    def __len__(self) -> int:
+        return len(self.infos)
+
+    def __getitem__(self, index: int) -> dict:
+        return self.pipeline(copy.deepcopy(self.infos[index]))
+
+
+def _passes(pipeline: Compose, infos: list[dict]) -> Callable[[], None]:
     def run() -> None:
         for info in infos:
             pipeline(copy.deepcopy(info))

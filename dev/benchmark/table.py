@@ -26,7 +26,7 @@ def print_header() -> None:
 
 def format_row(row: dict) -> str:
     """One line of the table; the ratio says how many times stock takes."""
-    ours, stock = row['ours'], row['stock']
+    ours, stock = row.get('ours'), row.get('stock')
     ratio = f'{stock / ours:.1f}' if ours and stock else ''
     cells = [_figure(row.get(side), row['unit']) for side in ('ours', 'stock', 'floor')]
     return COLUMNS.format(row['what'], cells[0], cells[1], ratio, cells[2])

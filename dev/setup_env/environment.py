@@ -43,8 +43,8 @@ class Environment:
     def stamp(self, step: str) -> str | None:
         """Returns the key of a complete step, None if it has to run."""
         path = self._state / step
-        whole = self.python.exists() and not self._unfinished.exists()
-        return path.read_text() if whole and path.exists() else None
+        intact = self.python.exists() and not self._unfinished.exists()
+        return path.read_text() if intact and path.exists() else None
 
     def set_stamp(self, step: str, key: str) -> None:
         """Records that a step is complete."""

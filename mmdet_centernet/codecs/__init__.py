@@ -1,10 +1,22 @@
-"""From objects to what the network learns, and from its outputs back to objects."""
+"""Encodes objects as targets of the head and decodes its output maps to detections."""
 
-from .box_cells import BoxCells, center_cells, surrounding_cells
+import warnings
+from typing import Any
+
 from .center_assigner import CenterNetTargetAssigner
 from .center_coder import CenterCoder, Detections, decode_centers, scale_matrix
+from .head_targets import (
+    AssignedCells,
+    HeadTargets,
+    HeatmapTarget,
+    RegressionTarget,
+    assign_center_cells,
+    assign_covered_cells,
+    make_head_targets,
+    object_regression_targets,
+    point_regression_target,
+)
 from .joints import JointPoints
-from .map_targets import MapTarget, object_map_targets, point_map_target
 from .properties import (
     AngleProperty,
     KeypointsProperty,
@@ -14,36 +26,64 @@ from .properties import (
     SizeProperty,
     VectorProperty,
 )
-from .supervision import Supervision, supervise
-from .target_maps import paint_targets
-from .targets import CenterTargets, Heat, PointTargets, list_heat, paint_heatmap
+from .targets import (
+    CenterTargets,
+    PointTargets,
+    SparseHeatmap,
+    paint_heatmap,
+    paint_targets,
+    sparse_heatmap,
+)
 
 __all__ = [
     'AngleProperty',
-    'BoxCells',
+    'AssignedCells',
     'CenterCoder',
     'CenterNetTargetAssigner',
     'CenterTargets',
     'Detections',
-    'Heat',
+    'HeadTargets',
+    'HeatmapTarget',
     'JointPoints',
     'KeypointsProperty',
-    'MapTarget',
     'OffsetProperty',
     'PointTargets',
     'Property',
+    'RegressionTarget',
     'ScalarProperty',
     'SizeProperty',
-    'Supervision',
+    'SparseHeatmap',
     'VectorProperty',
-    'center_cells',
+    'assign_center_cells',
+    'assign_covered_cells',
     'decode_centers',
-    'list_heat',
-    'object_map_targets',
+    'make_head_targets',
+    'object_regression_targets',
     'paint_heatmap',
     'paint_targets',
-    'point_map_target',
+    'point_regression_target',
     'scale_matrix',
-    'supervise',
-    'surrounding_cells',
+    'sparse_heatmap',
 ]
+
+FORMER_NAMES = {
+    'BoxCells': 'AssignedCells',
+    'Heat': 'SparseHeatmap',
+    'MapTarget': 'RegressionTarget',
+    'Supervision': 'HeadTargets',
+    'center_cells': 'assign_center_cells',
+    'list_heat': 'sparse_heatmap',
+    'object_map_targets': 'object_regression_targets',
+    'point_map_target': 'point_regression_target',
+    'supervise': 'make_head_targets',
+    'surrounding_cells': 'assign_covered_cells',
+}
+"""Kept for one release."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FORMER_NAMES:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    new = FORMER_NAMES[name]
+    warnings.warn(f'{__name__}.{name} is now {new}', DeprecationWarning, stacklevel=2)
+    return globals()[new]

@@ -1,4 +1,4 @@
-"""Boxes and labels of a batch in, targets out."""
+"""Turns boxes and labels of a batch into targets."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from mmdet_centernet.functional.gaussian import gaussian_radius
 
 @dataclass(frozen=True)
 class RadiusRule:
-    """One way to choose the radius of a Gaussian.
+    """A rule for the radius of a Gaussian.
 
     Attributes:
-        corrected: Solve the quadratic equations properly.
+        corrected: Use the correct solutions of the quadratic equations.
         min_overlap: IoU that a box must keep when its corners move by the radius.
-        ceil_sizes: Round sizes up to whole cells before.
-        clip_boxes: Clip boxes to the last cell before.
+        ceil_sizes: Round sizes up to whole cells first.
+        clip_boxes: Clip boxes to the last cell first.
     """
 
     corrected: bool
@@ -41,20 +41,20 @@ RADIUS_RULES = {
 
 
 LARGEST_RADIUS = 2**31
-"""Cells; farther than any map, for boxes that are not clipped to theirs."""
+"""Cells; larger than any map. Boxes that are not clipped may exceed their map."""
 
 
 @TASK_UTILS.register_module()
 class CenterNetTargetAssigner:
-    """Give every box the cell of its centre and a Gaussian around it.
+    """Assigns to every box the cell of its center and a Gaussian around it.
 
-    Vectorised over the batch, on the device; nothing is read back from there.
+    The assigner is vectorized over the batch and does not sync.
 
-    Three radius rules exist because the published radius formula is wrong and the
-    published weights were trained with it. ``official`` repeats it. ``corrected``
-    solves the same equations properly and gives much smaller peaks. ``mmdet`` is the
-    corrected formula with a lower overlap, which brings the radii back near the
-    official ones:
+    There are three radius rules, since the published radius formula is wrong and the
+    published weights were trained with it. ``official`` is the published formula.
+    ``corrected`` solves the same equations correctly and gives much smaller radii.
+    ``mmdet`` is the corrected formula with a lower overlap, whose radii are close to
+    the official ones:
 
     ============== ======== ========= =====
     box in cells   official corrected mmdet
@@ -70,16 +70,16 @@ class CenterNetTargetAssigner:
     Args:
         radius_rule: ``official``, ``corrected`` or ``mmdet``.
         min_overlap: IoU that a box must keep when its corners move by the radius.
-            Defaults to that of the rule: 0.7, and 0.3 for ``mmdet``.
-        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before taking centre and
-            size, as the official code does. Defaults to True, and to False for
+            Defaults to that of the rule: 0.7, or 0.3 for ``mmdet``.
+        clip_boxes: Clip boxes to [0, W - 1] x [0, H - 1] cells before computing center
+            and size, as the official code does. Defaults to True, or to False for
             ``mmdet``, whose head does not clip.
-        use_ignored: Do not teach the cells of ignored regions (COCO crowds) as
-            background. On by default, since detections there do not count as false
-            when COCO AP is computed; the official code trains crowds as objects, the
-            stock head as background.
-        max_objects: Look at the first so many boxes of an image only. The official code
-            stops at 128 on COCO and at 50 on VOC; off by default.
+        use_ignored: Exclude cells in ignored regions (COCO crowds) from the background.
+            True by default, since COCO AP does not count detections there as false
+            positives. The official code trains crowds as objects, the stock head as
+            background.
+        max_objects: Number of boxes per image to use, the first ones; None for all. The
+            official code uses 128 on COCO and 50 on VOC.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -121,36 +121,37 @@ class CenterNetTargetAssigner:
         stride: int,
         ignored_boxes: Sequence[Tensor] | None = None,
     ) -> CenterTargets:
-        """Make the targets of a batch.
+        """Makes the targets of a batch.
 
         Args:
             boxes: For each image (n, 4) x1, y1, x2, y2 in pixels of the network input.
             labels: For each image (n,) classes.
             shape: B, C, H, W of the heatmap.
-            stride: Pixels a cell.
+            stride: Pixels per cell.
             ignored_boxes: For each image (m, 4) regions that are no background.
 
         Returns:
-            CenterTargets: Boxes that are not finite, empty or outside the map are
+            Targets. Boxes that are not finite, are empty or lie outside the map are
             marked as dropped, labels outside [0, C) as mislabeled.
 
         Raises:
             ValueError: If the batch is empty, or number, shapes or types of boxes and
-                labels do not fit.
+                labels do not match.
         """
         num_images, num_classes, *feat_shape = shape
         check_annotations(boxes, labels, num_images)
         boxes = [image_boxes[: self.max_objects] for image_boxes in boxes]
         labels = [image_labels[: self.max_objects] for image_labels in labels]
-        corners = torch.cat(list(boxes)).float() / stride
+        corners = torch.cat(list(boxes)).float() / stride  # (N, 4) in cells
         limits = _limits(feat_shape, corners.device)
-        usable = _on_map(corners, limits)
+        usable = _on_map(corners, limits)  # (N,)
         if self.clip_boxes:
             corners = torch.minimum(corners.clamp(min=0), limits - 1)
-        sizes = corners[:, 2:] - corners[:, :2]
-        points = (corners[:, :2] + corners[:, 2:]) / 2
-        classes = torch.cat(list(labels)).long()
+        sizes = corners[:, 2:] - corners[:, :2]  # (N, 2)
+        points = (corners[:, :2] + corners[:, 2:]) / 2  # (N, 2)
+        classes = torch.cat(list(labels)).long()  # (N,)
         known = (classes >= 0) & (classes < num_classes)
+        # Rows that are not valid stay: filtering by a mask would sync.
         valid = usable & known & (sizes > 0).all(1) & _inside(points, limits[:2])
         sizes = torch.where(valid[:, None], sizes, 0.0)
         points = torch.where(valid[:, None], points, 0.0)
@@ -170,10 +171,10 @@ class CenterNetTargetAssigner:
         )
 
     def _radii(self, sizes: Tensor) -> Tensor:
-        """(N,) int64 radii for (N, 2) sizes in cells."""
+        """Returns (N,) int64 radii for (N, 2) sizes in cells."""
         sizes = sizes.ceil() if self.rule.ceil_sizes else sizes
         radii = gaussian_radius(sizes, self.min_overlap, corrected=self.rule.corrected)
-        # What no integer can hold would come out negative.
+        # Values beyond int64 would become negative.
         return radii.clamp(max=LARGEST_RADIUS).long()
 
     def _ignored(
@@ -182,7 +183,7 @@ class CenterNetTargetAssigner:
         feat_shape: Sequence[int],
         stride: int,
     ) -> Tensor | None:
-        """(B, H, W) bool, or None where there is nothing to ignore."""
+        """Returns ignored cells, (B, H, W) bool, or None if there are no regions."""
         if (
             not self.use_ignored
             or not ignored_boxes
@@ -190,7 +191,7 @@ class CenterNetTargetAssigner:
         ):
             return None
         return torch.stack(
-            [_covered(boxes.float() / stride, feat_shape) for boxes in ignored_boxes]
+            [_cells_in(boxes.float() / stride, feat_shape) for boxes in ignored_boxes]
         )
 
 
@@ -204,15 +205,15 @@ def check_annotations(
     Args:
         boxes: For each image (n, 4) boxes.
         labels: For each image (n,) classes.
-        num_images: Images of the batch, B.
+        num_images: Number of images, B.
 
     Raises:
-        ValueError: If a batch is empty, or shapes or types do not fit.
+        ValueError: If a batch is empty, or shapes or types do not match.
     """
     if not num_images or not len(boxes) == len(labels) == num_images:
         raise ValueError(
             f'{len(boxes)} lists of boxes and {len(labels)} of labels for '
-            f'{num_images} images: give one of each an image, and at least one image'
+            f'{num_images} images: give one of each per image, and at least one image'
         )
     for number, (one, classes) in enumerate(zip(boxes, labels, strict=True)):
         if one.shape != (len(classes), 4) or classes.ndim != 1:
@@ -228,7 +229,7 @@ def check_annotations(
 
 
 def _limits(feat_shape: Sequence[int], device: torch.device) -> Tensor:
-    """W, H, W, H, filled in on the device: a copy from the host would stall it."""
+    """Returns W, H, W, H, filled on the device: a copy from the host would sync."""
     height, width = feat_shape
     limits = torch.full((4,), float(width), device=device)
     limits[1::2] = height
@@ -236,19 +237,19 @@ def _limits(feat_shape: Sequence[int], device: torch.device) -> Tensor:
 
 
 def _on_map(corners: Tensor, limits: Tensor) -> Tensor:
-    """(N,) bool: boxes with a finite, positive area on the map."""
-    shown = torch.minimum(corners.clamp(min=0), limits)
-    has_area = (shown[:, 2:] > shown[:, :2]).all(1)
+    """Tests which boxes have a finite, positive area on the map, (N,) bool."""
+    clipped = torch.minimum(corners.clamp(min=0), limits)  # (N, 4)
+    has_area = (clipped[:, 2:] > clipped[:, :2]).all(1)
     return has_area & (corners[:, 2:] - corners[:, :2]).isfinite().all(1)
 
 
 def _inside(points: Tensor, limits: Tensor) -> Tensor:
-    """(N,) bool: points that lie in a cell of the map."""
+    """Tests which points lie in a cell of the map, (N,) bool."""
     return ((points >= 0) & (points < limits)).all(1)
 
 
 def _image_numbers(boxes: Sequence[Tensor]) -> Tensor:
-    """(N,) int64 which image each box belongs to."""
+    """Returns the number of the image of each box, (N,) int64."""
     return torch.cat(
         [
             image_boxes.new_full((len(image_boxes),), number, dtype=torch.long)
@@ -257,14 +258,14 @@ def _image_numbers(boxes: Sequence[Tensor]) -> Tensor:
     )
 
 
-def _covered(corners: Tensor, feat_shape: Sequence[int]) -> Tensor:
-    """(H, W) bool: cells whose middle lies in one of the (m, 4) boxes, in cells."""
+def _cells_in(corners: Tensor, feat_shape: Sequence[int]) -> Tensor:
+    """Finds the cells whose middle lies in one of (m, 4) boxes, (H, W) bool."""
     height, width = feat_shape
     xs = torch.arange(width, device=corners.device) + 0.5
     ys = torch.arange(height, device=corners.device) + 0.5
-    in_x = (xs >= corners[:, 0, None]) & (xs < corners[:, 2, None])
-    in_y = (ys >= corners[:, 1, None]) & (ys < corners[:, 3, None])
-    return (in_y.float().T @ in_x.float()) > 0
+    in_x = (xs >= corners[:, 0, None]) & (xs < corners[:, 2, None])  # (m, W)
+    in_y = (ys >= corners[:, 1, None]) & (ys < corners[:, 3, None])  # (m, H)
+    return (in_y.float().T @ in_x.float()) > 0  # counts boxes per cell
 
 
 def _is_limit(number: Any) -> bool:

@@ -1,6 +1,6 @@
-"""Output maps in, objects out.
+"""Decodes output maps to detections and their properties.
 
-Legend: B images, C classes, D channels, H x W map, K detections an image.
+Legend: B images, C classes, D channels, H x W map, K detections per image.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from mmdet_centernet.codecs.properties import (
     SizeProperty,
 )
 from mmdet_centernet.functional.flip import mean_logit
-from mmdet_centernet.functional.peaks import cell_positions, gather_cells, top_peaks
+from mmdet_centernet.functional.peaks import cells_at, gather_cells, top_peaks
 
 Maps = Mapping[str, Tensor]
-"""Outputs of the head by name, each (B, D, H, W): ``heatmap``, ``wh``, ``offset``, the
-properties, and ``NAME_heatmap`` and ``NAME_offset`` of each further point set."""
+"""Outputs of the head by name, each (B, D, H, W): ``heatmap``, ``wh``, ``offset``,
+properties, and ``NAME_heatmap`` and ``NAME_offset`` of each additional point set."""
 
 
 class Detections(NamedTuple):
@@ -43,13 +43,13 @@ class Detections(NamedTuple):
 
 @dataclass(frozen=True)
 class CenterCoder:
-    """Reads objects off the maps (paper, section 3.1).
+    """Decodes detections from the maps (paper, section 3.1).
 
     Attributes:
-        stride: Pixels a cell.
-        topk: Detections an image.
-        kernel: Odd side of the neighbourhood that a peak must top, in cells.
-        properties: What is read beside boxes, by the name of its map.
+        stride: Pixels per cell.
+        topk: Detections per image.
+        kernel: Odd side of a peak's neighborhood, in cells.
+        properties: Properties besides the box, by the name of the map.
         point_sets: Points of objects that have heatmaps of their own, by name.
     """
 
@@ -60,39 +60,43 @@ class CenterCoder:
     point_sets: Mapping[str, JointPoints] = field(default_factory=dict)
 
     def decode(self, maps: Maps) -> tuple[Detections, dict[str, Tensor]]:
-        """Read boxes and properties.
+        """Decodes boxes and properties at the highest peaks.
 
         Args:
             maps: Outputs of the head.
 
         Returns:
             K = min(topk, C * H * W) detections, and (B, K, row_shape...) values by the
-            key of the property, in pixels of the network input. Computed in float32 at
-            least.
+            key of the property, in pixels of the network input. Computed in float32 or
+            wider.
         """
         peaks = top_peaks(maps['heatmap'], self.topk, self.kernel)
-        boxes, values = self.decode_at(maps, peaks.cells)
-        return Detections(boxes, peaks.logits.float().sigmoid(), peaks.labels), values
+        boxes, values = self.decode_at(maps, peaks.positions)
+        scores = peaks.logits.float().sigmoid()  # (B, K)
+        return Detections(boxes, scores, peaks.labels), values
 
-    def decode_at(self, maps: Maps, cells: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Read boxes and properties in given cells.
+    def decode_at(
+        self, maps: Maps, positions: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Decodes boxes and properties in given cells.
 
         Args:
             maps: Outputs of the head.
-            cells: (B, K) positions, ``y * W + x``.
+            positions: (B, K) flattened cells, ``y * W + x``.
 
         Returns:
             (B, K, 4) boxes, and (B, K, row_shape...) values by the key of the property,
             in pixels of the network input.
         """
-        places = cell_positions(cells, maps['heatmap'].shape[-1])  # (B, K, 2)
+        cells = cells_at(positions, maps['heatmap'].shape[-1])  # (B, K, 2)
 
-        def read(name: str, prop: Property) -> Tensor:
-            return prop.decode(gather_cells(maps[name], cells).float(), places)
+        def decode(name: str, prop: Property) -> Tensor:
+            encoded = gather_cells(maps[name], positions).float()  # (B, K, D)
+            return prop.decode(encoded, cells)  # (B, K, row_shape...)
 
-        centers, sizes = read('offset', OFFSET), read('wh', SIZE)
+        centers, sizes = decode('offset', OFFSET), decode('wh', SIZE)
         boxes = torch.cat([centers - sizes / 2, centers + sizes / 2], dim=-1)
-        values = {name: read(name, prop) for name, prop in self.properties.items()}
+        values = {name: decode(name, prop) for name, prop in self.properties.items()}
         for name, points in self.point_sets.items():
             values[points.keypoints] = points.refine(
                 values[points.keypoints],
@@ -107,30 +111,30 @@ class CenterCoder:
         }
 
     def merge_flipped(self, maps: Maps, flipped: Maps) -> dict[str, Tensor]:
-        """Average the maps of images with those of the flipped images.
+        """Averages the maps of images with those of the flipped images.
 
-        Heat is averaged as a probability. The offset is that of the image alone:
-        flipped, the same object may lie in another cell.
+        Heatmaps are averaged as probabilities. Offsets are not averaged, since the same
+        object may lie in another cell of the flipped image.
 
         Args:
-            maps: Of the images.
-            flipped: Of the images flipped left to right, padding included.
+            maps: Maps of the images.
+            flipped: Maps of the horizontally flipped images, padding included.
 
         Returns:
             The maps, in the geometry of the images.
         """
-        back = {name: one.flip(-1) for name, one in flipped.items()}
-        merged = dict(heatmap=mean_logit(maps['heatmap'], back['heatmap']))
+        unflipped = {name: one.flip(-1) for name, one in flipped.items()}
+        merged = dict(heatmap=mean_logit(maps['heatmap'], unflipped['heatmap']))
         properties = dict(wh=SIZE, offset=OFFSET, **self.properties)
         for name, prop in properties.items():
-            merged[name] = prop.merge_flipped(maps[name], back[name])
+            merged[name] = prop.merge_flipped(maps[name], unflipped[name])
         for name, points in self.point_sets.items():
             heatmap, offset = f'{name}_heatmap', f'{name}_offset'
             keypoints = cast(KeypointsProperty, self.properties[points.keypoints])
-            heat = points.flip_heatmap(back[heatmap], keypoints)
+            heat = points.flip_heatmap(unflipped[heatmap], keypoints)
             merged[heatmap] = mean_logit(maps[heatmap], heat)
             if points.loss_offset is not None:
-                merged[offset] = OFFSET.merge_flipped(maps[offset], back[offset])
+                merged[offset] = OFFSET.merge_flipped(maps[offset], unflipped[offset])
         return merged
 
 
@@ -146,26 +150,26 @@ def decode_centers(
     topk: int,
     kernel: int,
 ) -> Detections:
-    """Read boxes alone off the maps (paper, section 3.1).
+    """Decodes boxes only (paper, section 3.1).
 
     Args:
         heatmap: (B, C, H, W) logits.
         wh: (B, 2, H, W) width and height in cells.
-        offset: (B, 2, H, W) centre minus its cell, in cells.
-        stride: Pixels a cell.
-        topk: Detections an image.
-        kernel: Odd side of the neighbourhood that a peak must top, in cells.
+        offset: (B, 2, H, W) center minus its cell, in cells.
+        stride: Pixels per cell.
+        topk: Detections per image.
+        kernel: Odd side of a peak's neighborhood, in cells.
 
     Returns:
-        Detections: K = min(topk, C * H * W). Computed in float32 at least.
+        K = min(topk, C * H * W) detections, computed in float32 or wider.
     """
     coder = CenterCoder(stride, topk, kernel)
-    found, _ = coder.decode(dict(heatmap=heatmap, wh=wh, offset=offset))
-    return found
+    detections, _ = coder.decode(dict(heatmap=heatmap, wh=wh, offset=offset))
+    return detections
 
 
 def scale_matrix(factor: float, device: torch.device) -> Tensor:
-    """(3, 3) map to an image so many times as large, made on the device."""
+    """Returns the (3, 3) scaling by a factor, created on the device."""
     matrix = torch.eye(3, device=device) * factor
     matrix[2, 2] = 1
     return matrix

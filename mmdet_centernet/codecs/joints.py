@@ -1,11 +1,11 @@
-"""Joints as points of their own: how they are taught, and what they correct.
+"""Heatmaps of joints, and how their peaks correct the joints of detections.
 
-A heatmap with a channel a joint finds joints wherever they are, without knowing whose
-they are; the displacements from centres know whose, and are less exact. Together they
-are both (paper, section 4.3).
+A heatmap with one channel per joint localizes joints precisely but does not assign them
+to objects. The displacements from object centers do, but are less precise. The decoder
+combines both (paper, section 4.3).
 
-Legend: B images, N objects in the batch, J joints, K detections an image, Q peaks a
-joint, H x W map. Units are cells; x stands before y; boxes are x1, y1, x2, y2.
+Legend: B images, N objects in the batch, J joints, K detections per image, Q peaks per
+joint, H x W map. Units are cells; x comes before y; boxes are x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from torch import Tensor
 from mmdet_centernet.arguments import check_positive, check_whole, is_number
 from mmdet_centernet.codecs.properties import KeypointsProperty
 from mmdet_centernet.codecs.targets import CenterTargets, PointTargets
-from mmdet_centernet.functional.peaks import gather_cells, top_peaks
+from mmdet_centernet.functional.peaks import cells_at, gather_cells, top_peaks
 from mmdet_centernet.functional.points import points_on_map
 
 CELL_MIDDLE = 0.5
-"""Where a peak lies in its cell if no offset says so."""
+"""Position of a peak within its cell if there is no offset map."""
 
 FOCAL = dict(type='GaussianFocalLossWithLogits', loss_weight=1.0)
 L1 = dict(type='L1Loss', loss_weight=1.0)
@@ -32,21 +32,20 @@ L1 = dict(type='L1Loss', loss_weight=1.0)
 
 @TASK_UTILS.register_module()
 class JointPoints:
-    """A heatmap of the joints of all objects, which corrects the joints of each.
+    """A point set of joints with its own heatmap, which corrects keypoints.
 
-    The second set of points of a head, beside the centres of objects. Its maps are the
-    heatmap, with a channel a joint, and one offset within the cell for all joints.
+    The second point set of a head, besides object centers. Its maps are the heatmap,
+    with one channel per joint, and one offset within the cell that all joints share.
 
     Args:
-        keypoints: Which property of the head, a ``KeypointsProperty``, the joints
-            belong to.
+        keypoints: Name of the head's ``KeypointsProperty`` that the joints belong to.
         loss_heatmap: Loss of the heatmap.
-        loss_offset: Loss of the position within the cell; without one there is no such
-            map, and joints lie in the middle of their cells.
-        score_thr: Leave out peaks that do not score higher.
-        max_distance: Farthest that a peak may lie from where its object expects the
-            joint, by the longer side of the object's box.
-        topk: Peaks that are looked at, of each joint in an image.
+        loss_offset: Loss of the position within the cell; None removes the map, and
+            joints lie in the middle of their cells.
+        score_thr: Peaks must score higher than this.
+        max_distance: Largest distance between a peak and the joint that the object
+            predicts, relative to the longer side of the object's box.
+        topk: Number of peaks per joint and image.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -80,10 +79,10 @@ class JointPoints:
     def refine(
         self, joints: Tensor, boxes: Tensor, heatmap: Tensor, offset: Tensor | None
     ) -> Tensor:
-        """Move joints to the peaks of the heatmap that they mean.
+        """Moves joints to the matching peaks of the heatmap.
 
         Args:
-            joints: (B, K, J, 2) where the objects expect their joints.
+            joints: (B, K, J, 2) joints that the objects predict.
             boxes: (B, K, 4) boxes of the objects.
             heatmap: (B, J, H, W) logits.
             offset: (B, 2, H, W) joint minus its cell; None for the middle of the cell.
@@ -101,47 +100,47 @@ class JointPoints:
         )
 
     def flip_heatmap(self, logits: Tensor, prop: KeypointsProperty) -> Tensor:
-        """Undo what a left-right flip of the image does to the names of joints.
+        """Exchanges left and right joints in the heatmap of a flipped image.
 
         Args:
-            logits: (B, J, H, W) of the flipped images, columns already put back.
+            logits: (B, J, H, W) of the flipped images, with columns flipped back.
             prop: The property that the joints belong to.
 
         Returns:
-            Same shape, as the images themselves would have given.
+            Same shape, comparable with the heatmap of the original images.
         """
         return logits[:, prop.flipped_order]
 
 
 def joint_targets(targets: CenterTargets, points: Tensor) -> PointTargets:
-    """What a heatmap of joints is taught.
+    """Makes the targets of a joint heatmap.
 
-    Joints are as wide as the object that they belong to. Those that are not labelled or
-    lie outside the map are no points; nor are those of objects that are not learned.
+    Joints get the radius of their object. Joints that are unlabeled or lie outside the
+    map are not valid, nor are those of objects that are not valid.
 
     Args:
         targets: The objects.
-        points: (N, J, 2) their joints, nan where not labelled.
+        points: (N, J, 2) their joints, nan if unlabeled.
 
     Returns:
-        PointTargets: N * J rows, joint after joint of object after object.
+        N * J rows, ordered by object, then by joint.
     """
     num_joints = points.shape[1]
     num_images, _, height, width = targets.shape
-    valid = targets.valid[:, None] & points_on_map(points, (height, width))
+    valid = targets.valid[:, None] & points_on_map(points, (height, width))  # (N, J)
     points = torch.where(valid[..., None], points, 0.0)
-    cells = points.long()
+    cells = points.long()  # (N, J, 2)
 
-    def of_object(values: Tensor) -> Tensor:
-        return values[:, None].expand(-1, num_joints)
+    def per_joint(values: Tensor) -> Tensor:
+        return values[:, None].expand(-1, num_joints)  # (N, J)
 
     labels = torch.arange(num_joints, device=points.device).expand(len(points), -1)
     return PointTargets(
-        images=of_object(targets.images).flatten(),
+        images=per_joint(targets.images).flatten(),
         labels=labels.flatten(),
         centers=cells.flatten(0, 1),
         offsets=(points - cells).flatten(0, 1),
-        radii=torch.where(valid, of_object(targets.radii), -1).flatten(),
+        radii=torch.where(valid, per_joint(targets.radii), -1).flatten(),
         valid=valid.flatten(),
         ignored=targets.ignored,
         shape=(num_images, num_joints, height, width),
@@ -161,26 +160,25 @@ class JointPeaks(NamedTuple):
 
 
 def find_joints(heatmap: Tensor, offset: Tensor | None, topk: int) -> JointPeaks:
-    """Find joints, whosever they are.
+    """Finds the peaks of each joint, regardless of objects.
 
     Args:
         heatmap: (B, J, H, W) logits.
         offset: (B, 2, H, W) joint minus its cell; None for the middle of the cell.
-        topk: Peaks of each joint in an image.
+        topk: Number of peaks per joint and image.
 
     Returns:
-        JointPeaks: Q = min(topk, H * W). Computed in float32 at least.
+        Q = min(topk, H * W) peaks, computed in float32 or wider.
     """
     num_joints, _, width = heatmap.shape[1:]
     peaks = top_peaks(heatmap.flatten(0, 1)[:, None], topk)  # (B * J, Q)
-    cells = peaks.cells.unflatten(0, (-1, num_joints))
-    rows = torch.div(cells, width, rounding_mode='floor')
-    corners = torch.stack([cells % width, rows], dim=-1)
+    positions = peaks.positions.unflatten(0, (-1, num_joints))  # (B, J, Q)
+    cells = cells_at(positions, width)  # (B, J, Q, 2)
     if offset is None:
-        points = corners + CELL_MIDDLE
+        points = cells + CELL_MIDDLE
     else:
-        within = gather_cells(offset, cells.flatten(1)).float()
-        points = corners + within.unflatten(1, (num_joints, -1))
+        offsets = gather_cells(offset, positions.flatten(1)).float()  # (B, J * Q, 2)
+        points = cells + offsets.unflatten(1, (num_joints, -1))
     scores = peaks.logits.float().sigmoid().unflatten(0, (-1, num_joints))
     return JointPeaks(points, scores)
 
@@ -193,47 +191,47 @@ def snap_joints(
     score_thr: float,
     max_distance: float,
 ) -> Tensor:
-    """Move each joint to the nearest peak of its kind, if that can be meant.
+    """Moves each joint to the nearest peak of its channel, if that is close enough.
 
-    It cannot if it lies outside the object's box or too far away. A peak may be taken
-    by several objects (official implementation, ``multi_pose_decode``).
+    The peak must lie inside the object's box and within ``max_distance``. Several
+    objects may use the same peak (official implementation, ``multi_pose_decode``).
 
     Args:
-        joints: (B, K, J, 2) where the objects expect their joints.
+        joints: (B, K, J, 2) joints that the objects predict.
         boxes: (B, K, 4) boxes of the objects.
         peaks: Q peaks of each joint.
-        score_thr: Leave out peaks that do not score higher.
-        max_distance: Farthest that a joint is moved, by the longer side of the box.
+        score_thr: Peaks must score higher than this.
+        max_distance: Largest movement, relative to the longer side of the box.
 
     Returns:
         (B, K, J, 2).
     """
     nearest, distances = _nearest(joints, peaks, score_thr)
-    starts, ends = boxes[:, :, None, :2], boxes[:, :, None, 2:]
-    in_box = ((nearest >= starts) & (nearest <= ends)).all(-1)
+    starts, ends = boxes[:, :, None, :2], boxes[:, :, None, 2:]  # (B, K, 1, 2)
+    in_box = ((nearest >= starts) & (nearest <= ends)).all(-1)  # (B, K, J)
     longer_sides = torch.maximum(*(ends - starts).unbind(-1))
-    is_near = distances <= max_distance * longer_sides  # not if there is no peak at all
+    is_near = distances <= max_distance * longer_sides  # False without a peak
     return torch.where((in_box & is_near)[..., None], nearest, joints)
 
 
 def _nearest(
     joints: Tensor, peaks: JointPeaks, score_thr: float
 ) -> tuple[Tensor, Tensor]:
-    """(B, K, J, 2) nearest peaks and (B, K, J) distances, infinite where there is none.
+    """Returns nearest peaks, (B, K, J, 2), and distances, infinite without a peak.
 
-    Coordinate by coordinate: (B, K, J, Q) is large enough without pairs in it.
+    x and y are computed separately, since (B, K, J, Q, 2) tensors would be large.
     """
     xs, ys = peaks.points.unbind(-1)  # (B, J, Q)
-    ways = [
+    dx, dy = (
         joints[..., axis, None] - values[:, None]
         for axis, values in enumerate((xs, ys))
-    ]
-    distances = (ways[0].square() + ways[1].square()).sqrt()  # (B, K, J, Q)
+    )
+    distances = (dx.square() + dy.square()).sqrt()  # (B, K, J, Q)
     too_low = (peaks.scores <= score_thr)[:, None]
     distances = distances.masked_fill(too_low, torch.inf)
-    # Neither min(-1) here nor amax above: torch 2.1 exports both to invalid ONNX.
+    # Not min(-1) here nor amax above: torch 2.1 exports both to invalid ONNX.
     index = distances.argmin(-1)  # (B, K, J)
-    places = index.transpose(1, 2)  # (B, J, K)
-    nearest = [values.gather(2, places).transpose(1, 2) for values in (xs, ys)]
+    index_by_joint = index.transpose(1, 2)  # (B, J, K)
+    nearest = [values.gather(2, index_by_joint).transpose(1, 2) for values in (xs, ys)]
     shortest = distances.gather(-1, index[..., None]).squeeze(-1)
     return torch.stack(nearest, dim=-1), shortest

@@ -1,7 +1,7 @@
-"""What the network is taught about a batch.
+"""Objects and points of a batch as targets, and the heatmaps that they make.
 
 Legend: B images, C classes, N objects in the batch, P listed cells, H x W map. Units
-are cells of the map; x stands before y.
+are cells of the map; x comes before y.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from mmdet_centernet.functional.gaussian import (
 
 @dataclass(frozen=True)
 class PointTargets:
-    """The points of a batch that a heatmap learns, as a list, N long.
+    """The points of a batch that supervise one heatmap, as a list of length N.
 
-    A list instead of maps: two objects whose centres share a cell both keep their size
-    and offset (as in the official implementation), and no map has to be written.
+    The list keeps size and offset of two objects whose centers share a cell, as the
+    official implementation does, and needs no dense maps.
 
     Attributes:
         images: (N,) int64 image of the batch.
@@ -33,8 +33,8 @@ class PointTargets:
         centers: (N, 2) int64 cell of the point.
         offsets: (N, 2) point minus its cell, in [0, 1).
         radii: (N,) int64 radius of the Gaussian; -1 where there is no object.
-        valid: (N,) bool. Points that cannot be learned keep their row, so that the
-            length of the list is known without asking the device.
+        valid: (N,) bool. Points that cannot be learned keep their row: a fixed length
+            avoids a device sync.
         ignored: (B, H, W) bool cells that are no negatives, or None.
         shape: B, C, H, W.
     """
@@ -55,59 +55,61 @@ class PointTargets:
 
     @property
     def supervised(self) -> Tensor:
-        """(N,) bool, rows that teach what is read at the points."""
+        """(N,) bool, points that supervise other maps than the heatmap."""
         return self.valid
 
 
 @dataclass(frozen=True)
 class CenterTargets(PointTargets):
-    """The objects of a batch, N long; each is the point in the middle of its box.
+    """The objects of a batch, each as the center of its box.
 
     Attributes:
         sizes: (N, 2) width and height.
         dropped: (N,) bool, boxes without a finite, positive area on the map.
-        mislabeled: (N,) bool, labels outside [0, C). What else is not valid was left
-            out by official clipping.
-        only_heat: (N,) bool objects that teach the heatmap alone; None for none.
+        mislabeled: (N,) bool, labels outside [0, C). Official clipping accounts for
+            all other rows that are not valid.
+        heatmap_only: (N,) bool, objects that supervise the heatmap only; None for none.
     """
 
     sizes: Tensor
     dropped: Tensor
     mislabeled: Tensor
-    only_heat: Tensor | None = None
+    heatmap_only: Tensor | None = None
 
     @property
     def supervised(self) -> Tensor:
-        """(N,) bool, objects that teach size, offset and properties."""
-        return self.valid if self.only_heat is None else self.valid & ~self.only_heat
+        """(N,) bool, objects that supervise size, offset and properties."""
+        if self.heatmap_only is None:
+            return self.valid
+        return self.valid & ~self.heatmap_only
 
 
-class Heat(NamedTuple):
-    """The Gaussians of a batch, cell by cell; everywhere else the heat is 0.
+class SparseHeatmap(NamedTuple):
+    """A heatmap target that lists the cells under Gaussians; all others are 0.
 
     Attributes:
-        cells: (P,) int64 positions in the flattened (B, C, H, W) heatmap. Where
-            Gaussians overlap a cell is listed repeatedly, and its highest value counts.
-        values: (P,) float32 in [0, 1], exactly 1 at centres.
-        num_peaks: 0-dim, number of cells that hold a centre.
+        positions: (P,) int64, in the flattened (B, C, H, W) heatmap. Where
+            Gaussians overlap, a cell is listed repeatedly; its highest value counts.
+        values: (P,) float32 in [0, 1], exactly 1 at centers.
+        num_peaks: 0-dim, number of cells that hold a center.
     """
 
-    cells: Tensor
+    positions: Tensor
     values: Tensor
     num_peaks: Tensor
 
 
-def cover(*point_sets: PointTargets) -> list[GaussianCells]:
-    """List the cells under all Gaussians.
+def covered_cells(*point_sets: PointTargets) -> list[GaussianCells]:
+    """Lists the cells under all Gaussians.
 
-    How many there are decides the length of lists, so the host has to know: that is
-    read from the device, once for all sets. Nothing else of a batch is.
+    The host has to know how long the lists are. All sets share one device sync, the
+    only one of a batch.
 
     Args:
         point_sets: Points of one or several heatmaps.
 
     Returns:
-        The cells of each.
+        The cells of each set.
     """
     counts = [
         count_cells(points.centers, points.radii, points.shape[2:])
@@ -120,48 +122,80 @@ def cover(*point_sets: PointTargets) -> list[GaussianCells]:
 
 
 def read_back(counts: Sequence[Tensor]) -> list[int]:
-    """Read 0-dim tensors from the device, all at once."""
+    """Copies 0-dim tensors to the host in one sync."""
     return torch.stack(list(counts)).tolist()
 
 
-def list_heat(targets: PointTargets, covered: GaussianCells | None = None) -> Heat:
-    """Splat a Gaussian for every point (paper, section 3).
+def sparse_heatmap(
+    targets: PointTargets, covered: GaussianCells | None = None
+) -> SparseHeatmap:
+    """Splats a Gaussian for every point (paper, section 3).
 
     Args:
         targets: The points.
-        covered: The cells under their Gaussians, if they are known.
+        covered: Result of :func:`covered_cells`, if already computed.
 
     Returns:
-        Heat: P is the area of the Gaussians.
+        P cells, the area of all Gaussians.
     """
-    covered = cover(targets)[0] if covered is None else covered
+    covered = covered_cells(targets)[0] if covered is None else covered
     height, width = targets.shape[2:]
-    planes = targets.images * targets.shape[1] + targets.labels
-    cells = (planes[covered.objects] * height + covered.ys) * width + covered.xs
+    planes = targets.images * targets.shape[1] + targets.labels  # (N,) in (B, C)
+    rows = planes[covered.objects] * height + covered.ys  # (P,) in (B, C, H)
+    positions = rows * width + covered.xs  # (P,) in (B, C, H, W)
     xs, ys = targets.centers.unbind(1)
-    peaks = torch.where(targets.valid, (planes * height + ys) * width + xs, -1)
-    return Heat(cells, covered.values, _count_distinct(peaks))
+    peaks = torch.where(targets.valid, (planes * height + ys) * width + xs, -1)  # (N,)
+    return SparseHeatmap(positions, covered.values, _count_distinct(peaks))
 
 
 def paint_heatmap(targets: PointTargets) -> Tensor:
-    """The Gaussians as a map; overlaps of a class keep the higher value.
+    """Paints the Gaussians into a dense map; overlaps keep the higher value.
 
     Args:
         targets: The points.
 
     Returns:
-        (B, C, H, W) float32, exactly 1 in the cells that hold a centre.
+        (B, C, H, W) float32, exactly 1 in the cells that hold a center.
     """
-    heat = list_heat(targets)
     heatmap = torch.zeros(targets.shape, device=targets.centers.device)
-    heatmap.view(-1).scatter_reduce_(0, heat.cells, heat.values, 'amax')
+    positions, values, _ = sparse_heatmap(targets)
+    heatmap.view(-1).scatter_reduce_(0, positions, values, 'amax')
     return heatmap
 
 
-def _count_distinct(numbers: Tensor) -> Tensor:
-    """How many different numbers there are, leaving out negative ones.
+def paint_targets(targets: CenterTargets) -> dict[str, Tensor]:
+    """Paints dense target maps for visualization, named as in ``CenterNetHead``.
 
-    Unlike ``torch.unique`` this asks the device for nothing.
+    The maps keep only one of several objects that share a cell. Training uses lists.
+
+    Args:
+        targets: The objects.
+
+    Returns:
+        ``center_heatmap_target`` (B, C, H, W), ``wh_target``, ``offset_target`` and
+        ``wh_offset_target_weight`` (B, 2, H, W).
+    """
+    num_images, _, height, width = targets.shape
+    heatmap = paint_heatmap(targets)
+    objects = targets.valid.nonzero().squeeze(1)
+    xs, ys = targets.centers[objects].unbind(1)
+    at_centers = targets.images[objects], slice(None), ys, xs
+    wh, offset, weight = heatmap.new_zeros(3, num_images, 2, height, width)
+    wh[at_centers] = targets.sizes[objects]
+    offset[at_centers] = targets.offsets[objects]
+    weight[at_centers] = 1.0
+    return dict(
+        center_heatmap_target=heatmap,
+        wh_target=wh,
+        offset_target=offset,
+        wh_offset_target_weight=weight,
+    )
+
+
+def _count_distinct(numbers: Tensor) -> Tensor:
+    """Counts the different numbers that are not negative.
+
+    Unlike ``torch.unique`` this needs no device sync.
     """
     ordered = numbers.sort().values
     is_new = ordered.diff(prepend=ordered.new_full((1,), -1)) > 0

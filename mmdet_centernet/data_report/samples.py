@@ -18,7 +18,7 @@ from mmdet_centernet.data_report.statistics import shares_cell
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detector_cfg
-from mmdet_centernet.models.object_fields import read_fields
+from mmdet_centernet.models.ground_truth import read_fields
 from mmdet_centernet.reason import reason
 from mmdet_centernet.visualization.draw_targets import TrainingSample
 from mmdet_centernet.visualization.image_space import recover_image
@@ -156,7 +156,5 @@ def _with_boxes(data: dict) -> dict | None:
 def _classes(cfg: Mapping[str, Any], dataset: BaseDataset) -> tuple[str, ...]:
     try:
         return label_names(cfg)
-    except (
-        Exception
-    ):  # files disagree, which the report names, or have an unknown format
+    except Exception:  # unknown format, or files disagree, which is a finding
         return tuple(dataset.metainfo.get('classes') or ())

@@ -90,8 +90,8 @@ def _empty_lines(lines: Sequence[Line], path: str) -> Iterator[str]:
     empty = [str(line.number) for line in lines if not line.name.strip()]
     if empty:
         yield Fault(
-            f'{path}: line {some(empty)} is empty, and mmdet reads each line as an '
-            'image name: remove empty lines'
+            f'{path}: empty lines ({some(empty)}), which mmdet reads as image names: '
+            'remove them'
         )
     elif not lines:
         yield Fault(f'{path} is empty: it has to name one image per line')

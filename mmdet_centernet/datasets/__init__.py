@@ -1,4 +1,4 @@
-"""Datasets that mmdet lacks: objects with properties."""
+"""A dataset whose objects have properties, which mmdet lacks."""
 
 from .coco_property_dataset import CocoPropertyDataset
 

@@ -1,4 +1,4 @@
-"""COCO files whose annotations say more about an object than its box."""
+"""A COCO dataset that also reads properties of objects."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ from mmdet_centernet.codecs.properties import properties_by_key
 
 @DATASETS.register_module()
 class CocoPropertyDataset(CocoDataset):
-    """A COCO dataset that keeps fields of annotations.
+    """A COCO dataset that also reads properties from annotations.
 
-    The values of an object stand in ``properties`` of its instance, by the key of the
-    property, which is also the name of the field in the file. A field that an
-    annotation lacks, or that is null, is not labelled there. The ``skeleton`` of a
-    category, pairs of its keypoints, becomes that of ``metainfo``, counted from 0,
-    unless that has one.
+    ``properties`` of each instance holds the values by the key of the property, which
+    is also the name of the field in the file. A missing or null field is unlabeled. The
+    ``skeleton`` of a category, pairs of its keypoints, is copied to ``metainfo``,
+    counted from 0, unless ``metainfo`` has one.
 
     Args:
         args: See ``CocoDataset``.
-        properties: Configs of properties by name, those of the head.
+        properties: Configs of the head's properties by name.
         kwargs: See ``CocoDataset``.
 
     Raises:
-        ValueError: If a value has another type or length or is out of range, or no
-            annotation has a field.
+        ValueError: If a value has another type or length or is out of range, or a field
+            is missing in all annotations.
     """
 
     def __init__(
@@ -38,47 +37,47 @@ class CocoPropertyDataset(CocoDataset):
     ) -> None:
         self.properties = properties_by_key(properties)
         self._seen_fields: set[str] = set()
-        self._has_looked = False
+        self._has_skeleton = False
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
-        """Load the file, see ``CocoDataset``.
+        """Loads the file, see ``CocoDataset``.
 
         Raises:
             ValueError: See the class.
         """
         self._seen_fields.clear()
-        self._has_looked = False
+        self._has_skeleton = False
         data_list = super().load_data_list()
         missing = sorted(self.properties.keys() - self._seen_fields)
         if self._seen_fields and missing:
             raise ValueError(
-                f'{self.ann_file}: no annotation has the fields {missing}, which '
-                f'properties name as their key; there are {sorted(self._seen_fields)}'
+                f'{self.ann_file}: no annotation has the fields {missing}, which are '
+                f'keys of properties; the fields are {sorted(self._seen_fields)}'
             )
         return data_list
 
     def parse_data_info(self, raw_data_info: dict) -> dict:
-        """Read an image and its annotations, see ``CocoDataset``.
+        """Reads an image and its annotations, see ``CocoDataset``.
 
         Raises:
             ValueError: If the value of a property cannot be read.
         """
-        if not self._has_looked:  # CocoDataset forgets the file when all is read
-            self._has_looked = True
+        if not self._has_skeleton:  # CocoDataset deletes self.coco after loading
+            self._has_skeleton = True
             self._read_skeleton()
         info = super().parse_data_info({**raw_data_info, 'raw_ann_info': []})
-        # One by one, since CocoDataset leaves some out and does not say which.
+        # One at a time, since CocoDataset skips some without reporting which.
         for annotation in raw_data_info['raw_ann_info']:
             self._seen_fields |= annotation.keys()
-            alone = {**raw_data_info, 'raw_ann_info': [annotation]}
-            for instance in super().parse_data_info(alone)['instances']:
+            single = {**raw_data_info, 'raw_ann_info': [annotation]}
+            for instance in super().parse_data_info(single)['instances']:
                 instance['properties'] = self._read(annotation)
                 info['instances'].append(instance)
         return info
 
     def _read_skeleton(self) -> None:
-        """Note which keypoints pictures join."""
+        """Copies the skeleton, the pairs of keypoints to connect, to ``metainfo``."""
         for category in self.coco.load_cats(self.cat_ids):
             pairs = category.get('skeleton')
             if pairs:
@@ -88,7 +87,7 @@ class CocoPropertyDataset(CocoDataset):
                 self._metainfo.setdefault('skeleton', skeleton)
 
     def _read(self, annotation: dict) -> dict[str, np.ndarray]:
-        """Values of one object by key."""
+        """Reads the values of one object by key."""
         values = {}
         for key, prop in self.properties.items():
             try:
@@ -96,7 +95,7 @@ class CocoPropertyDataset(CocoDataset):
             except ValueError as error:
                 raise ValueError(
                     f'{self.ann_file}: {key!r} of the annotation with id '
-                    f'{annotation.get("id")!r} is not what {type(prop).__name__} '
-                    f'reads: {error}'
+                    f'{annotation.get("id")!r} is invalid for {type(prop).__name__}: '
+                    f'{error}'
                 ) from error
         return values

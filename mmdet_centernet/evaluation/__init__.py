@@ -1,4 +1,4 @@
-"""Metrics that mmdet lacks: how well properties and keypoints of objects fit."""
+"""Metrics of properties and keypoints, which mmdet lacks."""
 
 from .coco_keypoint_metric import CocoKeypointMetric
 from .property_metric import CTPropertyMetric

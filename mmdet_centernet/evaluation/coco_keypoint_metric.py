@@ -1,6 +1,6 @@
-"""How well do the joints of found objects fit, by COCO's rules?
+"""COCO's average precision of keypoints.
 
-Legend: K detections an image, J keypoints.
+Legend: K detections per image, J keypoints.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ COCO_SIGMAS = (
     *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),  # shoulders, elbows, wrists
     *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),  # hips, knees, ankles
 )
-"""How far people place each joint apart, by the square root of the object's area."""
+"""Spread of human labels per joint, relative to the square root of the area."""
 
 STATISTICS = tuple(
     name + suffix for name in ('mAP', 'AR') for suffix in ('', '_50', '_75', '_m', '_l')
 )
-"""What pycocotools measures of keypoints, in its order."""
+"""The statistics of pycocotools for keypoints, in its order."""
 
 FIELDS = 'scores', 'labels'
 Rows = list[dict[str, Any]]
@@ -38,27 +38,27 @@ Rows = list[dict[str, Any]]
 class CocoKeypointMetric(BaseMetric):
     """Average precision of keypoints over object keypoint similarity (OKS).
 
-    COCO's own evaluation: objects without labelled keypoints do not count, the 20 best
-    detections of an image do, ``m`` and ``l`` stand for areas from 32^2 and from 96^2
-    pixels. A detection scores what its centre scores. Logs ``coco/keypoints_mAP``,
+    This is COCO's own evaluation. It ignores objects without labeled keypoints and
+    uses the 20 best detections per image; ``m`` and ``l`` are areas from 32^2 and from
+    96^2 pixels. A detection has the score of its center. Logs ``coco/keypoints_mAP``,
     ``_mAP_50``, ``_mAP_75``, ``_mAP_m``, ``_mAP_l`` and ``coco/keypoints_AR`` likewise;
-    -1 where there is no object of a size. Use it beside ``CocoMetric`` for boxes.
+    -1 if there are no objects of that size. Use ``CocoMetric`` besides for boxes.
 
     Args:
-        ann_file: COCO json with keypoints. ``num_keypoints`` is counted where it lacks.
-        sigmas: Standard deviation of each keypoint by the square root of the object's
-            area. COCO's for its 17 joints; others have to be given.
+        ann_file: COCO json with keypoints. Missing ``num_keypoints`` are counted.
+        sigmas: Standard deviation of each keypoint, relative to the square root of the
+            object's area. By default COCO's for its 17 joints; required for others.
         key: Field of ``pred_instances`` and of annotations with the keypoints.
-        format_only: Write the results for a test server and measure nothing.
-        outfile_prefix: Path before ``.keypoints.json`` of a file with the results;
-            without it none is written.
-        backend_args: Where mmengine looks for the file.
+        format_only: Write the results for a test server without evaluation.
+        outfile_prefix: Path before ``.keypoints.json`` of a file for the results; None
+            for no file.
+        backend_args: mmengine's file backend.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``; by default ``coco``.
 
     Raises:
-        ValueError: If an argument is out of range, or the file has another number of
-            keypoints.
+        ValueError: If an argument is out of range, or the numbers of keypoints in the
+            file and of sigmas differ.
     """
 
     default_prefix = 'coco'
@@ -77,7 +77,9 @@ class CocoKeypointMetric(BaseMetric):
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
         if not len(sigmas) or not all(is_number(one) and one > 0 for one in sigmas):
-            raise ValueError(f'sigmas are {sigmas!r}; give a number above 0 a keypoint')
+            raise ValueError(
+                f'sigmas are {sigmas!r}; give one number above 0 per joint'
+            )
         if format_only and outfile_prefix is None:
             raise ValueError('format_only=True writes a file: give outfile_prefix')
         self.ann_file = ann_file
@@ -86,65 +88,67 @@ class CocoKeypointMetric(BaseMetric):
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
         with get_local_path(ann_file, backend_args=backend_args) as path:
-            self.truth = COCO(str(path))
-        self._prepare_truth()
+            self.ground_truth = COCO(str(path))
+        self._complete_annotations()
 
-    def _prepare_truth(self) -> None:
-        """Give all annotations the fields that pycocotools reads."""
-        unlabelled = [0] * (3 * len(self.sigmas))
-        for annotation in self.truth.anns.values():
-            values = annotation.get(self.key) or unlabelled
-            if len(values) != len(unlabelled):
+    def _complete_annotations(self) -> None:
+        """Adds the fields that pycocotools needs to all annotations."""
+        unlabeled = [0] * (3 * len(self.sigmas))
+        for annotation in self.ground_truth.anns.values():
+            values = annotation.get(self.key) or unlabeled
+            if len(values) != len(unlabeled):
                 raise ValueError(
                     f'{self.ann_file}: the annotation with id {annotation["id"]!r} has '
                     f'{len(values)} numbers in {self.key!r}, not 3 for each of '
-                    f'{len(self.sigmas)} sigmas. Give sigmas of the metric a number a '
+                    f'{len(self.sigmas)} sigmas. Set sigmas of the metric, one per '
                     'keypoint; COCO has measured those of its 17 joints, for others '
-                    'take 0.05 or more where people would place them apart'
+                    'use 0.05, or more if people would disagree about the position'
                 )
             annotation['keypoints'] = values
-            annotation['num_keypoints'] = sum(seen > 0 for seen in values[2::3])
+            annotation['num_keypoints'] = sum(visible > 0 for visible in values[2::3])
             annotation.setdefault('iscrowd', 0)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Remember the detections of some images.
+        """Stores the detections of some images.
 
         Args:
-            data_batch: Not looked at.
+            data_batch: Unused.
             data_samples: ``img_id`` and ``pred_instances`` of each.
 
         Raises:
             ValueError: If detections have no keypoints, or another number of them.
         """
         for sample in data_samples:
-            found = sample['pred_instances']
-            self._check_keypoints(found)
-            arrays = (found[name].cpu().numpy() for name in (self.key, *FIELDS))
+            pred = sample['pred_instances']
+            self._check_keypoints(pred)
+            arrays = (pred[name].cpu().numpy() for name in (self.key, *FIELDS))
             self.results.append((sample['img_id'], *arrays))
 
-    def _check_keypoints(self, found: Mapping[str, Any]) -> None:
-        if self.key not in found:
+    def _check_keypoints(self, pred: Mapping[str, Any]) -> None:
+        if self.key not in pred:
             raise ValueError(
-                f'pred_instances have no {self.key!r}, only {sorted(found)}: give the '
+                f'pred_instances have no {self.key!r}, only {sorted(pred)}: give the '
                 'head a KeypointsProperty of that key'
             )
-        shape = tuple(found[self.key].shape[1:])
+        shape = tuple(pred[self.key].shape[1:])
         if shape != (len(self.sigmas), 2):
             raise ValueError(
                 f'{self.key!r} of pred_instances has rows of shape {shape}, but there '
-                f'are {len(self.sigmas)} sigmas: give the metric one a keypoint'
+                f'are {len(self.sigmas)} sigmas: give the metric one per keypoint'
             )
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Evaluate the detections of all images.
+        """Evaluates the detections of all images.
 
         Args:
-            results: Of each image its id, (K, J, 2) keypoints, scores and labels.
+            results: For each image its id, (K, J, 2) keypoints, scores and labels.
 
         Returns:
-            Numbers by name; none with ``format_only``.
+            Statistics by name; none with ``format_only``.
         """
-        categories = self.truth.get_cat_ids(cat_names=self.dataset_meta['classes'])
+        categories = self.ground_truth.get_cat_ids(
+            cat_names=self.dataset_meta['classes']
+        )
         rows = [row for image in results for row in _rows(image, categories)]
         if self.outfile_prefix is not None:
             dump(rows, f'{self.outfile_prefix}.keypoints.json')
@@ -152,11 +156,11 @@ class CocoKeypointMetric(BaseMetric):
             folder = Path(self.outfile_prefix or '').parent
             MMLogger.get_current_instance().info(f'results are saved in {folder}')
             return {}
-        evaluation = COCOeval(self.truth, self._load(rows), 'keypoints')
+        evaluation = COCOeval(self.ground_truth, self._load(rows), 'keypoints')
         vars(evaluation.params).update(
             kpt_oks_sigmas=self.sigmas,
             catIds=categories,
-            imgIds=self.truth.get_img_ids(),
+            imgIds=self.ground_truth.get_img_ids(),
         )
         evaluation.evaluate()
         evaluation.accumulate()
@@ -167,18 +171,18 @@ class CocoKeypointMetric(BaseMetric):
         }
 
     def _load(self, rows: Rows) -> COCO:
-        """Detections as pycocotools wants them, which cannot load none at all."""
+        """Loads detections into pycocotools, which cannot load an empty list."""
         if rows:
-            return self.truth.loadRes(rows)
+            return self.ground_truth.loadRes(rows)
         MMLogger.get_current_instance().warning('nothing was detected in any image')
-        nothing = COCO()
-        nothing.dataset = {**self.truth.dataset, 'annotations': []}
-        nothing.createIndex()
-        return nothing
+        empty = COCO()
+        empty.dataset = {**self.ground_truth.dataset, 'annotations': []}
+        empty.createIndex()
+        return empty
 
 
 def _rows(image: tuple, categories: Sequence[int]) -> Rows:
-    """The detections of an image in COCO's format for results."""
+    """Converts the detections of an image to COCO's result format."""
     image_id, keypoints, scores, labels = image
     visible = np.ones_like(keypoints[..., :1])
     triples = np.concatenate([keypoints, visible], axis=-1)  # (K, J, 3)

@@ -1,4 +1,4 @@
-"""How far are the properties of found objects off?
+"""Errors of predicted properties.
 
 Legend: K detections, N objects, M pairs of both.
 """
@@ -22,10 +22,10 @@ from mmdet_centernet.codecs.properties import (
     ScalarProperty,
     properties_by_key,
 )
-from mmdet_centernet.functional.matching import NEVER, match_greedily
+from mmdet_centernet.functional.matching import IMPOSSIBLE, match_greedily
 
 Errors = dict[str, np.ndarray]
-"""Of an image: errors of each property by name, and relative ones of scalars."""
+"""Errors in one image by the name of the property; relative errors of scalars."""
 
 RELATIVE = '_relative'
 
@@ -34,20 +34,20 @@ RELATIVE = '_relative'
 class CTPropertyMetric(BaseMetric):
     """Errors of properties, over detections that are matched to an object.
 
-    A detection is matched to the object of its class that it overlaps most, those with
-    the best scores first, each object once. What is not labelled does not count. For
-    each property by its name: ``<name>_mean`` and ``<name>_median`` of
-    :meth:`Property.error`, for scalars the mean error relative to the truth,
-    ``<name>_relative``, and the number of values, ``<name>_matched``. Errors are nan
-    where nothing was matched. They are measured in pixels of the original image.
+    Detections are matched in descending order of scores, each to the free object of its
+    class that it overlaps most. Unlabeled values do not count. Logs for each property
+    ``<name>_mean`` and ``<name>_median`` of :meth:`Property.error`, for scalars also
+    the mean error relative to the ground truth, ``<name>_relative``, and the number of
+    values, ``<name>_matched``. Errors are nan without matches, and are in pixels of the
+    original image.
 
-    How many objects were found at all says the box AP: use it beside ``CocoMetric``.
+    Use ``CocoMetric`` besides: the box AP measures how many objects are detected.
     ``save_best='property/<name>_median'`` needs ``rule='less'``.
 
     Args:
-        properties: Configs of properties by name, those of the head.
-        iou_thr: Least overlap of a pair.
-        score_thr: Detections below are not looked at.
+        properties: Configs of the head's properties by name.
+        iou_thr: Lowest IoU of a pair.
+        score_thr: Detections with a lower score are ignored.
         collect_device: See ``BaseMetric``.
         prefix: See ``BaseMetric``; by default ``property``.
 
@@ -76,41 +76,41 @@ class CTPropertyMetric(BaseMetric):
         self.score_thr = score_thr
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Remember the errors of some images.
+        """Stores the errors of some images.
 
         Args:
-            data_batch: Not looked at.
+            data_batch: Unused.
             data_samples: ``gt_instances`` and ``pred_instances`` of each.
 
         Raises:
-            ValueError: If a property is missing, or the truth is not in pixels of the
-                original image.
+            ValueError: If a property is missing, or the ground truth is not in pixels
+                of the original image.
         """
         for sample in data_samples:
-            _check_truth(sample)
-            truth, found = sample['gt_instances'], sample['pred_instances']
-            seen = (found['scores'] >= self.score_thr).nonzero().flatten()
-            found = {key: value[seen] for key, value in found.items()}
-            pairs = _match(found, truth, self.iou_thr)
-            self.results.append(self._errors(found, truth, pairs))
+            _check_ground_truth(sample)
+            gt, pred = sample['gt_instances'], sample['pred_instances']
+            kept = (pred['scores'] >= self.score_thr).nonzero().flatten()
+            pred = {key: value[kept] for key, value in pred.items()}
+            pairs = _match(pred, gt, self.iou_thr)
+            self.results.append(self._errors(pred, gt, pairs))
 
-    def _errors(self, found: dict, truth: dict, pairs: Tensor) -> Errors:
-        """Errors of the pairs of an image, by name."""
+    def _errors(self, pred: dict, gt: dict, pairs: Tensor) -> Errors:
+        """Computes the errors of the pairs of an image, by name."""
         errors = {}
         for name, prop in self.properties.items():
-            _check_field(found, truth, prop)
-            predicted, true = (
-                one[prop.key].cpu()[rows].double()
-                for one, rows in zip((found, truth), pairs.T, strict=True)
+            _check_field(pred, gt, prop)
+            pred_values, gt_values = (
+                instances[prop.key].cpu()[rows].double()  # (M, row_shape...)
+                for instances, rows in zip((pred, gt), pairs.T, strict=True)
             )
-            error = prop.error(predicted, true)
-            errors[name] = _labelled(error)
+            error = prop.error(pred_values, gt_values)  # (M,)
+            errors[name] = _labeled(error)
             if isinstance(prop, ScalarProperty):
-                errors[name + RELATIVE] = _labelled(error / true.abs())
+                errors[name + RELATIVE] = _labeled(error / gt_values.abs())
         return errors
 
     def compute_metrics(self, results: list[Errors]) -> dict[str, float]:
-        """Sum up over all images.
+        """Averages over all images.
 
         Args:
             results: Errors of each image.
@@ -122,23 +122,23 @@ class CTPropertyMetric(BaseMetric):
             metrics[f'{name}_median'] = _or_nan(np.median, errors)
             if isinstance(prop, ScalarProperty):
                 relative = np.concatenate([i[name + RELATIVE] for i in results])
-                relative = relative[np.isfinite(relative)]  # to a truth of 0 none is
+                relative = relative[np.isfinite(relative)]  # not for a value of 0
                 metrics[name + RELATIVE] = _or_nan(np.mean, relative)
             metrics[f'{name}_matched'] = len(errors)
         return metrics
 
 
-def _match(found: dict, truth: dict, iou_thr: float) -> Tensor:
-    """(M, 2) rows of detections and objects."""
-    boxes, true = (get_box_tensor(one['bboxes']).cpu() for one in (found, truth))
-    overlaps = bbox_overlaps(boxes.double(), true.double())
-    same = found['labels'].cpu()[:, None] == truth['labels'].cpu()[None]
-    overlaps = torch.where(same, overlaps, NEVER)
-    return match_greedily(overlaps, found['scores'].cpu(), iou_thr)
+def _match(pred: dict, gt: dict, iou_thr: float) -> Tensor:
+    """Returns (M, 2) matched rows of detections and objects."""
+    pred_boxes, gt_boxes = (get_box_tensor(one['bboxes']).cpu() for one in (pred, gt))
+    overlaps = bbox_overlaps(pred_boxes.double(), gt_boxes.double())  # (K, N)
+    same = pred['labels'].cpu()[:, None] == gt['labels'].cpu()[None]
+    overlaps = torch.where(same, overlaps, IMPOSSIBLE)
+    return match_greedily(overlaps, pred['scores'].cpu(), iou_thr)
 
 
-def _labelled(errors: Tensor) -> np.ndarray:
-    """Those that are no nan."""
+def _labeled(errors: Tensor) -> np.ndarray:
+    """Removes the errors of unlabeled values, which are nan."""
     return errors[~errors.isnan()].numpy()
 
 
@@ -146,8 +146,8 @@ def _or_nan(average: Any, errors: np.ndarray) -> float:
     return float(average(errors)) if len(errors) else float('nan')
 
 
-def _check_truth(sample: dict) -> None:
-    """The truth has to be there, where the detections are."""
+def _check_ground_truth(sample: dict) -> None:
+    """Checks that the ground truth exists and is in pixels of the image."""
     where = sample.get('img_path', 'an image')
     if 'bboxes' not in sample.get('gt_instances', {}):
         raise ValueError(
@@ -158,19 +158,19 @@ def _check_truth(sample: dict) -> None:
         raise ValueError(
             f'the ground truth of {where} is in pixels of the network input, its '
             'detections are in those of the image: put LoadAnnotations and '
-            'LoadProperties behind the steps of the test pipeline that resize'
+            'LoadProperties after the transforms of the test pipeline that resize'
         )
 
 
-def _check_field(found: dict, truth: dict, prop: Property) -> None:
-    """Both sides have to say something about the property."""
-    if prop.key not in found:
+def _check_field(pred: dict, gt: dict, prop: Property) -> None:
+    """Checks that predictions and ground truth have the property."""
+    if prop.key not in pred:
         raise ValueError(
-            f'pred_instances have no {prop.key!r}, only {sorted(found)}: give the head '
+            f'pred_instances have no {prop.key!r}, only {sorted(pred)}: give the head '
             'the properties of this metric'
         )
-    if prop.key not in truth:
+    if prop.key not in gt:
         raise ValueError(
-            f'gt_instances have no {prop.key!r}, only {sorted(truth)}: load it with '
+            f'gt_instances have no {prop.key!r}, only {sorted(gt)}: load it with '
             'CocoPropertyDataset, LoadProperties and PackPropertyInputs'
         )

@@ -189,7 +189,7 @@ def _missing(
     """
     peaks = top_peaks(heatmap, len(found.scores), kernel)
     real = peaks.logits[0] > -torch.inf
-    labels, cells = peaks.labels[0, real], peaks.cells[0, real]
+    labels, cells = peaks.labels[0, real], peaks.positions[0, real]
     absent = ~listed[labels, cells]
     neighbourhood = around[labels[absent], :, cells[absent]].sort(dim=1).values
     neighbourhood = F.pad(neighbourhood, (1, 0))  # for a neighborhood of one cell

@@ -1,1 +1,1 @@
-"""Numerics of CenterNet in plain torch and numpy: no registry, no mmdet."""
+"""Numeric functions of CenterNet in plain torch and numpy, independent of mmdet."""

@@ -10,6 +10,7 @@ Legend: P listed cells.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -40,6 +41,10 @@ CPU_CHUNK = 2**15
 """Cells evaluated at once on a CPU. The scratch stays in the cache, and torch runs
 operations on so few cells in the calling thread: its own threads would wait for each
 other after every operation, endlessly where other processes want the cores too."""
+
+EXACT_COMPLEMENT = 0.95
+"""Probability w below which the difference 1 - w is precise enough in w's own type:
+above, sigmoid(-x) is."""
 
 PAPER = FocalRule()
 
@@ -268,11 +273,12 @@ def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
 
     Maps without cells are one piece.
     """
-    lists = [cells if cells is None else cells.reshape(-1) for cells in maps]
-    numel = max(len(cells) for cells in lists if cells is not None)
-    for start in range(0, max(numel, 1), size):
-        piece = slice(start, start + size)
-        yield tuple(cells if cells is None else cells[piece] for cells in lists)
+    # An empty tensor splits into one empty piece.
+    pieces = [
+        itertools.repeat(None) if cells is None else cells.reshape(-1).split(size)
+        for cells in maps
+    ]
+    return zip(*pieces, strict=False)  # those of None have no end
 
 
 class ChunkEvaluator:
@@ -287,9 +293,10 @@ class ChunkEvaluator:
     def __init__(self, logits: Tensor, alpha: float, scale: Factor) -> None:
         self.alpha, self.scale = alpha, scale
         self.dtype = full_precision(logits)
-        self.size = CPU_CHUNK if logits.device.type == 'cpu' else TASK
+        self.on_cpu = logits.device.type == 'cpu'
+        self.size = CPU_CHUNK if self.on_cpu else TASK
         self.rows = list(logits.new_empty((4, self.size), dtype=self.dtype))
-        self.zero = logits.new_zeros(())
+        self.zero, self.one = logits.new_zeros(()), logits.new_ones(())
 
     def chunks(self, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
         """Chunks of cells, small enough for a call."""
@@ -303,16 +310,29 @@ class ChunkEvaluator:
         With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
         gradient w^a (w + a (1 - w) s), times the sign with which the logit enters e.
         """
-        rows = self.rows
-        if len(logits) < self.size:
-            rows = [row[: len(logits)] for row in rows]
-        error, wrong, loss, growth = rows
+        rows, count = self.rows, logits.numel()
+        if count < self.size:
+            rows = [row[:count] for row in rows]
+        error, wrong, right, loss = rows
         error = _times(logits, sign, out=error)
         torch.sigmoid(error, out=wrong)
-        torch.logaddexp(error, self.zero, out=loss)
+        # On a CPU the values of the chunk decide how 1 - w and s are computed: `log` is
+        # seven times as fast as `logaddexp`. On an accelerator reading them is a sync.
+        largest = wrong.amax().item() if self.on_cpu and count else 1.0
+        if largest < EXACT_COMPLEMENT:
+            torch.sub(self.one, wrong, out=right)
+        elif largest < 1 or out is not None:
+            torch.neg(error, out=right).sigmoid_()
+        if largest < 1:
+            # right is 1 - w, rounded by (right - 1) + w. Without that term s would have
+            # no correct digit where w is small.
+            log = torch.log(right, out=rows[0])
+            torch.sub(right, 1, out=loss).add_(wrong).sub_(log)
+        else:
+            torch.logaddexp(error, self.zero, out=loss)
+        growth = right
         if out is not None:
-            torch.neg(error, out=growth).sigmoid_()  # 1 - w, also where w rounds to 1
-            torch.addcmul(wrong, growth, loss, value=self.alpha, out=growth)
+            torch.addcmul(wrong, right, loss, value=self.alpha, out=growth)
         wrong = _times(wrong.pow_(self.alpha), weight, out=wrong)
         if out is not None:
             growth = _times(growth, self.scale * sign, out=growth)

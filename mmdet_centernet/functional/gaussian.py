@@ -1,6 +1,6 @@
-"""How wide is the peak of an object, and how is it painted.
+"""Radius of an object's Gaussian, and the cells that it covers.
 
-Legend: N objects, P painted cells, H x W map. Sizes and centres are in cells of the
+Legend: N objects, P covered cells, H x W map. Sizes and centers are in cells of the
 map, x before y.
 """
 
@@ -12,25 +12,26 @@ import torch
 from torch import Tensor
 
 SIGMAS_PER_DIAMETER = 6
-"""A Gaussian is cut off three standard deviations from its centre."""
+"""A Gaussian is cut off three standard deviations from its center."""
 
 
 def gaussian_radius(sizes: Tensor, min_overlap: float, *, corrected: bool) -> Tensor:
-    """How far both corners of a box may move before its IoU is too low.
+    """Computes how far both corners of a box may move before its IoU is too low.
 
-    CornerNet (arXiv 1808.01244, section 3.2) asks for the largest shift ``r`` for which
-    the moved box overlaps the true one by ``min_overlap``: the smallest solution of
-    three quadratic equations, for corners that move one in and one out, both in, and
-    both out. Both in costs most overlap, so its solution always is the smallest.
+    CornerNet (arXiv 1808.01244, section 3.2) defines the radius as the largest shift
+    ``r`` for which the moved box overlaps the true one by ``min_overlap``. It is the
+    smallest solution of three quadratic equations: one corner moves in and one out,
+    both move in, both move out. Moving both in loses most overlap, so that its solution
+    is always the smallest.
 
-    The published code takes the wrong root of the first two equations and forgets to
-    divide by the leading coefficient in the last two. The smallest result then always
-    is that of both out. All published weights were trained on those radii.
+    The published code takes the wrong root of the first two equations and does not
+    divide by the leading coefficient in the last two. The smallest result is then
+    always that of moving both out. All published weights were trained with those radii.
 
     Args:
         sizes: (N, 2) width and height of the boxes in cells, positive.
         min_overlap: The lowest IoU allowed, between 0 and 1.
-        corrected: Solve the equations properly instead of as published.
+        corrected: Use the correct solutions instead of the published ones.
 
     Returns:
         (N,) float64 radii in cells, not rounded.
@@ -44,14 +45,14 @@ def gaussian_radius(sizes: Tensor, min_overlap: float, *, corrected: bool) -> Te
 
 
 class GaussianCells(NamedTuple):
-    """The cells that N Gaussians cover, one entry a cell and object.
+    """The cells that N Gaussians cover, one entry per cell and object.
 
     Attributes:
-        objects: (P,) which object the cell belongs to.
+        objects: (P,) row of the object.
         xs: (P,) column of the cell.
         ys: (P,) row of the cell.
-        values: (P,) float32 height of the object's Gaussian in the cell: 1 at its
-            centre.
+        values: (P,) float32 value of the object's Gaussian in the cell; 1 at its
+            center.
     """
 
     objects: Tensor
@@ -61,7 +62,7 @@ class GaussianCells(NamedTuple):
 
 
 def count_cells(centers: Tensor, radii: Tensor, feat_shape: tuple[int, int]) -> Tensor:
-    """How many entries :func:`gaussian_cells` has.
+    """Counts the entries of :func:`gaussian_cells`.
 
     Args:
         centers: (N, 2) integer x, y inside the map.
@@ -81,43 +82,43 @@ def gaussian_cells(
     feat_shape: tuple[int, int],
     num_cells: int | None = None,
 ) -> GaussianCells:
-    """List the cells under each Gaussian, cut off at its radius and at the border.
+    """Lists the cells under each Gaussian, cut off at its radius and at the border.
 
     Args:
         centers: (N, 2) integer x, y inside the map.
         radii: (N,) integer radii; a negative one covers nothing.
         feat_shape: H, W.
-        num_cells: Result of :func:`count_cells`, if the host knows it; else it is read
-            from the device.
+        num_cells: Result of :func:`count_cells` on the host; without it the function
+            syncs to read it.
 
     Returns:
         GaussianCells: P is the covered area.
     """
     first, spans = _windows(centers, radii, feat_shape)
-    areas = spans.prod(dim=1)
+    areas = spans.prod(dim=1)  # (N,)
     objects = torch.repeat_interleave(areas, output_size=num_cells)  # (P,)
-    starts = areas.cumsum(0) - areas
-    local = torch.arange(len(objects), device=areas.device) - starts[objects]
+    starts = areas.cumsum(0) - areas  # (N,)
+    # Number of each entry within the window of its object, row by row.
+    local = torch.arange(len(objects), device=areas.device) - starts[objects]  # (P,)
     columns = spans[objects, 0]
     xs = first[objects, 0] + local % columns
     ys = first[objects, 1] + local // columns
     dx, dy = xs - centers[objects, 0], ys - centers[objects, 1]
-    return GaussianCells(objects, xs, ys, _heights(dx, dy, radii[objects]))
+    return GaussianCells(objects, xs, ys, _gaussian(dx, dy, radii[objects]))
 
 
 def _windows(
     centers: Tensor, radii: Tensor, feat_shape: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """First cell and extent of the square around each Gaussian, on the map: (N, 2)."""
-    reach = radii[:, None]
-    first = (centers - reach).clamp(min=0)
+    """Returns first cell and extent of the windows of Gaussians, both (N, 2)."""
+    first = (centers - radii[:, None]).clamp(min=0)
     height, width = feat_shape
-    x, y = (centers + reach).unbind(1)
+    x, y = (centers + radii[:, None]).unbind(1)
     last = torch.stack([x.clamp(max=width - 1), y.clamp(max=height - 1)], dim=1)
     return first, (last - first + 1).clamp(min=0)
 
 
-def _heights(dx: Tensor, dy: Tensor, radii: Tensor) -> Tensor:
-    """Height of a Gaussian of the given radius (dx, dy) cells from its centre."""
+def _gaussian(dx: Tensor, dy: Tensor, radii: Tensor) -> Tensor:
+    """Evaluates Gaussians of given radii (dx, dy) cells from their centers, (P,)."""
     sigma = (2 * radii + 1).float() / SIGMAS_PER_DIAMETER
     return torch.exp(-(dx * dx + dy * dy) / (2 * sigma * sigma))

@@ -1,4 +1,4 @@
-"""Which detection found which object.
+"""Matches detections to objects.
 
 Legend: K detections, N objects, M pairs.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-NEVER = -1.0
-"""An overlap below all that count."""
+IMPOSSIBLE = -1.0
+"""Overlap of a pair that must not be matched."""
 
 
 def match_greedily(overlaps: Tensor, scores: Tensor, min_overlap: float) -> Tensor:
-    """Give each object to one detection, those with the best scores first.
+    """Matches each object to at most one detection, in descending order of scores.
 
-    A detection takes the free object that it overlaps most.
+    A detection is matched to the free object that it overlaps most.
 
     Args:
-        overlaps: (K, N); negative where a pair may not be made.
+        overlaps: (K, N); negative for pairs that must not be matched.
         scores: (K,).
-        min_overlap: The least that makes a pair.
+        min_overlap: Lowest overlap of a pair.
 
     Returns:
         (M, 2) int64 rows of detections and of objects.
@@ -30,8 +30,8 @@ def match_greedily(overlaps: Tensor, scores: Tensor, min_overlap: float) -> Tens
     for detection in scores.argsort(descending=True, stable=True).tolist():
         if not overlaps.shape[1]:
             break
-        best, found = overlaps[detection].max(dim=0)
+        best, target = overlaps[detection].max(dim=0)
         if best >= min_overlap:
-            pairs.append((detection, int(found)))
-            overlaps[:, found] = NEVER
+            pairs.append((detection, int(target)))
+            overlaps[:, target] = IMPOSSIBLE
     return torch.tensor(pairs, dtype=torch.int64).view(-1, 2)

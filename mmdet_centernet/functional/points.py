@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def points_on_map(points: Tensor, shape: Sequence[int]) -> Tensor:
-    """Which points lie in a cell of the map; nan does not.
+    """Tests which points lie in a cell of the map; nan does not.
 
     Args:
         points: (..., 2) x, y in cells.
@@ -23,7 +23,7 @@ def points_on_map(points: Tensor, shape: Sequence[int]) -> Tensor:
 
 
 def negate_x(maps: Tensor) -> Tensor:
-    """Turn vectors around that point left or right.
+    """Negates x of vectors: the effect of a horizontal flip.
 
     Args:
         maps: (B, 2 * J, H, W) x and y in turn.
@@ -36,39 +36,39 @@ def negate_x(maps: Tensor) -> Tensor:
 
 
 def map_vectors(vectors: Tensor, matrices: Tensor) -> Tensor:
-    """Send vectors through the linear part of affine maps.
+    """Applies the linear part of affine maps to vectors.
 
     Args:
         vectors: (..., N, 2) x, y.
         matrices: (..., 3, 3).
 
     Returns:
-        Same shape and type as the vectors; computed in the more exact type of both.
+        Same shape and type as the vectors; computed in the wider type of both.
     """
     dtype = torch.promote_types(vectors.dtype, matrices.dtype)
-    linear = matrices[..., :2, :2].to(dtype).transpose(-1, -2)
+    linear = matrices[..., :2, :2].to(dtype).transpose(-1, -2)  # (..., 2, 2)
     return (vectors.to(dtype) @ linear).to(vectors.dtype)
 
 
 def map_points(points: Tensor, matrices: Tensor) -> Tensor:
-    """Send points through affine maps.
+    """Applies affine maps to points.
 
     Args:
         points: (..., N, 2) x, y.
         matrices: (..., 3, 3).
 
     Returns:
-        Same shape and type as the points; computed in the more exact type of both.
+        Same shape and type as the points; computed in the wider type of both.
     """
-    exact = points.to(torch.promote_types(points.dtype, matrices.dtype))
-    shift = matrices[..., None, :2, 2]
-    return (map_vectors(exact, matrices) + shift).to(points.dtype)
+    wide = points.to(torch.promote_types(points.dtype, matrices.dtype))
+    shift = matrices[..., None, :2, 2]  # (..., 1, 2)
+    return (map_vectors(wide, matrices) + shift).to(points.dtype)
 
 
 def signed_areas(matrices: Tensor) -> Tensor:
-    """By how much (..., 3, 3) affine maps enlarge areas; negative if they flip.
+    """Returns the factors by which (..., 3, 3) affine maps scale areas, (...).
 
-    Written out, since few runtimes have determinants.
+    Negative if a map flips. Not ``torch.det``, which few runtimes support.
     """
     (a, b), (c, d) = (row.unbind(-1) for row in matrices[..., :2, :2].unbind(-2))
     return a * d - b * c

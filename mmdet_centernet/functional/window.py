@@ -1,10 +1,10 @@
-"""Which window of an image does the network see.
+"""The window of an image that the network sees.
 
-A window is a square of the image, given by its centre and side in pixels, perhaps
-turned around the centre. It is scaled to the width of the view; in height the view
-shows more or less than the square, around the same centre. Matrices are 3x3 float64 and
-map column vectors (x, y, 1), from pixels of the image to pixels of the view. Integer
-coordinates are middles of pixels.
+A window is a square of the image, given by its center and side in pixels and optionally
+rotated around the center. It is scaled to the width of the view; the height of the view
+may show more or less than the square, around the same center. Matrices are 3x3 float64
+and map column vectors (x, y, 1) from pixels of the image to pixels of the view. Integer
+coordinates are centers of pixels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 ANCHORS = np.array([[0, 0], [0, -1], [-1, -1]], dtype=np.float32)
-"""Centre, middle of the upper edge and upper left corner, in half sides."""
+"""Center, middle of the upper edge and upper left corner, in half sides."""
 
 
 def window_matrix(
@@ -22,17 +22,17 @@ def window_matrix(
     size: tuple[int, int],
     angle: float = 0.0,
 ) -> np.ndarray:
-    """Scale a window of the image to the width of the view.
+    """Returns the matrix that scales a window of the image to the width of the view.
 
-    The map is solved from three points in float32, as the published weights know it;
-    rounding moves it by about a millionth of its largest entry.
+    The map is solved from three points in float32, as for the published weights;
+    rounding changes it by about a millionth of its largest entry.
 
     Args:
-        center: x, y of the window's centre, which comes to the middle of the view.
+        center: x, y of the window's center, which is mapped to the center of the view.
         side: Side of the window.
         size: Width and height of the view.
-        angle: Degrees by which the window is turned, clockwise as seen. What it shows
-            is turned the other way.
+        angle: Degrees by which the window is rotated clockwise. Its content rotates
+            counterclockwise.
 
     Returns:
         (3, 3) matrix: ``k * R @ (point - center) + size / 2`` with ``k = width / side``
@@ -40,13 +40,13 @@ def window_matrix(
     """
     middle = np.asarray(size, dtype=np.float32) / 2
     corners = ANCHORS * np.float32(side / 2) @ _rotation(angle).T
-    seen = np.asarray(center, dtype=np.float32) + corners
-    shown = middle + ANCHORS * np.float32(size[0] / 2)
-    return np.vstack([cv2.getAffineTransform(seen, shown), [0, 0, 1]])
+    source = np.asarray(center, dtype=np.float32) + corners  # (3, 2)
+    target = middle + ANCHORS * np.float32(size[0] / 2)  # (3, 2)
+    return np.vstack([cv2.getAffineTransform(source, target), [0, 0, 1]])
 
 
 def _rotation(angle: float) -> np.ndarray:
-    """(2, 2) float32: the x axis towards the y axis, by degrees."""
+    """Returns the (2, 2) float32 rotation from the x axis towards the y axis."""
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     return np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
 
@@ -54,8 +54,8 @@ def _rotation(angle: float) -> np.ndarray:
 def flip_matrix(width: int) -> np.ndarray:
     """Returns the matrix of a horizontal flip: the first column becomes the last.
 
-    Boxes sent through it lie one pixel further left than with mmdet's flip, which
-    takes integer coordinates as edges of pixels (``width - x``).
+    It moves boxes one pixel further left than mmdet's flip, which takes integer
+    coordinates as edges of pixels (``width - x``).
 
     Args:
         width: Width of the image.
@@ -67,9 +67,9 @@ def flip_matrix(width: int) -> np.ndarray:
 
 
 def padded_length(length: int, pad: int) -> int:
-    """The next multiple of ``pad + 1`` above a length.
+    """Returns the next multiple of ``pad + 1`` above a length.
 
-    A length that is a multiple already grows by a whole step.
+    A multiple of ``pad + 1`` grows by ``pad + 1``, as in the official code.
 
     Args:
         length: Width or height in pixels.
@@ -79,13 +79,13 @@ def padded_length(length: int, pad: int) -> int:
 
 
 def crop_margin(border: int, length: int) -> int:
-    """How far the centre of a random window stays from both ends of the image.
+    """Returns the distance of a random window's center from both ends of the image.
 
-    The wanted distance is halved until some room is left between the two margins
+    The desired distance is halved until the two margins leave some room between them
     (CornerNet, arXiv 1808.01244).
 
     Args:
-        border: Wanted distance in pixels.
+        border: Desired distance in pixels.
         length: Width or height of the image, at least 1.
 
     Returns:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 class NonFiniteLossHook(Hook):
     """Stops training at a loss that is not finite, before the optimizer step.
 
-    Use it to find a cause only: reading every loss is a sync per step. mmdet's
+    Use it to find a cause only: reading every loss costs a sync per step. mmdet's
     ``CheckInvalidLossHook`` checks every n steps, after the weights have changed.
 
     It works with any model. If a step has several batches, as in semi-supervised
@@ -55,14 +55,18 @@ def _check(model: nn.Module, args: Any, kwargs: dict, outputs: Any) -> None:
 
 
 def _causes(model: nn.Module, inputs: Any, samples: Any) -> str:
-    """Returns which images cause it on their own, if the model accepts one image."""
+    """Names the images that cause it alone; '' if the model needs a full batch."""
     if not isinstance(inputs, Tensor) or not hasattr(model, 'loss'):
         return ''
     try:
         images = broken_images(model, inputs, samples)
     except Exception:  # batch norm, for example, rejects a single value
         return ''
-    return f' (caused by {", ".join(images)})' if images else ' (by no single image)'
+    return (
+        f' (caused by {", ".join(images)})'
+        if images
+        else ' (no single image causes it)'
+    )
 
 
 def _flat(samples: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Modules that mmdet builds from a config."""
+"""Networks, head, loss and test-time augmentation, registered with mmdet."""
 
 from .ctdet_head import CTDetHead
 from .ctdet_tta import CTDetTTAModel

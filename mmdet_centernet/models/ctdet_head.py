@@ -1,7 +1,7 @@
-"""The CenterNet head: its branches, their losses, and objects out of them.
+"""The CenterNet head: branches, losses and predictions.
 
 Legend: B images, C classes, D channels, N objects in the batch, H x W map, S stacks.
-Branch outputs are lists with one tensor a stack. Boxes are x1, y1, x2, y2.
+Branch outputs are lists with one tensor per stack. Boxes are x1, y1, x2, y2.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
 from mmdet.models.utils import unpack_gt_instances
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
-from mmdet.structures.bbox import get_box_tensor
 from mmdet.utils import (
     ConfigType,
     InstanceList,
@@ -29,35 +28,43 @@ from mmdet_centernet.arguments import check_positive, check_whole
 from mmdet_centernet.codecs import (
     CenterCoder,
     CenterTargets,
+    HeadTargets,
     OffsetProperty,
     SizeProperty,
-    Supervision,
+    make_head_targets,
     paint_targets,
     scale_matrix,
-    supervise,
 )
 from mmdet_centernet.codecs.joints import CELL_MIDDLE
 from mmdet_centernet.models.annotation_watch import AnnotationWatch
-from mmdet_centernet.models.branch_init import (
+from mmdet_centernet.models.branches import (
     BRANCH_INITS,
+    build_branches,
     init_heatmap,
     init_regression,
 )
 from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
-from mmdet_centernet.models.conv_stack import conv_stack
-from mmdet_centernet.models.dataset_classes import check_classes, training_classes
-from mmdet_centernet.models.feature_maps import check_stride, select_maps
+from mmdet_centernet.models.conv_blocks import conv_stack
+from mmdet_centernet.models.ground_truth import (
+    assign_instances,
+    image_names,
+    read_fields,
+    rotated_images,
+    without_labels,
+)
+from mmdet_centernet.models.head_checks import (
+    check_classes,
+    check_not_resized,
+    check_stride,
+    select_maps,
+    training_classes,
+)
 from mmdet_centernet.models.head_config import (
     build_assigner,
     build_head_properties,
     build_heatmap_loss,
     build_point_sets,
     read_test_cfg,
-)
-from mmdet_centernet.models.object_fields import (
-    check_not_resized,
-    read_fields,
-    without_labels,
 )
 from mmdet_centernet.models.postprocess import refine, to_instances
 
@@ -68,55 +75,55 @@ BranchMaps = list[Tensor]
 class CTDetHead(BaseDenseHead):
     """Head of CenterNet, `Objects as Points <https://arxiv.org/abs/1904.07850>`_.
 
-    Takes the place of mmdet's ``CenterNetHead``: same arguments, log names and, with
-    one stack, the same keys of the state dict. Unlike there, branch outputs are
-    logits. ``test_cfg`` understands:
+    Replaces mmdet's ``CenterNetHead`` with the same arguments, log names and, for one
+    stack, the same keys of the state dict. Unlike there, the heatmap branch outputs
+    logits. Keys of ``test_cfg``:
 
-    - ``topk`` (100): detections an image. There are always that many; where an image
-      has fewer peaks the rest has score 0.
-    - ``local_maximum_kernel`` (3): odd side of the neighbourhood of a peak, in cells.
-    - ``score_thr`` (0): leave out detections that do not score higher.
-    - ``nms`` (None): config of an mmcv NMS, run class by class.
-    - ``max_per_img`` (100): detections kept after NMS; none is cut if not positive.
+    - ``topk`` (100): detections per image. Their number is fixed; if an image has fewer
+      peaks, the remaining detections have score 0.
+    - ``local_maximum_kernel`` (3): odd side of a peak's neighborhood, in cells.
+    - ``score_thr`` (0): detections must score higher than this.
+    - ``nms`` (None): config of an mmcv NMS, applied to each class.
+    - ``max_per_img`` (100): detections kept after NMS; all if not positive.
     - ``clip_border`` (False): clip boxes to the image.
 
-    Losses are normalised by the number of objects of the process, not over all
+    Losses are normalized by the number of objects in the process, not in all
     processes, as in the official code.
 
     Args:
         in_channels: Channels of the feature map.
         feat_channels: Channels between the two convolutions of a branch.
-        num_classes: How many, C.
+        num_classes: Number of classes, C.
         loss_center_heatmap: Heatmap loss. mmdet's ``GaussianFocalLoss``, which expects
             probabilities, is replaced by its counterpart on logits.
         loss_wh: Loss of width and height in cells.
-        loss_offset: Loss of the position within the cell. Without one there is no such
-            branch, and centres lie in the middle of their cells.
+        loss_offset: Loss of the position within the cell. None removes the branch, and
+            centers lie in the middle of their cells.
         train_cfg: ``assigner`` configures the target assigner.
         test_cfg: See above.
-        init_cfg: Initialisation, applied after ``branch_init``.
-        num_stacks: Feature maps that are supervised, each by branches of its own
-            (Hourglass-104: 2). Losses are averaged over them and the last is decoded.
-        feat_level: Which of the maps to use, where the neck gives several levels.
-        stride: Pixels of the network input a cell.
-        branch_init: Initial weights of the branches: ``mmdet``, or as the official
-            networks do: ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
-        loss_bbox: IoU loss of boxes in cells. With it, all cells under an object's
-            Gaussian learn its size and position (as in TTFNet, arXiv 1909.00700);
-            without it the cell of its centre alone, as in the paper.
-        wh_unit: Cells that a size of 1 in the output of the branch stands for. An
-            optimiser like AdamW moves outputs by about its learning rate a step,
-            which takes long to sizes of tens of cells.
-        properties: What is learned of objects beside their boxes: configs of
-            properties by name. Each gets a branch ``<name>_head``, a loss
-            ``loss_<name>``, and a field of the predictions.
-        point_sets: Points of objects that get a heatmap of their own, such as the
-            joints of persons: configs of ``JointPoints`` by name. Each gets the
-            branches ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses
-            named likewise.
-        stacked_convs: 3x3 convolutions with norm and ReLU that all branches of a stack
-            share, before them. The paper's head has none.
-        norm_cfg: Norm of these.
+        init_cfg: Initialization, applied after ``branch_init``.
+        num_stacks: Number of supervised feature maps, each with its own branches
+            (Hourglass-104: 2). Losses are averaged over stacks; the last is decoded.
+        feat_level: Index of the map to use, if the neck outputs several levels.
+        stride: Pixels of the network input per cell.
+        branch_init: Initial weights of the branches: ``mmdet``, or those of the
+            official ``resnet_dcn``, ``resnet``, ``dla`` or ``hourglass``.
+        loss_bbox: IoU loss of boxes in cells. It makes all covered cells of an object
+            learn size and position (as in TTFNet, arXiv 1909.00700); without it only
+            the cell of the center does, as in the paper.
+        wh_unit: Size in cells that an output of 1 represents. An optimizer like AdamW
+            changes outputs by about its learning rate per step, and needs many steps to
+            reach sizes of tens of cells.
+        properties: Values to predict per object besides the box: configs of properties
+            by name. Each adds a branch ``<name>_head``, a loss ``loss_<name>``, and a
+            field of the predictions.
+        point_sets: Points of objects with a heatmap of their own, such as joints of
+            persons: configs of ``JointPoints`` by name. Each adds branches
+            ``<name>_heatmap_head`` and ``<name>_offset_head``, and losses named
+            likewise.
+        stacked_convs: Number of 3x3 convolutions with norm and ReLU before the
+            branches, shared by all branches of a stack. The paper's head has none.
+        norm_cfg: Norm of these convolutions.
 
     Raises:
         ValueError: If an argument is out of range.
@@ -165,7 +172,7 @@ class CTDetHead(BaseDenseHead):
         if not isinstance(feat_level, int | None):
             raise ValueError(f'feat_level is {feat_level!r}; give a whole number')
         if num_stacks > 1 and feat_level is not None:
-            raise ValueError('feat_level picks one map; it needs num_stacks=1')
+            raise ValueError('feat_level selects one map; it needs num_stacks=1')
         self.in_channels = in_channels
         self.feat_channels = feat_channels
         self.num_classes = num_classes
@@ -200,20 +207,14 @@ class CTDetHead(BaseDenseHead):
         self.annotation_watch = AnnotationWatch()
 
     def _build_head(self, out_channels: int) -> nn.Sequential | nn.ModuleList:
-        """One branch, or one a stack; a lone branch keeps mmdet's parameter names."""
+        """Builds the branches of a map."""
         in_channels = self.feat_channels if self.stacked_convs else self.in_channels
-        branches = [
-            nn.Sequential(
-                nn.Conv2d(in_channels, self.feat_channels, 3, padding=1),
-                nn.ReLU(inplace=True),
-                nn.Conv2d(self.feat_channels, out_channels, 1),
-            )
-            for _ in range(self.num_stacks)
-        ]
-        return branches[0] if self.num_stacks == 1 else nn.ModuleList(branches)
+        return build_branches(
+            in_channels, self.feat_channels, out_channels, self.num_stacks
+        )
 
     def _add_map(self, name: str, channels: int, loss: OptConfigType) -> None:
-        """Build branch and loss of a map, unless there is nothing to learn."""
+        """Builds branch and loss of a map, unless it has no loss."""
         if loss is None:
             return
         build_loss = build_heatmap_loss if name in self.heatmap_names else MODELS.build
@@ -222,12 +223,12 @@ class CTDetHead(BaseDenseHead):
 
     @property
     def heatmap_names(self) -> list[str]:
-        """Names of the maps that hold the heat of points."""
+        """Names of the heatmaps: of centers and of point sets."""
         return ['heatmap', *(f'{name}_heatmap' for name in self.point_sets)]
 
     @property
     def map_names(self) -> list[str]:
-        """Names of the outputs: heatmap, wh, offset, and what else is learned."""
+        """Names of the outputs: heatmap, wh, offset, properties, point sets."""
         names = ['heatmap', *self.box_properties, *self.properties]
         for name, points in self.point_sets.items():
             names.append(f'{name}_heatmap')
@@ -237,7 +238,7 @@ class CTDetHead(BaseDenseHead):
 
     @property
     def coder(self) -> CenterCoder:
-        """Reads objects off the maps, as ``test_cfg`` says."""
+        """Decoder of the maps, configured by ``test_cfg``."""
         return CenterCoder(
             stride=self.stride,
             topk=self.test_settings['topk'],
@@ -247,7 +248,7 @@ class CTDetHead(BaseDenseHead):
         )
 
     def init_weights(self) -> None:
-        """Initialise the branches; what ``init_cfg`` asks for wins."""
+        """Initializes the branches; ``init_cfg`` takes precedence."""
         branches = {name: self._branches(name) for name in self.map_names}
         rule = BRANCH_INITS[self.branch_init]
         for name, stacks in branches.items():
@@ -257,12 +258,12 @@ class CTDetHead(BaseDenseHead):
         super().init_weights()
 
     def _branches(self, name: str) -> list[nn.Module]:
-        """The branches of a map, stack by stack; none where nothing is learned."""
+        """Returns the branches of a map by stack; an empty list if it has no loss."""
         branches = getattr(self, f'{name}_head', [])
         return [branches] if isinstance(branches, nn.Sequential) else list(branches)
 
     def forward(self, x: Sequence[Tensor]) -> tuple[BranchMaps, ...]:
-        """Run the branches.
+        """Runs the branches.
 
         Args:
             x: Feature maps, each (B, in_channels, H, W).
@@ -287,9 +288,9 @@ class CTDetHead(BaseDenseHead):
         return tuple(self._run(name, shared) for name in self.map_names)
 
     def _run(self, name: str, feats: Sequence[Tensor]) -> BranchMaps:
-        """One map, stack by stack."""
+        """Runs the branches of one map."""
         branches = self._branches(name)
-        if not branches:  # centres without an offset
+        if not branches:  # centers without an offset
             return [torch.full_like(feat[:, :2], CELL_MIDDLE) for feat in feats]
         maps = [branch(feat) for branch, feat in zip(branches, feats, strict=True)]
         prop = {**self.box_properties, **self.properties}.get(name)
@@ -298,31 +299,31 @@ class CTDetHead(BaseDenseHead):
     def name_maps(
         self, outs: Sequence[BranchMaps], stack: int = -1
     ) -> dict[str, Tensor]:
-        """Name the outputs of one stack.
+        """Names the outputs of one stack.
 
         Args:
-            outs: What :meth:`forward` gives.
-            stack: Which stack; by default the last, which is decoded.
+            outs: Outputs of :meth:`forward`.
+            stack: Index of the stack; by default the last, which is decoded.
 
         Raises:
-            ValueError: If there are more or fewer lists than maps.
+            ValueError: If the numbers of lists and of maps differ.
         """
         if len(outs) != len(self.map_names):
             raise ValueError(
                 f'the head has the maps {self.map_names}, but {len(outs)} lists were '
-                'given. Hand those after the third on as other_preds'
+                'given. Pass those after the third as other_preds'
             )
         named = zip(self.map_names, outs, strict=True)
         return {name: stacks[stack] for name, stacks in named}
 
     def loss(self, x: Sequence[Tensor], batch_data_samples: SampleList) -> dict:
-        """Run the head and compute its losses, see :meth:`loss_by_feat`."""
+        """Runs the head and computes its losses, see :meth:`loss_by_feat`."""
         heatmap, wh, offset, *others = self(x)
-        truths, ignored, metas = unpack_gt_instances(batch_data_samples)
+        instances, ignored, metas = unpack_gt_instances(batch_data_samples)
         if self.properties:
             check_not_resized(metas)
         return self.loss_by_feat(
-            heatmap, wh, offset, truths, metas, ignored, other_preds=others
+            heatmap, wh, offset, instances, metas, ignored, other_preds=others
         )
 
     def predict(
@@ -331,7 +332,7 @@ class CTDetHead(BaseDenseHead):
         batch_data_samples: SampleList,
         rescale: bool = False,
     ) -> InstanceList:
-        """Run the head and read objects off, see :meth:`predict_by_feat`."""
+        """Runs the head and decodes detections, see :meth:`predict_by_feat`."""
         heatmap, wh, offset, *others = self(x)
         return self.predict_by_feat(
             heatmap,
@@ -353,38 +354,40 @@ class CTDetHead(BaseDenseHead):
         *,
         other_preds: Sequence[BranchMaps] = (),
     ) -> dict[str, Tensor]:
-        """Compute the losses (paper, section 3).
+        """Computes the losses (paper, section 3).
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
             wh_preds: S maps (B, 2, H, W) of sizes in cells.
             offset_preds: S maps (B, 2, H, W) of offsets in cells.
             batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images,
-                and a field for each property.
+                and a field per property.
             batch_img_metas: Meta information of B images.
             batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
             other_preds: The outputs of the head after the third.
 
         Returns:
-            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset``, where the head has
-            one ``loss_bbox``, and ``loss_<name>`` of other maps: means over stacks.
+            ``loss_center_heatmap``, ``loss_wh``, ``loss_offset``, ``loss_bbox`` if
+            configured, and ``loss_<name>`` of other maps: means over stacks.
 
         Raises:
-            ValueError: If the dataset that is trained on has another number of classes,
-                a label lies outside them, annotations do not fit the images, the
-                ground truth lacks a property, the stride is wrong, or an image is
-                rotated and there are no ``point_sets``, which alone learn from it.
+            ValueError: If the training dataset has another number of classes, a label
+                lies outside of them, annotations do not match the images, the ground
+                truth lacks a property, the stride is wrong, or an image is rotated and
+                there are no ``point_sets`` to learn from it.
         """
         num_images, num_classes, height, width = center_heatmap_preds[0].shape
         shape = (num_images, num_classes, height, width)
         check_classes(training_classes(), self.num_classes)
         check_stride(shape, batch_img_metas[0]['batch_input_shape'], self.stride)
         targets = self._assign(batch_gt_instances, batch_gt_instances_ignore, shape)
-        self.annotation_watch.check(targets, _image_names(batch_img_metas))
-        supervision = self._supervise(targets, batch_gt_instances, batch_img_metas)
+        self.annotation_watch.check(targets, image_names(batch_img_metas))
+        head_targets = self._make_head_targets(
+            targets, batch_gt_instances, batch_img_metas
+        )
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         per_stack = [
-            self._stack_losses(self.name_maps(outs, stack), supervision)
+            self._stack_losses(self.name_maps(outs, stack), head_targets)
             for stack in range(self.num_stacks)
         ]
         return {
@@ -398,27 +401,22 @@ class CTDetHead(BaseDenseHead):
         batch_gt_instances_ignore: OptInstanceList,
         shape: tuple[int, int, int, int],
     ) -> CenterTargets:
-        """The targets of a batch, out of what the data loader gives."""
-        boxes = [get_box_tensor(one.bboxes) for one in batch_gt_instances]
-        ignored = batch_gt_instances_ignore or [None] * len(boxes)
-        return self.assigner.assign(
-            boxes,
-            [one.labels for one in batch_gt_instances],
+        """Makes the targets of the objects of a batch."""
+        return assign_instances(
+            self.assigner,
+            batch_gt_instances,
+            batch_gt_instances_ignore,
             shape,
-            stride=self.stride,
-            ignored_boxes=[
-                nothing[:0] if one is None else get_box_tensor(one.bboxes)
-                for one, nothing in zip(ignored, boxes, strict=True)
-            ],
+            self.stride,
         )
 
-    def _supervise(
+    def _make_head_targets(
         self,
         targets: CenterTargets,
         batch_gt_instances: InstanceList,
         batch_img_metas: Sequence[Mapping[str, Any]] = (),
-    ) -> Supervision:
-        """What all maps are taught."""
+    ) -> HeadTargets:
+        """Makes the targets of all maps."""
         fields = read_fields(
             batch_gt_instances, self.properties, self.assigner.max_objects
         )
@@ -427,51 +425,49 @@ class CTDetHead(BaseDenseHead):
             name: prop.transform(fields[name], to_cells)
             for name, prop in self.properties.items()
         }
-        return supervise(
-            replace(targets, only_heat=without_labels(self.properties, fields)),
+        return make_head_targets(
+            replace(targets, heatmap_only=without_labels(self.properties, fields)),
             dict(wh=targets.sizes, offset=targets.points, **values),
             {**self.box_properties, **self.properties},
             self.point_sets,
             whole_gaussian=self.loss_bbox is not None,
-            hidden=self._rotated(batch_img_metas, targets.valid),
+            ignored_images=self._rotated(batch_img_metas, targets.valid),
         )
 
     def _rotated(
         self, metas: Sequence[Mapping[str, Any]], like: Tensor
     ) -> Tensor | None:
-        """(B,) bool: images whose boxes say nothing; None where all do."""
-        rotated = [meta.get('rotated', False) for meta in metas]
-        if not any(rotated):
-            return None
-        if not self.point_sets:
+        """Finds rotated images, (B,) bool or None; only point sets learn from them."""
+        rotated = rotated_images(metas, like)
+        if rotated is not None and not self.point_sets:
+            flags = [meta.get('rotated', False) for meta in metas]
             raise ValueError(
-                f'{_image_names(metas)[rotated.index(True)]} is rotated, of which only '
-                'point_sets learn, and the head has none: leave rotation_prob of '
-                'RandomCenterAffine out, or add JointPoints'
+                f'{image_names(metas)[flags.index(True)]} is rotated, so that only '
+                'point_sets can learn from it, but the head has none: remove '
+                'rotation_prob of RandomCenterAffine, or add JointPoints'
             )
-        # Filled in on the device: a copy from the host would stall it.
-        return torch.cat([like.new_full((1,), one) for one in rotated])
+        return rotated
 
     def _stack_losses(
-        self, maps: Mapping[str, Tensor], supervision: Supervision
+        self, maps: Mapping[str, Tensor], head_targets: HeadTargets
     ) -> dict[str, Tensor]:
-        """The losses of one stack."""
+        """Computes the losses of one stack."""
         losses = {}
-        for name, (targets, heat) in supervision.heatmaps.items():
+        for name, heatmap in head_targets.heatmaps.items():
             log_name = 'center_heatmap' if name == 'heatmap' else name
             loss = getattr(self, f'loss_{log_name}')
-            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], targets, heat)
-        for name, taught in supervision.cells.items():
+            losses[f'loss_{log_name}'] = heatmap_loss(loss, maps[name], heatmap)
+        for name, target in head_targets.regressions.items():
             loss = getattr(self, f'loss_{name}', None)
             if loss is not None:
-                losses[f'loss_{name}'] = map_loss(loss, maps[name], taught)
+                losses[f'loss_{name}'] = map_loss(loss, maps[name], target)
         if self.loss_bbox is not None:
             losses['loss_bbox'] = bbox_loss(
                 self.loss_bbox,
                 maps['wh'],
                 maps['offset'],
-                supervision.cells['wh'],
-                supervision.cells['offset'],
+                head_targets.regressions['wh'],
+                head_targets.regressions['offset'],
             )
         return losses
 
@@ -482,19 +478,19 @@ class CTDetHead(BaseDenseHead):
         feat_shape: Sequence[int],
         img_shape: Sequence[int],
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """Targets as dense maps, for tools and pictures; training does without them.
+        """Paints dense target maps for visualization; training uses lists instead.
 
-        Of objects that share a cell the maps keep only one.
+        The maps keep only one of several objects that share a cell.
 
         Args:
             gt_bboxes: Boxes (n, 4) of each image in input pixels.
             gt_labels: Labels (n,) of each image.
-            feat_shape: B, channels (not looked at), H, W.
+            feat_shape: B, channels (unused), H, W.
             img_shape: Height and width of the network input.
 
         Returns:
             ``center_heatmap_target`` (B, C, H, W), ``wh_target``, ``offset_target`` and
-            ``wh_offset_target_weight`` (B, 2, H, W); and the number of centre cells, at
+            ``wh_offset_target_weight`` (B, 2, H, W); and the number of center cells, at
             least 1.
         """
         num_images, _, height, width = feat_shape
@@ -516,7 +512,7 @@ class CTDetHead(BaseDenseHead):
         *,
         other_preds: Sequence[BranchMaps] = (),
     ) -> InstanceList:
-        """Read objects off the maps of the last stack.
+        """Decodes detections from the maps of the last stack.
 
         Args:
             center_heatmap_preds: S heatmaps (B, C, H, W), logits.
@@ -524,14 +520,14 @@ class CTDetHead(BaseDenseHead):
             offset_preds: S maps (B, 2, H, W) of offsets in cells.
             batch_img_metas: Meta information of B images. Without it boxes are in
                 pixels of the network input.
-            rescale: Give boxes in pixels of the original image; else in those of the
+            rescale: Return boxes in pixels of the original image; else in those of the
                 network input without its border.
-            with_nms: Run the NMS of ``test_cfg``, where it names one.
+            with_nms: Run the NMS of ``test_cfg``, if configured.
             other_preds: The outputs of the head after the third.
 
         Returns:
             For each image ``bboxes`` (K, 4), ``scores`` (K,), ``labels`` (K,) and a
-            field for each property.
+            field per property.
         """
         outs = (center_heatmap_preds, wh_preds, offset_preds, *other_preds)
         return self.predict_maps(
@@ -546,13 +542,13 @@ class CTDetHead(BaseDenseHead):
         rescale: bool = True,
         with_nms: bool = True,
     ) -> InstanceList:
-        """Read objects off maps, see :meth:`predict_by_feat`.
+        """Decodes detections from named maps, see :meth:`predict_by_feat`.
 
         Args:
             maps: (B, D, H, W) of one stack, by name.
             batch_img_metas: Meta information of B images.
-            rescale: Give boxes in pixels of the original image.
-            with_nms: Run the NMS of ``test_cfg``, where it names one.
+            rescale: Return boxes in pixels of the original image.
+            with_nms: Run the NMS of ``test_cfg``, if configured.
         """
         heatmap = maps['heatmap']
         if not len(heatmap):
@@ -562,12 +558,8 @@ class CTDetHead(BaseDenseHead):
             check_stride(heatmap.shape, metas[0]['batch_input_shape'], self.stride)
         detections, values = self.coder.decode(maps)
         by_key = {prop.key: prop for prop in self.properties.values()}
-        found = to_instances(detections, values, by_key, metas, rescale=rescale)
+        results = to_instances(detections, values, by_key, metas, rescale=rescale)
         return [
             refine(instances, meta, self.test_settings, rescale, with_nms)
-            for instances, meta in zip(found, metas, strict=True)
+            for instances, meta in zip(results, metas, strict=True)
         ]
-
-
-def _image_names(metas: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(meta.get('img_path', f'image {i}')) for i, meta in enumerate(metas)]

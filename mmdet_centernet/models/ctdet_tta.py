@@ -24,7 +24,7 @@ TTA_DEFAULTS: dict[str, Any] = dict(
         method='gaussian',
         sigma=0.5,
         min_score=0.001,
-        offset=1,  # sides of boxes are counted in whole pixels
+        offset=1,  # counts the sides of boxes in whole pixels
     ),
     max_per_img=100,
 )
@@ -79,27 +79,27 @@ class CTDetTTAModel(BaseTTAModel):
         self.tta_cfg = _read_tta_cfg(tta_cfg)
 
     def test_step(self, data: Mapping[str, Any]) -> SampleList:
-        """Detect objects in a batch of images.
+        """Detects objects in a batch of images.
 
-        One view is on the device at a time.
+        Only one view is on the device at a time.
 
         Args:
-            data: Views of a batch as the data loader gives them: ``inputs`` and
-                ``data_samples``, each a list of views that are lists of images.
+            data: Views of a batch from the data loader: ``inputs`` and
+                ``data_samples``, each a list of views, which are lists of images.
 
         Returns:
-            A sample an image, with ``pred_instances`` in pixels of the original image,
-            best first.
+            One sample per image, with ``pred_instances`` in pixels of the original
+            image, best first.
 
         Raises:
-            ValueError: If there is no view to work on.
+            ValueError: If there is no view to run on.
         """
         views = _unflipped_views(data)
         per_view = [self._predict(view, with_nms=len(views) == 1) for view in views]
         return self.merge_preds(list(zip(*per_view, strict=True)))
 
     def _predict(self, view: View, *, with_nms: bool) -> SampleList:
-        """Detections in one view of each image."""
+        """Detects objects in one view of each image."""
         batch = self.module.data_preprocessor(view, False)
         inputs, samples = batch['inputs'], batch['data_samples']
         maps = self._run(inputs, samples)
@@ -108,13 +108,13 @@ class CTDetTTAModel(BaseTTAModel):
             self._check_width(maps['heatmap'].shape[-1], inputs.shape[-1])
             flipped = self._run(inputs.flip(-1), samples)
             maps = head.coder.merge_flipped(maps, flipped)
-        found = head.predict_maps(
+        instances = head.predict_maps(
             maps, [sample.metainfo for sample in samples], with_nms=with_nms
         )
-        return self.module.add_pred_to_datasample(samples, found)
+        return self.module.add_pred_to_datasample(samples, instances)
 
     def _run(self, inputs: Tensor, samples: SampleList) -> dict[str, Tensor]:
-        """The maps of the last stack."""
+        """Returns the maps of the last stack."""
         outs = self.module(inputs, samples, mode='tensor')
         return self.module.bbox_head.name_maps(outs)
 
@@ -132,35 +132,35 @@ class CTDetTTAModel(BaseTTAModel):
     def merge_preds(
         self, data_samples_list: Sequence[Sequence[DetDataSample]]
     ) -> SampleList:
-        """Merge what was found at several scales.
+        """Merges detections of several scales.
 
         Args:
-            data_samples_list: For each image its samples, one a scale, with
+            data_samples_list: For each image its samples, one per scale, with
                 ``pred_instances`` in pixels of the original image.
 
         Returns:
-            A sample an image.
+            One sample per image.
         """
         merged = []
         for samples in data_samples_list:
-            found = [sample.pred_instances for sample in samples]
-            samples[0].pred_instances = merge_scales(found, **self.tta_cfg)
+            per_scale = [sample.pred_instances for sample in samples]
+            samples[0].pred_instances = merge_scales(per_scale, **self.tta_cfg)
             merged.append(samples[0])
         return merged
 
 
 def _read_tta_cfg(cfg: OptConfigType) -> dict[str, Any]:
-    """Fill in defaults."""
+    """Fills in defaults."""
     unknown = sorted((cfg or {}).keys() - TTA_DEFAULTS.keys())
     if unknown:
         raise ValueError(
-            f'tta_cfg: CTDetTTAModel has no {unknown}; it knows {list(TTA_DEFAULTS)}'
+            f'tta_cfg: CTDetTTAModel has no {unknown}, only {list(TTA_DEFAULTS)}'
         )
     return {**TTA_DEFAULTS, **(cfg or {})}
 
 
 def _unflipped_views(data: Mapping[str, Any]) -> list[View]:
-    """The views of a batch, each as a batch of its own."""
+    """Returns the views of a batch that are not flipped, each as a batch."""
     if isinstance(data['data_samples'][0], BaseDataElement):
         raise ValueError(
             'the batch has images, not views of images: end tta_pipeline with '

@@ -1,4 +1,4 @@
-"""From stride 32 back to stride 4, as the official ResNets do it."""
+"""The upsampling neck of the official ResNets, from stride 32 to stride 4."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import (
+from mmdet_centernet.models.conv_blocks import (
     conv3x3,
     deconv,
     fill_bilinear,
@@ -24,21 +24,21 @@ DECONV_STD = 0.001
 class DeconvNeck(BaseModule):
     """Neck of the official ResNet CenterNets (paper, section 5).
 
-    Each stage doubles the map by a transposed convolution. With ``conv_cfg`` a 3x3
-    convolution goes before each and changes the channels; without, the transposed
-    convolution does. mmdet's ``CTResNetNeck`` has no room for official weights: its
-    deformable convolutions have no bias, and plain ones stand in where DCN is off.
+    Each stage doubles the size of the map with a transposed convolution. ``conv_cfg``
+    adds a 3x3 convolution before each, which then changes the number of channels.
+    mmdet's ``CTResNetNeck`` cannot hold official weights: its deformable convolutions
+    have no bias, and without DCN it adds plain convolutions.
 
     Args:
         in_channels: Channels of the last map of the backbone.
-        channels: Channels of each stage.
+        channels: Output channels of each stage.
         conv_cfg: Convolution before each transposed one, ``dict(type='DCNv2')``
             officially.
         norm_cfg: Norm after every convolution.
-        init_cfg: Initialisation, applied after the official one.
-        torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
-            faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
-            and in the state dict nothing changes.
+        init_cfg: Initialization, applied after the official one.
+        torch_dcn: Compute ``DCNv2`` with torch's own functions on a CPU (`TorchDCNv2`),
+            where they are faster than mmcv's compiled operator. Other devices and the
+            state dict are unaffected.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class DeconvNeck(BaseModule):
         self.deconv_layers = nn.Sequential(*layers)
 
     def init_weights(self) -> None:
-        """Initialise as the official networks; what ``init_cfg`` asks for wins."""
+        """Initializes as the official networks; ``init_cfg`` takes precedence."""
         for layer in self.modules():
             if isinstance(layer, nn.ConvTranspose2d):
                 if self.conv_cfg is None:
@@ -75,10 +75,10 @@ class DeconvNeck(BaseModule):
         super().init_weights()
 
     def forward(self, x: Sequence[Tensor]) -> tuple[Tensor]:
-        """Enlarge the last map.
+        """Upsamples the last map.
 
         Args:
-            x: Maps of the backbone, of which the last is (B, in_channels, H, W).
+            x: Maps of the backbone; the last is (B, in_channels, H, W).
 
         Returns:
             One map (B, channels[-1], H * 2^n, W * 2^n) for n stages.

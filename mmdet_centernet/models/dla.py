@@ -1,4 +1,4 @@
-"""DLA-34: a tree of residual blocks, whose outputs are joined at the roots."""
+"""The DLA-34 backbone: trees of residual blocks with aggregation at the roots."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ STEM_LEVELS = 2
 class DLANet(BaseModule):
     """DLA-34 of `Deep Layer Aggregation <https://arxiv.org/abs/1707.06484>`_.
 
-    Level ``i`` has stride ``2^i`` and 16, 32, 64, 128, 256 or 512 channels. Parameters
-    of the official network that no output depends on do not exist here, nor do levels
-    beyond the last one of ``out_indices``.
+    Level ``i`` has stride ``2^i`` and 16, 32, 64, 128, 256 or 512 channels. Unlike the
+    official network, this one has no parameters that no output depends on, and no
+    levels beyond the last of ``out_indices``.
 
-    Weights pre-trained on ImageNet come by
-    ``init_cfg=dict(type='Pretrained', checkpoint='dla34.pth')``, from a file with the
-    official names of parameters, timm's or mmdet3d's. Each of them is accounted for.
+    ``init_cfg=dict(type='Pretrained', checkpoint='dla34.pth')`` loads ImageNet weights
+    with official, timm or mmdet3d names. Every key has to match.
 
     Args:
         in_channels: Channels of the image.
         out_indices: Levels to return.
-        frozen_stages: Last stage that is not trained. Stage 0 is the stem with levels 0
-            and 1, stage 1 is level 2, and so on; -1 trains all.
+        frozen_stages: Last frozen stage. Stage 0 is the stem with levels 0
+            and 1, stage 1 is level 2, and so on; -1 freezes none.
         norm_cfg: Norm after every convolution.
-        norm_eval: Don't update the running statistics of batch norms.
-        init_cfg: Initialisation; by default that of mmdet's ResNet.
+        norm_eval: Keep the running statistics of batch norms fixed.
+        init_cfg: Initialization; by default that of mmdet's ResNet.
 
     Raises:
-        ValueError: If a level or stage doesn't exist.
+        ValueError: If a level or stage does not exist.
     """
 
     def __init__(
@@ -77,10 +76,10 @@ class DLANet(BaseModule):
         self._freeze_stages()
 
     def init_weights(self) -> None:
-        """Initialise by ``init_cfg``; of weights from a file every key has to fit.
+        """Initializes by ``init_cfg``; every key of a file with weights has to match.
 
         Raises:
-            ValueError: If the file holds no DLA-34.
+            ValueError: If the file does not hold a DLA-34.
         """
         configs = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
         pretrained = [c for c in configs if c['type'] in ('Pretrained', PretrainedInit)]
@@ -90,7 +89,7 @@ class DLANet(BaseModule):
             super().init_weights()
 
     def _load(self, path: str, prefix: str) -> None:
-        """Load ImageNet weights that stand under a prefix in a file."""
+        """Loads the ImageNet weights with a prefix from a file."""
         checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
         weights = {
             key.removeprefix(prefix): value
@@ -104,7 +103,7 @@ class DLANet(BaseModule):
         self.load_state_dict({key: converted[key] for key in self.state_dict()})
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """Run the network.
+        """Runs the network.
 
         Args:
             x: Images (B, in_channels, H, W).
@@ -120,7 +119,7 @@ class DLANet(BaseModule):
         return tuple(feats[level] for level in self.out_indices)
 
     def train(self, mode: bool = True) -> DLANet:
-        """Set the mode; what is frozen stays in evaluation."""
+        """Sets the mode; frozen stages stay in evaluation mode."""
         super().train(mode)
         self._freeze_stages()
         if self.norm_eval:
@@ -138,15 +137,16 @@ class DLANet(BaseModule):
 
 
 class _Tree(nn.Module):
-    """Two blocks, or two trees, joined at a root.
+    """Two blocks or two trees, aggregated by a root.
 
     Args:
         depth: 1 for blocks.
-        in_channels: Channels that come in.
-        out_channels: Channels that go out; where there are more, of a map half as big.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output. If they differ from the input's, the
+            output has half its size.
         norm_cfg: Norm after every convolution.
-        keeps_input: The root also sees the input.
-        extra_channels: Channels that the root gets from outside.
+        keeps_input: Whether the root also aggregates the input.
+        extra_channels: Channels of additional inputs of the root.
     """
 
     def __init__(
@@ -181,7 +181,7 @@ class _Tree(nn.Module):
             )
 
     def forward(self, x: Tensor, extra: Sequence[Tensor] = ()) -> Tensor:
-        """Run the tree, the root also on maps from outside."""
+        """Runs the tree; the root also aggregates the extra maps."""
         if self.keeps_input:
             extra = (*extra, F.max_pool2d(x, 2))
         first = self.tree1(x)
@@ -208,7 +208,7 @@ def _conv(
 
 
 def _block(in_channels: int, out_channels: int, norm_cfg: ConfigType) -> BasicBlock:
-    """A residual block, which halves the map where it adds channels."""
+    """Builds a residual block; it halves the map if it adds channels."""
     if in_channels == out_channels:
         return BasicBlock(in_channels, out_channels, norm_cfg=norm_cfg)
     project = nn.Sequential(

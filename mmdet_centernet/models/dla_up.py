@@ -1,4 +1,4 @@
-"""How a DLA gets back to stride 4: its maps are merged, and merged again."""
+"""The neck of DLA-34, which merges the backbone's maps into one of stride 4."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmdet.utils import ConfigType, OptConfigType, OptMultiConfig
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmdet_centernet.models.neck_blocks import (
+from mmdet_centernet.models.conv_blocks import (
     conv3x3,
     deconv,
     fill_bilinear,
@@ -22,19 +22,19 @@ from mmdet_centernet.models.neck_blocks import (
 class DLAUp(BaseModule):
     """Neck of the official DLA-34 CenterNet (paper, section 5 and figure 6).
 
-    From the coarsest map on, one finer map at a time is taken in and all maps so far
-    are merged into it. The ends of these merges are maps of all strides but the
-    coarsest, which are merged once more, into the finest.
+    Starting with the coarsest map, each step adds the next finer map and merges all
+    maps so far into its size. The last maps of these steps, of all strides but the
+    coarsest, are merged once more into the finest.
 
     Args:
-        in_channels: Channels of the maps of the backbone, each half the size of the one
-            before. The result has channels and size of the first.
-        conv_cfg: The 3x3 convolutions; officially ``dict(type='DCNv2')``.
+        in_channels: Channels of the backbone's maps, each half the size of the one
+            before. The output has channels and size of the first.
+        conv_cfg: Config of the 3x3 convolutions; officially ``dict(type='DCNv2')``.
         norm_cfg: Norm after each of them.
-        init_cfg: Initialisation, applied after the official one.
-        torch_dcn: Whether ``DCNv2`` is computed by torch's own functions on a CPU,
-            faster there than mmcv's compiled operator (`TorchDCNv2`). On other devices
-            and in the state dict nothing changes.
+        init_cfg: Initialization, applied after the official one.
+        torch_dcn: Compute ``DCNv2`` with torch's own functions on a CPU (`TorchDCNv2`),
+            where they are faster than mmcv's compiled operator. Other devices and the
+            state dict are unaffected.
 
     Raises:
         ValueError: If there are fewer than two maps.
@@ -66,14 +66,14 @@ class DLAUp(BaseModule):
         self.last_merge = _Merge(finer, factors, conv_cfg, norm_cfg)
 
     def init_weights(self) -> None:
-        """Initialise as the official network; what ``init_cfg`` asks for wins."""
+        """Initializes as the official network; ``init_cfg`` takes precedence."""
         for layer in self.modules():
             if isinstance(layer, nn.ConvTranspose2d):
                 fill_bilinear(layer)
         super().init_weights()
 
     def forward(self, x: Sequence[Tensor]) -> tuple[Tensor]:
-        """Merge the maps of the backbone.
+        """Merges the maps of the backbone.
 
         Args:
             x: Maps (B, in_channels[i], H / 2^i, W / 2^i).
@@ -87,15 +87,15 @@ class DLAUp(BaseModule):
         _check_sizes(x)
         *finer, coarsest = x
         maps = [coarsest]
-        ends = []
+        last_maps = []
         for feat, merge in zip(reversed(finer), self.merges, strict=True):
             maps = merge([feat, *maps])
-            ends.append(maps[-1])
-        return (self.last_merge(ends[::-1])[-1],)
+            last_maps.append(maps[-1])
+        return (self.last_merge(last_maps[::-1])[-1],)
 
 
 class _Merge(nn.Module):
-    """Brings maps to size and channels of the first, each added to the next."""
+    """Upsamples maps to the size of the first and merges each into the next."""
 
     def __init__(
         self,
@@ -118,7 +118,7 @@ class _Merge(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> list[Tensor]:
-        """The first map as it is, and the others with all before them merged in."""
+        """Returns the first map unchanged, and each other merged with those before."""
         first, *others = maps
         merged = [first]
         for feat, project, up, node in zip(

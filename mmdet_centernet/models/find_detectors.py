@@ -28,10 +28,7 @@ def find_detectors(model: nn.Module) -> list[BaseDetector]:
         if isinstance(getattr(module, 'bbox_head', None), CTDetHead)
     ]
     if not found:
-        raise ValueError(
-            f'{type(model).__name__} has no bbox_head of type CTDetHead, so there is '
-            'no heatmap to draw'
-        )
+        raise ValueError(f'{type(model).__name__} has no bbox_head of type CTDetHead')
     return found
 
 

@@ -1,4 +1,4 @@
-"""The finest level of a feature pyramid."""
+"""A feature pyramid that computes only its finest level."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from mmdet.utils import OptConfigType
 from torch import Tensor, nn
 
 from mmdet_centernet.arguments import check_whole
-from mmdet_centernet.models.conv_stack import conv_stack
+from mmdet_centernet.models.conv_blocks import conv_stack
 
 
 @MODELS.register_module()
 class FinestFPN(FPN):
-    """mmdet's FPN without the levels that a head of one map would not look at.
+    """mmdet's FPN reduced to its finest level, the only one that the head uses.
 
-    Where objects are small, a head wants the detail of stride 4 beside the context of
-    stride 32; a neck of deconvolutions sees all through the latter. Of mmdet's ``FPN``
-    the head would use one level, whose values are the same here, while the others cost
-    time and have weights without gradients, which stop distributed training.
+    Small objects need the detail of stride 4 and the context of stride 32; a neck of
+    transposed convolutions uses only the latter. The finest level equals that of
+    mmdet's ``FPN``. The other levels would cost time, and their weights would get no
+    gradients, which stops distributed training.
 
     Args:
         in_channels: Channels of the backbone's maps, finest first.
-        out_channels: Channels of the result.
-        smooth_convs: So many 3x3 convolutions with norm and ReLU smooth each merged map
-            before it is enlarged. mmdet's FPN has none: what stride 32 says arrives at
-            stride 4 in blocks of 8x8 cells, all of which are told the same. Goes well
-            with ``upsample_cfg=dict(mode='bilinear')``.
+        out_channels: Channels of the output.
+        smooth_convs: Number of 3x3 convolutions with norm and ReLU that smooth each
+            merged map before upsampling. mmdet's FPN has none: features of stride 32
+            then reach stride 4 as constant blocks of 8x8 cells. Works best with
+            ``upsample_cfg=dict(mode='bilinear')``.
         kwargs: ``norm_cfg``, ``act_cfg``, ``conv_cfg``, ``no_norm_on_lateral``,
             ``upsample_cfg`` and ``init_cfg`` of mmdet's ``FPN``.
 
@@ -53,14 +53,14 @@ class FinestFPN(FPN):
             in_channels, out_channels, len(in_channels), norm_cfg=norm_cfg, **kwargs
         )
         del self.fpn_convs[1:]
-        # Of every merged map but the finest, which fpn_convs[0] smooths.
+        # For every merged map but the finest, which fpn_convs[0] smooths.
         self.smooth = nn.ModuleList(
             conv_stack(smooth_convs, out_channels, out_channels, norm_cfg)
             for _ in in_channels[2:]
         )
 
     def forward(self, inputs: Sequence[Tensor]) -> tuple[Tensor]:
-        """Merge the maps from coarse to fine.
+        """Merges the maps from coarse to fine.
 
         Args:
             inputs: Maps (B, in_channels[i], H / 2^i, W / 2^i) of the backbone.
@@ -73,7 +73,7 @@ class FinestFPN(FPN):
         """
         if len(inputs) != len(self.in_channels):
             raise ValueError(
-                f'the backbone gives {len(inputs)} maps, the neck expects '
+                f'the backbone outputs {len(inputs)} maps, the neck expects '
                 f'{len(self.in_channels)}: set out_indices of the backbone or '
                 'in_channels of the neck'
             )
@@ -82,7 +82,7 @@ class FinestFPN(FPN):
             for lateral, feat in zip(self.lateral_convs, inputs, strict=True)
         ][::-1]
         for level, feat in enumerate(finer):
-            if level > 0:  # the coarsest is not merged of several
+            if level > 0:  # the coarsest map is not merged
                 merged = self.smooth[level - 1](merged)
             up = F.interpolate(merged, size=feat.shape[2:], **self.upsample_cfg)
             merged = feat + up

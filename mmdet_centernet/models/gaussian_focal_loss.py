@@ -1,4 +1,4 @@
-"""The heatmap loss as a module that mmdet builds from a config."""
+"""The heatmap loss as a registered module."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from mmdet_centernet.functional.focal_sum import (
 class GaussianFocalLossWithLogits(nn.Module):
     """Gaussian focal loss on logits (Objects as Points, section 3, equation 1).
 
-    mmdet's ``GaussianFocalLoss`` takes probabilities and fails where one of them has
-    been rounded to 0 or 1. This one is finite for all finite logits, and computes in
+    mmdet's ``GaussianFocalLoss`` takes probabilities and is not finite where one of
+    them rounds to 0 or 1. This loss is finite for all finite logits and computes in
     float32 under any autocast.
 
     Args:
@@ -68,20 +68,20 @@ class GaussianFocalLossWithLogits(nn.Module):
         avg_factor: Tensor | float | None = None,
         reduction_override: str | None = None,
     ) -> Tensor:
-        """Loss against a dense target.
+        """Computes the loss for a dense target.
 
         Args:
             logits: Heat before the sigmoid, any shape.
             gaussian_target: Heat Y in [0, 1], same shape; exactly 1 at peaks.
             weight: Factor of each cell's loss, broadcastable to the logits.
-            avg_factor: What ``mean`` divides by instead of the number of cells.
-            reduction_override: Takes the place of ``reduction``.
+            avg_factor: Divisor of ``mean`` instead of the number of cells.
+            reduction_override: Replaces ``reduction``.
 
         Returns:
             0-dim, or the logits' shape for ``none``; float32 (float64 for float64).
 
         Raises:
-            ValueError: If shapes or reduction do not fit.
+            ValueError: If shapes do not match or the reduction is invalid.
         """
         reduction = _known_reduction(reduction_override or self.reduction)
         if reduction == 'none':
@@ -100,26 +100,26 @@ class GaussianFocalLossWithLogits(nn.Module):
         ignored: Tensor | None = None,
         avg_factor: Tensor | float | None = None,
     ) -> Tensor:
-        """Loss against a target that is 0 except in listed cells.
+        """Computes the loss for a target that is 0 except in listed cells.
 
         Args:
             logits: Heat before the sigmoid, any shape.
-            index: (P,) int64 positions of the cells in ``logits.flatten()``; where one
-                is listed repeatedly its highest heat counts.
+            index: (P,) int64 positions of the cells in ``logits.flatten()``; of a cell
+                that is listed repeatedly the highest heat counts.
             heat: (P,) heat Y in [0, 1]; exactly 1 at peaks.
-            ignored: Bool, broadcastable to the logits: cells without loss, save for
+            ignored: Bool, broadcastable to the logits: cells without loss, except
                 peaks.
-            avg_factor: What ``mean`` divides by instead of the number of cells.
+            avg_factor: Divisor of ``mean`` instead of the number of cells.
 
         Returns:
             0-dim; float32 (float64 for float64).
 
         Raises:
-            ValueError: If shapes or reduction do not fit.
+            ValueError: If shapes do not match or the reduction is invalid.
         """
         if self.reduction == 'none':
             raise ValueError(
-                "listed cells have no map of losses; set reduction='mean' or 'sum'"
+                "reduction='none' needs a dense target; set reduction='mean' or 'sum'"
             )
         total = gaussian_focal_loss_sparse(logits, index, heat, ignored, rule=self.rule)
         return self._reduce(total, self.reduction, avg_factor, logits.numel())
@@ -131,7 +131,7 @@ class GaussianFocalLossWithLogits(nn.Module):
         avg_factor: Tensor | float | None,
         num_cells: int,
     ) -> Tensor:
-        """What mmdet makes of the losses of all cells, out of their sum."""
+        """Applies mmdet's reduction and weight to the sum over all cells."""
         if reduction == 'mean' and avg_factor is None:
             avg_factor = num_cells
         return self.loss_weight * weight_reduce_loss(total, None, reduction, avg_factor)

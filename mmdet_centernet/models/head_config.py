@@ -1,4 +1,4 @@
-"""What the config of the head asks for: sizes, loss, assigner, test settings."""
+"""Builds the components of the head from its config and checks test settings."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TEST_DEFAULTS: dict[str, Any] = dict(
 
 
 def build_heatmap_loss(cfg: ConfigType) -> nn.Module:
-    """Build the heatmap loss; mmdet's own is turned into its counterpart on logits."""
+    """Builds the heatmap loss; replaces mmdet's by its counterpart on logits."""
     loss = MODELS.build(cfg)
     if type(loss) is not GaussianFocalLoss:
         return loss
@@ -49,7 +49,7 @@ def build_heatmap_loss(cfg: ConfigType) -> nn.Module:
 
 
 def build_assigner(cfg: OptConfigType) -> CenterNetTargetAssigner:
-    """Build the assigner; those of anchors, left from another head, do not fit."""
+    """Builds the assigner; replaces anchor assigners left from another head."""
     default = dict(type='CenterNetTargetAssigner')
     if cfg is None:
         return TASK_UTILS.build(default)
@@ -66,13 +66,13 @@ def build_assigner(cfg: OptConfigType) -> CenterNetTargetAssigner:
     return TASK_UTILS.build(cfg)
 
 
-OWN_MAPS = {'heatmap', 'wh', 'offset', 'bbox'}
+RESERVED_NAMES = {'heatmap', 'wh', 'offset', 'bbox'}
 
 Configs = Mapping[str, ConfigType] | None
 
 
 def build_head_properties(cfgs: Configs) -> dict[str, Property]:
-    """Build the properties of objects that a head learns beside their boxes.
+    """Builds the properties that a head predicts besides boxes.
 
     Args:
         cfgs: Configs by name.
@@ -81,18 +81,20 @@ def build_head_properties(cfgs: Configs) -> dict[str, Property]:
         Properties by name.
 
     Raises:
-        ValueError: If a name or a key is taken.
+        ValueError: If a name or a key is already used.
     """
     properties = build_properties(cfgs or {})
-    for name in properties.keys() & OWN_MAPS:
-        raise ValueError(f'a property may not be called {name!r}: the head has its own')
+    for name in properties.keys() & RESERVED_NAMES:
+        raise ValueError(
+            f'a property may not be called {name!r}: the head uses this name'
+        )
     return properties
 
 
 def build_point_sets(
     cfgs: Configs, properties: Mapping[str, Property]
 ) -> dict[str, JointPoints]:
-    """Build the sets of points that have heatmaps of their own.
+    """Builds the point sets, which have heatmaps of their own.
 
     Args:
         cfgs: Configs by name.
@@ -102,7 +104,7 @@ def build_point_sets(
         Point sets by name.
 
     Raises:
-        ValueError: If one belongs to keypoints that the head does not learn.
+        ValueError: If one belongs to keypoints that the head does not predict.
     """
     point_sets = {name: TASK_UTILS.build(cfg) for name, cfg in (cfgs or {}).items()}
     for name, points in point_sets.items():
@@ -115,10 +117,10 @@ def build_point_sets(
 
 
 def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
-    """Fill in defaults and check the values.
+    """Fills in defaults and checks the values.
 
     Args:
-        cfg: ``test_cfg`` of the head; keys that it does not know are warned of.
+        cfg: ``test_cfg`` of the head; unknown keys cause a warning.
 
     Returns:
         A value for each of ``TEST_DEFAULTS``.
@@ -130,7 +132,7 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
     unknown = sorted(cfg.keys() - TEST_DEFAULTS.keys())
     if unknown:
         warnings.warn(
-            f'test_cfg: CTDetHead has no {unknown}; it knows {list(TEST_DEFAULTS)}',
+            f'test_cfg: CTDetHead has no {unknown}; its keys are {list(TEST_DEFAULTS)}',
             stacklevel=2,
         )
     settings = {name: cfg.get(name, default) for name, default in TEST_DEFAULTS.items()}
@@ -141,8 +143,8 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
         )
     if not isinstance(kernel, Integral) or kernel < 1 or kernel % 2 == 0:
         raise ValueError(
-            f'test_cfg.local_maximum_kernel is {kernel!r}; it has to be odd, so that a '
-            'neighbourhood has a middle'
+            f'test_cfg.local_maximum_kernel is {kernel!r}; it has to be odd '
+            'and positive'
         )
     for name in ('score_thr', 'max_per_img'):
         if not is_number(settings[name]):

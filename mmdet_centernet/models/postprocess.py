@@ -1,4 +1,4 @@
-"""Which detections are handed out, and in which pixels."""
+"""Transforms detections to image pixels and filters them."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ def to_instances(
     *,
     rescale: bool,
 ) -> InstanceList:
-    """Bring the objects of a batch into the pixels that the caller wants.
+    """Transforms the detections of a batch to pixels of their images.
 
     Args:
         detections: K detections of B images, in pixels of the network input.
         values: (B, K, row_shape...) values of their properties, by key.
         properties: The properties, by key.
         metas: Meta information of the images.
-        rescale: Go back to the original image; else only take the border off.
+        rescale: Transform to the original image; else only remove the border.
 
     Returns:
         For each image ``bboxes`` (K, 4), ``scores`` (K,), ``labels`` (K,) and the
         properties by their keys.
 
     Raises:
-        ValueError: If the metas do not tell the way back to the original image.
+        ValueError: If the metas lack the transform to the original image.
     """
     if rescale:
         for meta in metas:
             check_way_back(meta)
     to_image = image_matrix if rescale else unpad_matrix
-    matrices = torch.tensor([to_image(meta).tolist() for meta in metas])
+    matrices = torch.tensor([to_image(meta).tolist() for meta in metas])  # (B, 3, 3)
     matrices = matrices.to(detections.boxes.device, non_blocking=True)
-    boxes = map_boxes(detections.boxes, matrices).float()
+    boxes = map_boxes(detections.boxes, matrices).float()  # (B, K, 4)
     fields = dict(
         bboxes=boxes,
         scores=detections.scores,
@@ -67,37 +67,39 @@ def to_instances(
 
 
 def refine(
-    found: InstanceData,
+    instances: InstanceData,
     meta: Mapping[str, Any],
     settings: Mapping[str, Any],
     rescale: bool,
     with_nms: bool,
 ) -> InstanceData:
-    """Clip, threshold and suppress the detections of one image.
+    """Clips, thresholds and suppresses the detections of one image.
 
     Args:
-        found: Detections, best first.
+        instances: Detections, best first.
         meta: Meta information of the image.
         settings: Test settings of the head.
         rescale: Boxes are in pixels of the original image.
-        with_nms: Run the NMS of the settings, where they name one.
+        with_nms: Run the NMS of the settings, if configured.
 
     Returns:
-        What is left, best first.
+        The remaining detections, best first.
     """
     if settings['clip_border']:
         height, width = _image_extent(meta, rescale)
-        found.bboxes[:, 0::2] = found.bboxes[:, 0::2].clamp(0, width)
-        found.bboxes[:, 1::2] = found.bboxes[:, 1::2].clamp(0, height)
+        boxes = instances.bboxes
+        boxes[:, 0::2] = boxes[:, 0::2].clamp(0, width)
+        boxes[:, 1::2] = boxes[:, 1::2].clamp(0, height)
     if settings['score_thr'] > 0:
-        found = found[found.scores > settings['score_thr']]
+        instances = instances[instances.scores > settings['score_thr']]
     if with_nms and settings['nms'] is not None:
-        found = _first(_suppress(found, settings['nms']), settings['max_per_img'])
-    return found
+        instances = _suppress(instances, settings['nms'])
+        instances = _first(instances, settings['max_per_img'])
+    return instances
 
 
 def _image_extent(meta: Mapping[str, Any], rescale: bool) -> tuple[int, int]:
-    """Height and width of the image that boxes are given in."""
+    """Returns height and width of the image that boxes refer to."""
     if rescale:
         return meta['ori_shape'][:2]
     if 'border' in meta:
@@ -109,30 +111,34 @@ def _image_extent(meta: Mapping[str, Any], rescale: bool) -> tuple[int, int]:
 def merge_scales(
     per_scale: Sequence[InstanceData], nms: ConfigType, max_per_img: int
 ) -> InstanceData:
-    """Merge what was found in one image at several scales.
+    """Merges the detections of one image at several scales.
 
     Args:
         per_scale: Detections of each scale, best first, in pixels of the same image.
-        nms: Config of an mmcv NMS; not run on a single scale.
-        max_per_img: How many are kept; all if not positive.
+        nms: Config of an mmcv NMS; unused for a single scale.
+        max_per_img: Number of detections to keep; all if not positive.
 
     Returns:
-        What is left, best first.
+        The merged detections, best first.
     """
-    found = InstanceData.cat(list(per_scale))
+    instances = InstanceData.cat(list(per_scale))
     if len(per_scale) > 1:
-        found = _suppress(found, nms)
-    return _first(found, max_per_img)
+        instances = _suppress(instances, nms)
+    return _first(instances, max_per_img)
 
 
-def _suppress(found: InstanceData, nms: ConfigType) -> InstanceData:
-    """Class-wise NMS, best first.
+def _suppress(instances: InstanceData, nms: ConfigType) -> InstanceData:
+    """Runs NMS for each class on the CPU; returns detections best first.
 
-    Class by class: mmcv's way to do all at once, moving classes apart, lets boxes that
-    reach beyond the image meet those of the next class, and costs digits. On the CPU:
-    the boxes are few, and mmcv's soft NMS runs there anyway.
+    mmcv's ``batched_nms`` shifts the boxes of each class to process all at once. Boxes
+    that reach beyond the image then overlap those of the next class, and large
+    coordinates lose precision. The CPU suffices for few boxes, and mmcv's soft NMS runs
+    only there.
     """
-    boxes, scores, labels = found.bboxes.cpu(), found.scores.cpu(), found.labels.cpu()
+    boxes, scores, labels = (
+        values.cpu()
+        for values in (instances.bboxes, instances.scores, instances.labels)
+    )
     groups = torch.zeros_like(labels) if nms.get('class_agnostic', False) else labels
     kept, kept_scores = [labels[:0]], [scores[:0]]
     for group in groups.unique():
@@ -146,10 +152,11 @@ def _suppress(found: InstanceData, nms: ConfigType) -> InstanceData:
         kept.append(members[keep])
         kept_scores.append(scored[:, 4])  # soft NMS lowers them
     best_scores, order = torch.cat(kept_scores).sort(descending=True, stable=True)
-    found = found[torch.cat(kept)[order].to(found.bboxes.device)]
-    found.scores = best_scores.to(found.bboxes.device)
-    return found
+    device = instances.bboxes.device
+    instances = instances[torch.cat(kept)[order].to(device)]
+    instances.scores = best_scores.to(device)
+    return instances
 
 
-def _first(found: InstanceData, max_num: int) -> InstanceData:
-    return found[:max_num] if max_num > 0 else found
+def _first(instances: InstanceData, max_num: int) -> InstanceData:
+    return instances[:max_num] if max_num > 0 else instances

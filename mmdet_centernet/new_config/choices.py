@@ -20,12 +20,9 @@ MIXED = 0.1
 """Share of portrait among landscape images, or the reverse, from which crops are
 square."""
 
-KILOBYTES_A_PIXEL = {18: 1.0, 34: 1.5, 50: 3.0, 101: 4.5, 152: 6.0}
-"""Memory of a training step per pixel of the batch, by the depth of the ResNet:
-measured as 0.7, 1.4, 2.5 and 3.5 up to depth 101 at 320 x 256."""
 SHARE_OF_MEMORY = 0.5
-MOST_ON_CPU, MOST_ON_GPU = 8, 16
-"""The recipe was measured with 8; larger batches are no faster on a CPU."""
+MOST_ON_CPU, MOST_ON_GPU = 4, 8
+"""The recipe was measured with 4: in the same epochs, twice the steps of 8."""
 
 STEPS_ON_CPU, STEPS_ON_GPU = 1000, 2000
 LEAST_EPOCHS, MOST_EPOCHS = 8, 300
@@ -122,20 +119,20 @@ def choose_crop(scale: Sequence[int], image_sizes: np.ndarray) -> tuple[int, int
 
 
 def choose_batch_size(
-    crop: Sequence[int], depth: int, free: int, *, on_gpu: bool
+    crop: Sequence[int], kilobytes_per_pixel: float, free: int, *, on_gpu: bool
 ) -> int:
     """Chooses a power of 2 so that a training step takes at most half of the memory.
 
     Args:
         crop: Width and height of the input.
-        depth: Depth of the ResNet.
+        kilobytes_per_pixel: Memory of a training step per pixel of the batch.
         free: Free memory in bytes.
         on_gpu: Whether it is the memory of a GPU.
 
     Returns:
-        1 to 8 images, on a GPU up to 16.
+        1 to 4 images, on a GPU up to 8.
     """
-    image = crop[0] * crop[1] * KILOBYTES_A_PIXEL[depth] * 1024
+    image = crop[0] * crop[1] * kilobytes_per_pixel * 1024
     fitting = max(free * SHARE_OF_MEMORY / image, 1)
     most = MOST_ON_GPU if on_gpu else MOST_ON_CPU
     return min(2 ** math.floor(math.log2(fitting)), most)

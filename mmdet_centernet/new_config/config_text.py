@@ -32,8 +32,6 @@ NUMBERS = (
     'image_scale',
     'crop_size',
     'batch_size',
-    'depth',
-    'in_channels',
     'wh_unit',
     'topk',
     'epochs',
@@ -68,23 +66,23 @@ def config_text(root: str, files: Mapping[str, Files], settings: Settings) -> st
         folder=root.rstrip('/').rpartition('/')[2].encode('unicode_escape').decode(),
         root=repr(root),
         classes=_tuple(settings.classes),
-        weights=_weights(settings),
+        normalization=settings.backbone.normalization,
+        backbone=_backbone(settings),
+        in_channels=list(settings.backbone.in_channels),
         workers=settings.workers,
         log_interval=min(10, settings.iterations),
         **{name: repr(getattr(settings, name)) for name in NUMBERS},
     )
 
 
-def _weights(settings: Settings) -> str:
-    """Returns the line that loads ImageNet weights, or a comment with it."""
-    name = f'torchvision://resnet{settings.depth}'
-    line = f"init_cfg=dict(type='Pretrained', checkpoint='{name}'),"
-    if settings.pretrained:
-        return f'{line}  # downloaded'
-    return (
-        f'# ImageNet weights help with few images; torchvision downloads them:\n'
-        f'        # {line}'
-    )
+def _backbone(settings: Settings) -> str:
+    """Returns the backbone's config, with ImageNet weights or a comment with them."""
+    weights = settings.backbone.weights
+    if not settings.pretrained:
+        lines = weights.splitlines()
+        note = '# ImageNet weights help with few images; mmengine downloads them:'
+        weights = '\n        '.join([note, *(f'# {line.lstrip()}' for line in lines)])
+    return Template(settings.backbone.config).substitute(weights=weights)
 
 
 def _tuple(names: tuple[str, ...]) -> str:

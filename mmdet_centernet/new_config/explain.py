@@ -123,7 +123,7 @@ def describe_settings(
     yield line('epochs', _describe_epochs(settings, options, memory))
     yield line(
         'network',
-        f'ResNet-{settings.depth}'
+        settings.backbone.title
         + (
             ' from ImageNet weights'
             if settings.pretrained
@@ -138,7 +138,7 @@ def describe_settings(
     )
     yield line(
         'learning',
-        f'rate 2e-3 for 8 images per step, scaled to the batch; {settings.warm_up} '
+        f'rate 2e-3 for 4 images per step, scaled to the batch; {settings.warm_up} '
         'steps of warm-up, then cosine decay',
     )
     if settings.topk > choices.TOPK:
@@ -233,7 +233,7 @@ def _describe_batch(settings: Settings, options: Options, memory: Memory) -> str
         return f'{settings.batch_size} images, {GIVEN}'
     most = choices.MOST_ON_GPU if memory.on_gpu else choices.MOST_ON_CPU
     pixels = settings.crop_size[0] * settings.crop_size[1]
-    image = pixels * choices.KILOBYTES_A_PIXEL[settings.depth] / 1024
+    image = pixels * settings.backbone.kilobytes_per_pixel / 1024
     return (
         f'{settings.batch_size} images on a {device}: about {image:.0f} MB each, '
         f'within half of {memory.free / 2**30:.1f} GB of free memory, at most {most}'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from mmdet_centernet.new_config import choices
+from mmdet_centernet.new_config.backbones import (
+    DEFAULT_BACKBONE,
+    Backbone,
+    find_backbone,
+)
 from mmdet_centernet.new_config.checks import corners_and_limits, sizes
 from mmdet_centernet.new_config.resources import Memory
 from mmdet_centernet.new_config.skeleton import Skeleton
@@ -71,9 +75,6 @@ def _names(split: Split) -> np.ndarray:
     )
 
 
-BACKBONES = tuple(f'resnet{depth}' for depth in choices.KILOBYTES_A_PIXEL)
-
-
 @dataclass(frozen=True)
 class Options:
     """Options of the user; None for values to choose.
@@ -82,7 +83,7 @@ class Options:
         image_scale: Width and height that images are fitted into.
         epochs: Number of epochs.
         batch_size: Images per step.
-        backbone: One of ``BACKBONES``.
+        backbone: A name in ``BACKBONES``.
         pretrained: Whether to start from ImageNet weights.
         seed: Seed for dividing one set into train and val.
         shrink: Whether to write smaller copies of the images.
@@ -92,7 +93,7 @@ class Options:
     image_scale: tuple[int, int] | None = None
     epochs: int | None = None
     batch_size: int | None = None
-    backbone: str = 'resnet18'
+    backbone: str = DEFAULT_BACKBONE
     pretrained: bool = False
     seed: int = 0
     shrink: bool = False
@@ -109,7 +110,7 @@ class Settings:
         crop_size: Width and height of the training crops.
         batch_size: Images per step.
         workers: Worker processes of the data loaders.
-        depth: Depth of the ResNet.
+        backbone: The backbone.
         pretrained: Whether it starts from ImageNet weights.
         epochs: Number of epochs.
         iterations: Steps of an epoch.
@@ -123,19 +124,13 @@ class Settings:
     crop_size: tuple[int, int]
     batch_size: int
     workers: int
-    depth: int
+    backbone: Backbone
     pretrained: bool
     epochs: int
     iterations: int
     wh_unit: float
     topk: int
     skeleton: Skeleton | None = None
-
-    @property
-    def in_channels(self) -> list[int]:
-        """Channels of the backbone's four maps: times four from depth 50 on."""
-        times = 4 if self.depth >= 50 else 1
-        return [channels * times for channels in (64, 128, 256, 512)]
 
     @property
     def warm_up(self) -> int:
@@ -172,7 +167,7 @@ def choose(
             'no box of train can be trained on: all are crowds, thinner than a pixel, '
             'or outside their image'
         )
-    depth = backbone_depth(options.backbone)
+    backbone = find_backbone(options.backbone)
     if options.image_scale and min(options.image_scale) < choices.MULTIPLE:
         raise ValueError(
             f'--image-scale {options.image_scale}: both sides must have at '
@@ -183,7 +178,7 @@ def choose(
     )
     crop = choices.choose_crop(scale, measures.image_sizes)
     batch_size = options.batch_size or choices.choose_batch_size(
-        crop, depth, memory.free, on_gpu=memory.on_gpu
+        crop, backbone.kilobytes_per_pixel, memory.free, on_gpu=memory.on_gpu
     )
     images = len(measures.image_sizes)
     factors = choices.scale_factors(measures.image_size_of_object, scale)
@@ -193,7 +188,7 @@ def choose(
         crop_size=crop,
         batch_size=batch_size,
         workers=4 if memory.on_gpu else 2,
-        depth=depth,
+        backbone=backbone,
         pretrained=options.pretrained,
         epochs=options.epochs
         or choices.choose_epochs(images, batch_size, on_gpu=memory.on_gpu),
@@ -208,20 +203,3 @@ def find_too_small(measures: Measures, scale: Sequence[int]) -> np.ndarray:
     """Finds objects with fewer than two cells on the shorter side: (N,) bool."""
     factors = choices.scale_factors(measures.image_size_of_object, scale)
     return choices.too_small(measures.sides, factors)
-
-
-def backbone_depth(name: str) -> int:
-    """Parses the depth of a ResNet.
-
-    Raises:
-        ValueError: If it is another network or a depth unknown to mmdet.
-    """
-    found = re.fullmatch(r'resnet(\d+)', name.lower())
-    if not found or int(found[1]) not in choices.KILOBYTES_A_PIXEL:
-        raise ValueError(
-            f'--backbone {name}: choose one of {", ".join(BACKBONES)}. For another '
-            'backbone, write the config with one of these, then edit model.backbone '
-            'and set in_channels of model.neck to the channels of its maps of stride '
-            '4, 8, 16 and 32'
-        )
-    return int(found[1])

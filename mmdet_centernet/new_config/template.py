@@ -67,36 +67,39 @@ val_evaluator = $evaluator
 $test
 
 # model
+norm_cfg = dict(type='BN')
 model = dict(
     type='CenterNet',
     data_preprocessor=dict(
         type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],  # ImageNet, RGB
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True,
+$normalization
         pad_size_divisor=32),
-    backbone=dict(
-        type='ResNet',
-        depth=$depth,
-        norm_eval=False,
-        $weights
-        norm_cfg=dict(type='BN')),
+    backbone=$backbone,
     # The stride-4 level of an FPN, which keeps the detail of small objects.
     neck=dict(
         type='FinestFPN',
         in_channels=$in_channels,
         out_channels=64,
-        norm_cfg=dict(type='BN')),
+        norm_cfg=norm_cfg,
+        smooth_convs=1,
+        upsample_cfg=dict(mode='bilinear', align_corners=False)),
     bbox_head=dict(
         type='CTDetHead',
         num_classes=len(classes),
         in_channels=64,
-        feat_channels=64,$head
+        feat_channels=64,
+        stacked_convs=3,  # shared by all branches
+        norm_cfg=norm_cfg,
+        branch_init='dla',$head
         # All cells under a Gaussian, not only the center, learn the box of its object.
         loss_bbox=dict(type='GIoULoss', loss_weight=2.0),
         wh_unit=$wh_unit),  # cells; about half the size of the largest objects
+    # Keep the full size of boxes at the border, and clip the predicted ones instead.
+    train_cfg=dict(
+        assigner=dict(type='CenterNetTargetAssigner', clip_boxes=False)),
     # Detections per image: more than there are objects on any image.
-    test_cfg=dict(topk=$topk, local_maximum_kernel=3, max_per_img=$topk))
+    test_cfg=dict(
+        topk=$topk, local_maximum_kernel=3, max_per_img=$topk, clip_border=True))
 
 # schedule
 max_epochs = $epochs  # of $iterations steps; twice as many often raise AP a little
@@ -112,8 +115,8 @@ param_scheduler = [
         type='CosineAnnealingLR',
         T_max=max_epochs, eta_min=1e-5, convert_to_iter_based=True),
 ]
-# The learning rate is for 8 images per step and is scaled to the actual batch size.
-auto_scale_lr = dict(enable=True, base_batch_size=8)
+# The learning rate is for 4 images per step and is scaled to the actual batch size.
+auto_scale_lr = dict(enable=True, base_batch_size=4)
 
 default_hooks = dict(
     label_names=dict(type='LabelNamesHook'),  # class names in the order of the json

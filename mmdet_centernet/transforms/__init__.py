@@ -1,4 +1,4 @@
-"""Steps of a data pipeline: the official views, colours, properties of objects."""
+"""Transforms: the official crops and color augmentation, properties of objects."""
 
 from .center_affine import CenterAffine, RandomCenterAffine
 from .color import CenterNetColorJitter

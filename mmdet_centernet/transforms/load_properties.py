@@ -1,4 +1,4 @@
-"""Puts the values of properties into the boxes that a pipeline works on."""
+"""Attaches the values of properties to the boxes of a pipeline."""
 
 from __future__ import annotations
 
@@ -18,32 +18,33 @@ from mmdet_centernet.transforms.property_boxes import PropertyBoxes
 
 @TRANSFORMS.register_module()
 class LoadProperties(BaseTransform):
-    """Makes boxes carry the properties of their objects.
+    """Attaches the properties of objects to their boxes.
 
-    Stands directly behind ``LoadAnnotations``: in training before, in tests after the
-    steps that change the image, as mmdet has it. From then on values follow the boxes
-    (see :class:`PropertyBoxes`); ``PackPropertyInputs`` takes them out.
+    Place it directly after ``LoadAnnotations``. As in mmdet, both come before the
+    transforms of the image in training, and after them in testing. The values then
+    follow the boxes (see :class:`PropertyBoxes`) until ``PackPropertyInputs`` packs
+    them.
 
     Required keys: ``gt_bboxes`` (a ``HorizontalBoxes``), ``instances``, each with
     ``properties`` by key as :class:`CocoPropertyDataset` makes them. Modified:
     ``gt_bboxes``. Added: ``property_keys``.
 
     Args:
-        properties: Configs of properties by name, those of the head.
+        properties: Configs of the head's properties by name.
 
     Raises:
-        ValueError: If there is none, or two have one key.
+        ValueError: If there is none, or two share a key.
     """
 
     def __init__(self, properties: Mapping[str, ConfigType]) -> None:
         self.properties = properties_by_key(properties)
 
     def transform(self, results: dict) -> dict:
-        """Make the boxes carry values.
+        """Attaches values to the boxes.
 
         Raises:
-            ValueError: If boxes are missing or are no longer those of the instances,
-                or an instance lacks a property.
+            ValueError: If boxes are missing or differ from those of the instances, or
+                an instance lacks a property.
         """
         instances = results.get('instances', [])
         where = results.get('img_path', 'an image')
@@ -65,45 +66,45 @@ class LoadProperties(BaseTransform):
 
 
 def _boxes(results: dict, where: str) -> Tensor:
-    """(n, 4) what LoadAnnotations has made."""
+    """Returns the (n, 4) boxes of LoadAnnotations."""
     boxes = results.get('gt_bboxes')
     if isinstance(boxes, HorizontalBoxes):
         return boxes.tensor
     kind = 'missing' if boxes is None else f'a {type(boxes).__name__}'
     raise ValueError(
-        f'gt_bboxes of {where} is {kind}: put LoadProperties directly behind '
+        f'gt_bboxes of {where} is {kind}: put LoadProperties directly after '
         "LoadAnnotations(with_bbox=True) with its default box_type='hbox'"
     )
 
 
 def _check_rows(boxes: Tensor, annotated: list, where: str) -> None:
-    """Boxes have to be those of the instances, row by row."""
+    """Checks that boxes equal those of the instances, row by row."""
     expected = HorizontalBoxes(annotated, dtype=torch.float32).tensor
     if boxes.shape != expected.shape or not torch.allclose(
         boxes, expected, rtol=0, atol=0, equal_nan=True
     ):
         raise ValueError(
             f'gt_bboxes of {where} ({len(boxes)} boxes) are no longer those of its '
-            f'{len(expected)} annotations: a step has changed them. Put LoadProperties '
-            'directly behind LoadAnnotations'
+            f'{len(expected)} annotations: a transform has changed them. Put '
+            'LoadProperties directly after LoadAnnotations'
         )
 
 
 def _collect(instances: list[dict], prop: Property, where: str) -> Tensor:
-    """(n, row_shape...) float32 values of the objects of an image."""
+    """Collects the values of an image's objects, (n, row_shape...) float32."""
     values = np.empty((len(instances), *prop.row_shape), np.float32)
     for row, instance in enumerate(instances):
-        found = instance.get('properties', {}).get(prop.key)
-        if found is None:
+        value = instance.get('properties', {}).get(prop.key)
+        if value is None:
             raise ValueError(
                 f'instances of {where} have no property {prop.key!r}: load them with a '
                 "CocoPropertyDataset of the same properties, or set instance['properti"
-                f"es'][{prop.key!r}] to {prop.row_shape} numbers, nan where unknown"
+                f"es'][{prop.key!r}] to {prop.row_shape} numbers, nan if unknown"
             )
-        if np.shape(found) != prop.row_shape:
+        if np.shape(value) != prop.row_shape:
             raise ValueError(
-                f'{prop.key!r} of an instance of {where} has shape {np.shape(found)}; '
+                f'{prop.key!r} of an instance of {where} has shape {np.shape(value)}; '
                 f'{type(prop).__name__} needs {prop.row_shape}'
             )
-        values[row] = found
+        values[row] = value
     return torch.from_numpy(values)

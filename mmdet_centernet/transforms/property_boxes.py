@@ -1,7 +1,7 @@
-"""Boxes that carry what else is known about their objects.
+"""Boxes that carry the properties of their objects through a pipeline.
 
-Steps of a pipeline crop, flip, mix and drop boxes. Values that lie in the boxes
-themselves follow all of that, also in steps that were not written for them.
+Transforms crop, flip, mix and drop boxes. Values that belong to the boxes follow, also
+in transforms that know nothing of properties.
 
 Legend: n objects.
 """
@@ -23,11 +23,11 @@ from torch import Tensor
 
 from mmdet_centernet.codecs.properties import Property
 
-LOST = (
-    'a step of the pipeline has built boxes anew and lost the values: Albu, CopyPaste, '
-    'GTBoxSubOne_GLIP, RandomErasing and RandomCrop(recompute_bbox=True) do. Leave it '
-    'out; in front of LoadAnnotations Albu may change colours. What moves boxes by '
-    'their own methods, as Resize, RandomFlip, RandomAffine, Mosaic, keeps values'
+VALUES_LOST = (
+    'a transform has rebuilt the boxes and lost the values: Albu, CopyPaste, '
+    'GTBoxSubOne_GLIP, RandomErasing and RandomCrop(recompute_bbox=True) do. Remove '
+    'it; before LoadAnnotations Albu may change colors. Transforms that call methods '
+    'of boxes, such as Resize, RandomFlip, RandomAffine, Mosaic, keep the values'
 )
 
 
@@ -35,10 +35,10 @@ LOST = (
 class PropertyBoxes(HorizontalBoxes):
     """Boxes, (n, 4), with the values of properties of their objects.
 
-    What moves the boxes sends the values through the same affine map, see
-    :meth:`Property.transform`; clipping leaves them alone. The numbers of the boxes are
-    those that ``HorizontalBoxes`` would have. What makes another shape of boxes than
-    (n, 4) loses the values.
+    Methods that transform the boxes apply the same affine map to the values, see
+    :meth:`Property.transform`; clipping does not change them. The boxes themselves
+    equal those of ``HorizontalBoxes``. Methods that return another shape than (n, 4)
+    drop the values.
 
     Args:
         data: See ``HorizontalBoxes``.
@@ -51,7 +51,7 @@ class PropertyBoxes(HorizontalBoxes):
         properties: The properties by key.
 
     Attributes:
-        moved: Whether the boxes have left the pixels that they were loaded in.
+        moved: Whether the boxes differ from those that were loaded.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class PropertyBoxes(HorizontalBoxes):
         self.moved = False
 
     def flip_(self, img_shape: tuple[int, int], direction: str = 'horizontal') -> None:
-        """Flip in place; keypoints change names where left and right change."""
+        """Flips in place; a flip that exchanges left and right exchanges keypoints."""
         super().flip_(img_shape, direction)
         height, width = img_shape[:2]
         matrix = np.eye(3)
@@ -79,28 +79,28 @@ class PropertyBoxes(HorizontalBoxes):
             matrix[0] = -1, 0, width
         if direction in ('vertical', 'diagonal'):
             matrix[1] = 0, -1, height
-        self._send(matrix)
+        self._transform_values(matrix)
 
     def translate_(self, distances: tuple[float, float]) -> None:
-        """Shift in place."""
+        """Translates in place."""
         super().translate_(distances)
         matrix = np.eye(3)
         matrix[:2, 2] = [float(distance) for distance in distances]
-        self._send(matrix)
+        self._transform_values(matrix)
 
     def rescale_(self, scale_factor: tuple[float, float]) -> None:
-        """Scale with the image, in place."""
+        """Scales with the image, in place."""
         super().rescale_(scale_factor)
-        self._send(np.diag([*map(float, scale_factor), 1.0]))
+        self._transform_values(np.diag([*map(float, scale_factor), 1.0]))
 
     def rotate_(self, center: tuple[float, float], angle: float) -> None:
-        """Turn by degrees, clockwise as seen, in place."""
+        """Rotates clockwise by degrees, in place."""
         super().rotate_(center, angle)
         rotation = cv2.getRotationMatrix2D(center, -angle, 1)
-        self._send(np.vstack([rotation, [0, 0, 1]]))
+        self._transform_values(np.vstack([rotation, [0, 0, 1]]))
 
     def project_(self, homography_matrix: Tensor | np.ndarray) -> None:
-        """Send through an affine map, in place.
+        """Applies an affine map in place.
 
         Raises:
             ValueError: If the map is not affine.
@@ -111,12 +111,12 @@ class PropertyBoxes(HorizontalBoxes):
         if not np.allclose(matrix[2], (0, 0, 1), atol=1e-9):
             raise ValueError(
                 f'the map {matrix.tolist()} has a perspective, in which lengths and '
-                'angles depend on the place: leave the step out'
+                'angles depend on the position: remove the transform'
             )
-        self._send(matrix)
+        self._transform_values(matrix)
 
-    def _send(self, matrix: np.ndarray) -> None:
-        """Send the values through a (3, 3) map."""
+    def _transform_values(self, matrix: np.ndarray) -> None:
+        """Applies a (3, 3) affine map to the values."""
         self.moved = self.moved or not np.array_equal(matrix, np.eye(3))
         self.values = {
             key: self.properties[key].transform(
@@ -127,7 +127,7 @@ class PropertyBoxes(HorizontalBoxes):
 
     def __getitem__(self, index: Any) -> PropertyBoxes:
         rows = self._rows(index)
-        return self._hand_on(super().__getitem__(index), lambda value: value[rows])
+        return self._copy_values(super().__getitem__(index), lambda value: value[rows])
 
     def __setitem__(self, index: Any, boxes: PropertyBoxes) -> None:
         super().__setitem__(index, boxes)
@@ -136,43 +136,43 @@ class PropertyBoxes(HorizontalBoxes):
             value[rows] = boxes.values[key]
 
     def _rows(self, index: Any) -> Tensor:
-        """The numbers of the rows that an index takes."""
+        """Returns the numbers of the rows that an index selects."""
         if isinstance(index, np.ndarray):
             index = torch.as_tensor(index)
         return torch.arange(len(self), device=self.device)[index].flatten()
 
     def __deepcopy__(self, memo: dict) -> PropertyBoxes:
-        return self._hand_on(super().__deepcopy__(memo), Tensor.clone)
+        return self._copy_values(super().__deepcopy__(memo), Tensor.clone)
 
     def clone(self) -> PropertyBoxes:
-        """A copy that shares no memory."""
-        return self._hand_on(super().clone(), Tensor.clone)
+        """Copies boxes and values."""
+        return self._copy_values(super().clone(), Tensor.clone)
 
     def detach(self) -> PropertyBoxes:
-        """The same without gradients."""
-        return self._hand_on(super().detach(), Tensor.detach)
+        """Detaches boxes and values from the graph."""
+        return self._copy_values(super().detach(), Tensor.detach)
 
     def to(self, *args: Any, **kwargs: Any) -> PropertyBoxes:
-        """Boxes and values on another device or of another type."""
-        return self._hand_on(
+        """Converts boxes and values to another device or type."""
+        return self._copy_values(
             super().to(*args, **kwargs), lambda value: value.to(*args, **kwargs)
         )
 
     def cpu(self) -> PropertyBoxes:
-        """Boxes and values on the host."""
-        return self._hand_on(super().cpu(), Tensor.cpu)
+        """Copies boxes and values to the host."""
+        return self._copy_values(super().cpu(), Tensor.cpu)
 
     def cuda(self, *args: Any, **kwargs: Any) -> PropertyBoxes:
-        """Boxes and values on a GPU."""
-        return self._hand_on(
+        """Copies boxes and values to a GPU."""
+        return self._copy_values(
             super().cuda(*args, **kwargs), lambda value: value.cuda(*args, **kwargs)
         )
 
     def empty_boxes(
         self, dtype: torch.dtype | None = None, device: torch.device | str | None = None
     ) -> PropertyBoxes:
-        """(0, 4) boxes of the same properties."""
-        return self._hand_on(
+        """Returns (0, 4) boxes with the same properties."""
+        return self._copy_values(
             super().empty_boxes(dtype, device),
             lambda value: value.new_zeros(
                 (0, *value.shape[1:]), dtype=dtype, device=device
@@ -180,21 +180,21 @@ class PropertyBoxes(HorizontalBoxes):
         )
 
     def split(self, sizes: int | Sequence[int], dim: int = 0) -> list[PropertyBoxes]:
-        """Boxes in several parts."""
+        """Splits boxes into parts of given sizes."""
         parts = torch.arange(len(self), device=self.device).split(sizes, dim)
         return [self[rows] for rows in parts]
 
     def chunk(self, chunks: int, dim: int = 0) -> list[PropertyBoxes]:
-        """Boxes in a number of parts."""
+        """Splits boxes into a number of parts."""
         parts = torch.arange(len(self), device=self.device).chunk(chunks, dim)
         return [self[rows] for rows in parts]
 
     @classmethod
     def cat(cls, box_list: Sequence[HorizontalBoxes], dim: int = 0) -> PropertyBoxes:
-        """Join boxes and their values.
+        """Concatenates boxes and their values.
 
         Raises:
-            ValueError: If some have no values, or of other properties.
+            ValueError: If some have no values, or other properties.
         """
         joined, first = super().cat(_carriers(box_list), dim), box_list[0]
         joined.moved = any(boxes.moved for boxes in _carriers(box_list))
@@ -205,10 +205,10 @@ class PropertyBoxes(HorizontalBoxes):
         }
         return joined
 
-    def _hand_on(
+    def _copy_values(
         self, boxes: PropertyBoxes, change: Callable[[Tensor], Tensor]
     ) -> PropertyBoxes:
-        """Give new boxes the values, changed as the boxes were."""
+        """Copies the values to new boxes, changed like the boxes."""
         boxes.moved = self.moved
         is_list = boxes.dim() == 2
         boxes.properties = dict(self.properties) if is_list else {}
@@ -220,24 +220,24 @@ register_box_converter(PropertyBoxes, HorizontalBoxes, lambda boxes: boxes)
 
 
 def carries_values(boxes: Any) -> bool:
-    """Whether these are boxes that still have the values of properties."""
+    """Returns whether these are boxes that carry values of properties."""
     return isinstance(boxes, PropertyBoxes) and bool(boxes.values)
 
 
 def _carriers(box_list: Sequence[HorizontalBoxes]) -> list[PropertyBoxes]:
-    """Boxes that can be joined.
+    """Checks that boxes can be concatenated.
 
     Raises:
         ValueError: If they cannot.
     """
-    found = [boxes for boxes in box_list if carries_values(boxes)]
-    if len(found) < len(box_list):
+    carriers = [boxes for boxes in box_list if carries_values(boxes)]
+    if len(carriers) < len(box_list):
         kinds = [type(boxes).__name__ for boxes in box_list]
-        raise ValueError(f'{kinds} cannot be joined: {LOST}')
-    if any(boxes.values.keys() != found[0].values.keys() for boxes in found):
-        keys = [sorted(boxes.values) for boxes in found]
+        raise ValueError(f'{kinds} cannot be concatenated: {VALUES_LOST}')
+    if any(boxes.values.keys() != carriers[0].values.keys() for boxes in carriers):
+        keys = [sorted(boxes.values) for boxes in carriers]
         raise ValueError(
-            f'boxes with the properties {keys} cannot be joined: give LoadProperties '
-            'of all datasets that are mixed the same properties'
+            f'boxes with the properties {keys} cannot be concatenated: give '
+            'LoadProperties of all mixed datasets the same properties'
         )
-    return found
+    return carriers

@@ -32,7 +32,7 @@ HeadMaps = Mapping[str, Tensor]
 """(1, D, H, W) maps of the last stack of the head, by name."""
 HeatmapByName = Mapping[str, np.ndarray]
 """(height, width) heatmaps of point sets such as joints, by name."""
-NOTHING: Mapping = MappingProxyType({})
+EMPTY: Mapping = MappingProxyType({})
 
 
 class HeatmapFigure(NamedTuple):
@@ -54,9 +54,9 @@ class HeatmapFigure(NamedTuple):
     detections: InstanceData
     target: np.ndarray | None
     ground_truth: InstanceData | None
-    properties: Mapping[str, Property] = NOTHING
-    point_heatmaps: HeatmapByName = NOTHING
-    point_targets: HeatmapByName = NOTHING
+    properties: Mapping[str, Property] = EMPTY
+    point_heatmaps: HeatmapByName = EMPTY
+    point_targets: HeatmapByName = EMPTY
 
 
 def figure_of_input(

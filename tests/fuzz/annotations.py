@@ -1,4 +1,4 @@
-"""Annotation files in COCO's format, whole and with a fault that has to be named."""
+"""Annotation files in COCO format, valid or with a fault that must be reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Content = dict[str, Any]
 
 
 def annotation_file(draw: Random) -> str:
-    """Nothing is said against a good file; a fault is named."""
+    """Valid files cause no report; faults are reported."""
     with tempfile.TemporaryDirectory() as name:
         folder, content = Path(name), draw_content(draw)
         for image in content['images']:
@@ -33,21 +33,21 @@ def annotation_file(draw: Random) -> str:
             cv2.imwrite(str(folder / image['file_name']), pixels)
         if draw.random() < 0.2:
             file = read(folder, json.dumps(content))
-            assert suspicions(file) == ''
+            assert reports(file) == ''
             check_counts(file, content)
             return RIGHT
-        fault, says = draw.choice(FAULTS)
+        fault, message = draw.choice(FAULTS)
         spoiled = fault(draw, content)
         text = spoiled if isinstance(spoiled, str | bytes) else json.dumps(content)
         if fault in REFUSED_FAULTS:
-            return refused(ValueError, says, lambda: read(folder, text))
-        found = suspicions(read(folder, text))
-        assert says in found, (says, found)
+            return refused(ValueError, message, lambda: read(folder, text))
+        found = reports(read(folder, text))
+        assert message in found, (message, found)
         return REFUSED
 
 
 def draw_content(draw: Random) -> Content:
-    """A faultless file: each class has boxes, and each lies inside of its image."""
+    """Draws a valid file: all classes have boxes, all boxes lie inside their image."""
     sizes = [(draw.randint(LEAST, MOST), draw.randint(LEAST, MOST)) for _ in range(4)]
     ids = draw.sample(range(1000), len(sizes))
     images = [
@@ -78,7 +78,7 @@ def draw_content(draw: Random) -> Content:
 
 
 def read(folder: Path, text: str | bytes) -> Annotations:
-    """What the data report reads of a file with this text."""
+    """Reads a file with this text as the data report does."""
     path = folder / 'annotations.json'
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     (file,) = read_annotations(
@@ -93,20 +93,20 @@ def read(folder: Path, text: str | bytes) -> Annotations:
     return file
 
 
-def suspicions(file: Annotations) -> str:
-    """All that is said against a file that is used for validation."""
+def reports(file: Annotations) -> str:
+    """Returns all reports on a file that is used for validation."""
     return '\n'.join(check_file(file) + check_splits(dict(val=[file]), 3))
 
 
 def check_counts(file: Annotations, content: Content) -> None:
-    """Each class has as many boxes as the file gives it."""
+    """Checks the number of boxes per class."""
     names = {one['id']: one['name'] for one in content['categories']}
     found = [names[one['category_id']] for one in content['annotations']]
     assert count_classes(file) == {name: found.count(name) for name in CLASSES}
 
 
 def not_json(draw: Random, content: Content) -> str | bytes:
-    """Cut off, a page, or of another encoding."""
+    """Truncated, HTML, or in another encoding."""
     text = json.dumps(content)
     name = json.dumps(content | dict(info='Bär'), ensure_ascii=False)
     return draw.choice(
@@ -115,7 +115,7 @@ def not_json(draw: Random, content: Content) -> str | bytes:
 
 
 def other_json(draw: Random, content: Content) -> str:
-    """Of another format."""
+    """JSON in another format."""
     part = draw.choice(list(content))
     return json.dumps(
         draw.choice(
@@ -131,20 +131,20 @@ def other_json(draw: Random, content: Content) -> str:
 
 
 def missing_field(draw: Random, content: Content) -> None:
-    """What mmdet reads without asking."""
+    """Without a field that mmdet needs."""
     part = draw.choice(list(content))
     entry = draw.choice(content[part])
     entry.pop(draw.choice([name for name in entry if name != 'iscrowd']))
 
 
 def wrong_entry(draw: Random, content: Content) -> None:
-    """Not an entry at all."""
+    """An entry that is no dict."""
     part = content[draw.choice(list(content))]
     part[draw.randrange(len(part))] = draw.choice([None, 3, 'text', []])
 
 
 def wrong_box(draw: Random, content: Content) -> None:
-    """Not four numbers."""
+    """A box that is not four numbers."""
     entry = draw.choice(content['annotations'])
     box = entry['bbox']
     entry['bbox'] = draw.choice(
@@ -153,7 +153,7 @@ def wrong_box(draw: Random, content: Content) -> None:
 
 
 def wrong_number(draw: Random, content: Content) -> None:
-    """No number where one belongs."""
+    """An area, width or height that is no number."""
     if draw.random() < 0.3:
         draw.choice(content['annotations'])['area'] = draw.choice(WRONG_NUMBERS)
     else:
@@ -162,20 +162,20 @@ def wrong_number(draw: Random, content: Content) -> None:
 
 
 def wrong_id(draw: Random, content: Content) -> None:
-    """An id that is none."""
+    """An id of another type."""
     part = draw.choice(list(content))
     names = [name for name in content[part][0] if name.endswith('id')]
     draw.choice(content[part])[draw.choice(names)] = draw.choice([None, [1], {}, 1.5])
 
 
 def wrong_name(draw: Random, content: Content) -> None:
-    """A name that is none."""
+    """A name of another type."""
     part, name = draw.choice([('images', 'file_name'), ('categories', 'name')])
     draw.choice(content[part])[name] = draw.choice([None, 3, []])
 
 
 def same_id(draw: Random, content: Content) -> None:
-    """Two entries with one id."""
+    """Two entries with the same id."""
     part = content[draw.choice(list(content))]
     one, other = draw.sample(part, 2)
     one['id'] = other['id']
@@ -185,23 +185,23 @@ def same_id(draw: Random, content: Content) -> None:
         content['annotations'] = [a for a in content['annotations'] if a[key] in keep]
 
 
-def stray_image(draw: Random, content: Content) -> None:
-    """A box of an image that is not listed."""
+def unknown_image(draw: Random, content: Content) -> None:
+    """A box with an unknown image id."""
     draw.choice(content['annotations'])['image_id'] = 5000
 
 
-def stray_category(draw: Random, content: Content) -> None:
-    """A box of a category that is not listed."""
+def unknown_category(draw: Random, content: Content) -> None:
+    """A box with an unknown category id."""
     draw.choice(content['annotations'])['category_id'] = 5000
 
 
 def no_image(draw: Random, content: Content) -> None:
-    """An image that is not on the disk."""
+    """An image that does not exist."""
     draw.choice(content['images'])['file_name'] = 'gone.png'
 
 
 def fractions(draw: Random, content: Content) -> None:
-    """Boxes in fractions of the image."""
+    """Boxes in fractions of the image size."""
     sizes = {one['id']: (one['width'], one['height']) for one in content['images']}
     for entry in content['annotations']:
         size = sizes[entry['image_id']] * 2
@@ -209,7 +209,7 @@ def fractions(draw: Random, content: Content) -> None:
 
 
 def not_finite(draw: Random, content: Content) -> None:
-    """A box that is no number, which Python's json writes and reads."""
+    """A box with NaN or infinity, which Python's json accepts."""
     box = draw.choice(content['annotations'])['bbox']
     box[draw.randrange(4)] = draw.choice([math.nan, math.inf, -math.inf])
 
@@ -225,12 +225,12 @@ def outside(draw: Random, content: Content) -> None:
 
 
 def other_size(draw: Random, content: Content) -> None:
-    """An image that is larger than the file says."""
+    """An image that is larger than its width or height in the file."""
     draw.choice(content['images'])[draw.choice(['width', 'height'])] -= 1
 
 
-def misspelt(draw: Random, content: Content) -> None:
-    """A class that metainfo writes otherwise."""
+def misspelled(draw: Random, content: Content) -> None:
+    """A class whose name differs from metainfo."""
     draw.choice(content['categories'])['name'] += draw.choice(['s', ' ', 'X'])
 
 
@@ -243,12 +243,12 @@ def no_example(draw: Random, content: Content) -> None:
 
 
 def other_order(draw: Random, content: Content) -> None:
-    """Categories in another order than that of metainfo."""
+    """Categories in another order than in metainfo."""
     content['categories'].reverse()
 
 
 def no_iscrowd(draw: Random, content: Content) -> None:
-    """What pycocotools asks for in an evaluation."""
+    """Without a field that pycocotools needs."""
     del draw.choice(content['annotations'])['iscrowd']
 
 
@@ -257,7 +257,7 @@ REFUSED_FAULTS: dict[Fault, str] = {
     not_json: 'is no JSON in UTF-8',
     other_json: 'has no list of',
 }
-NAMED_FAULTS: dict[Fault, str] = {
+REPORTED_FAULTS: dict[Fault, str] = {
     missing_field: 'has no ',
     wrong_entry: 'it has to have',
     wrong_box: 'it has to be [x, y, width, height]',
@@ -265,17 +265,17 @@ NAMED_FAULTS: dict[Fault, str] = {
     wrong_id: 'it has to be a whole number',
     wrong_name: 'it has to be a string',
     same_id: 'occur more than once',
-    stray_image: 'that the file does not list',
-    stray_category: 'have a category_id that the list of categories lacks',
+    unknown_image: 'that the file does not list',
+    unknown_category: 'have a category_id that the list of categories lacks',
     no_image: 'images do not exist; check data_prefix: ',
     fractions: 'boxes seem to be fractions',
     not_finite: 'not a finite number',
     without_area: 'no width or height',
     outside: 'outside the image',
     other_size: 'images have another size than the file gives',
-    misspelt: 'Spell them as in the file',
+    misspelled: 'Spell them as in the file',
     no_example: 'classes have no example',
     other_order: 'List metainfo.classes in the order of the file',
     no_iscrowd: 'have no iscrowd',
 }
-FAULTS = (*REFUSED_FAULTS.items(), *NAMED_FAULTS.items())
+FAULTS = (*REFUSED_FAULTS.items(), *REPORTED_FAULTS.items())

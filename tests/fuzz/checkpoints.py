@@ -1,7 +1,7 @@
-"""Checkpoints of the official code, whole and broken, through the converter.
+"""The converter on official checkpoints, valid and broken.
 
-Each of their tensors is a single number that is shown in the right shape, so that a
-whole network takes some kilobytes on disk.
+Each tensor is a single number, expanded to its shape, so that a checkpoint takes some
+kilobytes on disk.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ from mmdet_centernet.converters import to_official_state_dict
 
 convert_official = load_tool('convert_official.py')
 LENGTHS_AT, HEADER = 26, 30
-"""Bytes before a zip file says how long name and extra field of an entry are, and
-before these themselves."""
+"""Offsets in the local header of a zip entry: lengths of name and extra field, end."""
 NETWORKS = ('res_18', 'res_18', 'resdcn_18', 'dla_34')
-OLD = b'what was there before'
+OLD = b'previous content'
 Weights = dict[str, Tensor]
 
 
 def checkpoint(draw: Random) -> str:
-    """Whole ones come through under other names; broken ones change nothing."""
+    """Valid checkpoints are converted; broken ones change no file."""
     weights = draw_weights(draw)
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / 'from.pth', Path(folder) / 'to.pth'
@@ -49,9 +48,9 @@ def checkpoint(draw: Random) -> str:
             check_result(target, weights)
             return RIGHT
         target.write_bytes(OLD)
-        says = draw.choice(FAULTS)(draw, weights, source)
+        expected = draw.choice(FAULTS)(draw, weights, source)
         message = convert(source, target)
-        assert says in message, (says, message)
+        assert expected in message, (expected, message)
         assert target.read_bytes() == OLD
         left = sorted(os.listdir(folder))
         assert left == ['from.pth', 'to.pth'], left
@@ -59,7 +58,7 @@ def checkpoint(draw: Random) -> str:
 
 
 def draw_weights(draw: Random) -> Weights:
-    """All weights of a network, for some number of classes."""
+    """Draws all weights of a network for some number of classes."""
     classes = draw.choice([1, 3, 20, 80])
     dtype = draw.choice([torch.float32, torch.float32, torch.float16, torch.float64])
     values = draws.generator(draw).normal(size=2000)
@@ -76,7 +75,7 @@ def draw_weights(draw: Random) -> Weights:
 
 @cache
 def shapes(network: str) -> dict[str, tuple[int, ...]]:
-    """Of the weights of a shipped config under official names."""
+    """Returns the shapes of the weights of a shipped config under official names."""
     cfg = Config.fromfile(convert_official.CONFIGS / convert_official.COCO[network])
     with torch.device('meta'):
         weights = MODELS.build(cfg.model).state_dict()
@@ -85,14 +84,14 @@ def shapes(network: str) -> dict[str, tuple[int, ...]]:
 
 
 def wrapped(draw: Random, weights: Weights) -> dict:
-    """The ways that such weights lie in files."""
+    """Draws the structure of the file."""
     prefix = draw.choice(['', 'module.'])
     content = {prefix + key: value for key, value in weights.items()}
     return draw.choice([content, dict(epoch=3, state_dict=content, optimizer={})])
 
 
 def convert(source: Path, target: Path) -> str:
-    """Runs the command line; what it said when it gave up."""
+    """Runs the command line and returns its error message, if any."""
     argv = ['convert_official.py', str(source), str(target)]
     with patch.object(sys, 'argv', argv), contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -103,7 +102,7 @@ def convert(source: Path, target: Path) -> str:
 
 
 def check_result(target: Path, weights: Weights) -> None:
-    """The same tensors under as many names, and back again."""
+    """Converts the result back and compares it."""
     found = torch.load(target, weights_only=True)['state_dict']
     back = to_official_state_dict(found)
     for key, value in weights.items():
@@ -114,14 +113,14 @@ def check_result(target: Path, weights: Weights) -> None:
 
 
 def truncated(draw: Random, weights: Weights, path: Path) -> str:
-    """The end of the file is missing."""
+    """A truncated file."""
     torch.save(wrapped(draw, weights), path)
     os.truncate(path, draw.randrange(path.stat().st_size))
     return 'cannot be read as weights'
 
 
-def scratched(draw: Random, weights: Weights, path: Path) -> str:
-    """A bit of a weight fell over."""
+def flipped_bit(draw: Random, weights: Weights, path: Path) -> str:
+    """A flipped bit in a weight."""
     torch.save(wrapped(draw, weights), path)
     with zipfile.ZipFile(path) as file:
         entries = [one for one in file.infolist() if '/data/' in one.filename]
@@ -133,8 +132,8 @@ def scratched(draw: Random, weights: Weights, path: Path) -> str:
     return 'damaged'
 
 
-def rotten(draw: Random, weights: Weights, path: Path) -> str:
-    """Not a file of torch at all."""
+def other_file(draw: Random, weights: Weights, path: Path) -> str:
+    """Not a file of torch."""
     path.write_bytes(
         draw.choice([b'', b'<html>404</html>', b'\x80\x02', draw.randbytes(500)])
     )
@@ -142,7 +141,7 @@ def rotten(draw: Random, weights: Weights, path: Path) -> str:
 
 
 def with_code(draw: Random, weights: Weights, path: Path) -> str:
-    """Whoever unpickles it runs a program."""
+    """A file that runs code when it is unpickled."""
     content = wrapped(draw, weights)
     content[draw.choice(['meta', 'hm.0.weight'])] = Runs(path.with_name('made'))
     torch.save(content, path)
@@ -150,7 +149,7 @@ def with_code(draw: Random, weights: Weights, path: Path) -> str:
 
 
 class Runs:
-    """Makes a folder where it is unpickled."""
+    """Creates a folder when it is unpickled."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = str(folder)
@@ -161,7 +160,7 @@ class Runs:
 
 def not_a_dict(draw: Random, weights: Weights, path: Path) -> str:
     """Tensors without names, or names without tensors."""
-    content, says = draw.choice(
+    content, expected = draw.choice(
         [
             (list(weights.values()), 'not a dict'),
             (next(iter(weights.values())), 'not a dict'),
@@ -170,11 +169,11 @@ def not_a_dict(draw: Random, weights: Weights, path: Path) -> str:
         ]
     )
     torch.save(content, path)
-    return says
+    return expected
 
 
 def not_finite(draw: Random, weights: Weights, path: Path) -> str:
-    """Training went wrong before."""
+    """NaN or infinity in a weight."""
     key = some_weight(draw, weights)
     value = weights[key].clone()
     value.view(-1)[draw.randrange(value.numel())] = draw.choice(
@@ -185,28 +184,28 @@ def not_finite(draw: Random, weights: Weights, path: Path) -> str:
 
 
 def missing(draw: Random, weights: Weights, path: Path) -> str:
-    """A key is not there."""
+    """A missing key."""
     key = some_weight(draw, weights)
     torch.save(wrapped(draw, {k: v for k, v in weights.items() if k != key}), path)
     return f'missing: {key}'
 
 
 def unknown(draw: Random, weights: Weights, path: Path) -> str:
-    """A key too many, or one that is spelled otherwise."""
+    """An unexpected key."""
     key = some_weight(draw, weights) + draw.choice(['_', '.0', 's'])
     torch.save(wrapped(draw, weights | {key: torch.zeros(1)}), path)
     return f'unknown: {key}'
 
 
 def twice(draw: Random, weights: Weights, path: Path) -> str:
-    """A key with and without the prefix of a parallel wrapper."""
+    """A key with and without the prefix of DataParallel."""
     key = some_weight(draw, weights)
     torch.save(weights | {f'module.{key}': weights[key]}, path)
     return f'twice: {key}'
 
 
 def other_shape(draw: Random, weights: Weights, path: Path) -> str:
-    """A tensor of a wider or narrower network."""
+    """A tensor of another shape."""
     key = some_weight(draw, {k: v for k, v in weights.items() if 'hm' not in k})
     one: Any = torch.zeros((), dtype=weights[key].dtype)
     size = draw.choice([(), (7,), (*weights[key].shape, 1)])
@@ -215,22 +214,22 @@ def other_shape(draw: Random, weights: Weights, path: Path) -> str:
 
 
 def other_network(draw: Random, weights: Weights, path: Path) -> str:
-    """Names that are not official, such as those of our detector."""
+    """Names that are not official, such as those of mmdet."""
     prefix = draw.choice(['backbone.', 'model.', 'net.'])
     torch.save({prefix + key: value for key, value in weights.items()}, path)
     return f'unknown: {prefix}'
 
 
 def some_weight(draw: Random, weights: Weights) -> str:
-    """The name of a tensor that is no counter."""
+    """Draws the name of a tensor that is no counter."""
     counter = 'num_batches_tracked'
     return draw.choice([key for key in weights if not key.endswith(counter)])
 
 
 FAULTS = (
     truncated,
-    scratched,
-    rotten,
+    flipped_bit,
+    other_file,
     with_code,
     not_a_dict,
     not_finite,

@@ -1,7 +1,7 @@
-"""Configs, good and bad: a good one trains and predicts, a bad one is refused.
+"""Valid and invalid configs: valid ones train and predict, others are refused.
 
-What is out of range by itself is refused while it is built, what does not fit the rest
-of the network by the first batch. Either message names the setting.
+Values out of range are refused when the object is built, values that do not fit the
+rest of the network with the first batch. Both messages name the setting.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ RULES = ('official', 'mmdet', 'corrected', 'ellipse')
 
 
 class Setting(NamedTuple):
-    """What a setting of something that is built must not be.
+    """Invalid values of a setting.
 
     Attributes:
-        registry: Where it is built from.
-        type: Its type.
+        registry: Of the type.
+        type: To build.
         name: Of the setting.
-        bad: Values that have to be refused.
-        rest: Other settings that it needs.
+        bad: Values that must be refused.
+        rest: Other required settings.
     """
 
     registry: Any
@@ -92,7 +92,7 @@ TEST_CFG = dict(
 
 
 def config(draw: Random) -> str:
-    """A loss and boxes come of a network with settings of all kinds."""
+    """A network with valid settings has a loss and predicts boxes."""
     classes, stride = draw.randint(1, 5), draw.choice([4, 8])
     cfg = network()
     cfg['backbone']['strides'] = (stride // 4,)
@@ -134,7 +134,7 @@ def config(draw: Random) -> str:
 def use(
     draw: Random, detector: nn.Module, classes: int
 ) -> tuple[torch.Tensor, InstanceData]:
-    """The sum of the losses of a batch, and what is found in it then."""
+    """Returns the sum of the losses of a batch, and its predictions."""
     meta = dict(
         img_shape=(SIDE, SIDE),
         ori_shape=(SIDE, SIDE),
@@ -155,13 +155,13 @@ def use(
 
 
 def refuse(draw: Random) -> str:
-    """A setting of its own, one of the test, or one that fits nothing else."""
+    """Refuses a setting, a test setting, a combination or a TTA model."""
     kinds = (refuse_setting, refuse_test_cfg, refuse_fit, refuse_tta)
     return draw.choices(kinds, [8, 3, 3, 1])[0](draw)
 
 
 def refuse_setting(draw: Random) -> str:
-    """A value that is out of range by itself."""
+    """A value out of range."""
     registry, kind, name, bad, rest = draw.choice(SETTINGS)
     value = draw.choice(bad)
     cfg = dict(type=kind, **rest) | {name: value}
@@ -169,7 +169,7 @@ def refuse_setting(draw: Random) -> str:
 
 
 def refuse_test_cfg(draw: Random) -> str:
-    """A value of the test that is out of range by itself."""
+    """A value of test_cfg out of range."""
     name = draw.choice(list(TEST_CFG))
     value = draw.choice(TEST_CFG[name])
     cfg = dict(type='CTDetHead', **HEAD, test_cfg={name: value})
@@ -177,7 +177,7 @@ def refuse_test_cfg(draw: Random) -> str:
 
 
 def refused_with(name: str, value: Any, call: Any) -> str:
-    """Refused by a message that names the setting and its value."""
+    """Checks that the message names the setting and its value."""
     try:
         built = call()
     except (ValueError, TypeError) as error:
@@ -185,25 +185,25 @@ def refused_with(name: str, value: Any, call: Any) -> str:
         assert name in text, f'{name} is not in: {text}'
         assert str(value) in text, f'{name}={value!r} is not in: {text}'
         return 'refused'
-    raise AssertionError(f'{name}={value!r} was taken: {type(built).__name__}')
+    raise AssertionError(f'{name}={value!r} was accepted: {type(built).__name__}')
 
 
 def refuse_fit(draw: Random) -> str:
-    """Settings that fit by themselves, not the network or the data."""
+    """Valid settings that do not fit the network or the data."""
     cfg, classes = network(), 2
-    name, value, says = draw.choice(
+    name, value, message = draw.choice(
         [
             ('in_channels', draw.choice([1, 16]), 'set bbox_head.in_channels=8'),
             ('stride', draw.choice([1, 2, 16]), 'Set bbox_head.stride'),
             ('num_stacks', 2, 'bbox_head.num_stacks=1'),
-            ('feat_level', draw.choice([1, -2]), 'gives 1 feature maps'),
+            ('feat_level', draw.choice([1, -2]), 'outputs 1 feature maps'),
             ('num_classes', 1, 'num_classes'),
         ]
     )
     cfg['bbox_head'][name] = value
     detector = MODELS.build(cfg)
     if name != 'num_classes':
-        return refused(ValueError, says, lambda: use(draw, detector, classes))
+        return refused(ValueError, message, lambda: use(draw, detector, classes))
     boxes = draws.inside(draw, SIDE / 2, SIDE / 2)
     sample = InstanceData(
         bboxes=torch.tensor([[*boxes[:2], SIDE, SIDE]]), labels=torch.tensor([1])
@@ -211,11 +211,13 @@ def refuse_fit(draw: Random) -> str:
     maps = detector(torch.rand(1, 3, SIDE, SIDE), mode='tensor')
     meta = dict(batch_input_shape=(SIDE, SIDE), img_path='image.jpg')
     head = detector.bbox_head
-    return refused(ValueError, says, lambda: head.loss_by_feat(*maps, [sample], [meta]))
+    return refused(
+        ValueError, message, lambda: head.loss_by_feat(*maps, [sample], [meta])
+    )
 
 
 def refuse_tta(draw: Random) -> str:
-    """Settings of the merging that do not exist, or a batch without views."""
+    """Unknown settings of tta_cfg, or a batch without TestTimeAug."""
     cfg = dict(type='CTDetTTAModel', module=network())
     if draw.random() < 0.5:
         name = draw.choice(['iou_threshold', 'scales', 'flip'])

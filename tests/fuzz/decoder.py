@@ -1,4 +1,4 @@
-"""Output maps in, boxes out: against a search through all cells."""
+"""Decoding of output maps against a search through all cells."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from mmdet_centernet.codecs import Detections, decode_centers
 
 
 def decode(draw: Random) -> str:
-    """Every detection is a peak, the highest ones are there, boxes fit them."""
+    """Detections are the highest peaks, with their boxes."""
     batch, classes = draw.randint(1, 2), draw.randint(1, 3)
     size = draw.randint(1, 9), draw.randint(1, 9)
     heatmap = draws.logits(draw, batch, classes, *size)
-    spoil(draw, heatmap)
+    add_non_finite(draw, heatmap)
     wh, offset = (draws.logits(draw, batch, 2, *size) for _ in range(2))
     topk, kernel = draw.choice([1, 5, 100]), draw.choice([1, 3, 5])
     stride = draw.choice([1, 4, 8])
@@ -34,8 +34,8 @@ def decode(draw: Random) -> str:
     return RIGHT
 
 
-def spoil(draw: Random, heatmap: Tensor) -> None:
-    """What is no number, in some cells or everywhere."""
+def add_non_finite(draw: Random, heatmap: Tensor) -> None:
+    """Writes NaN or infinity into some cells or all of them."""
     if draw.random() < 0.3:
         value = draw.choice([math.nan, math.inf, -math.inf])
         cells = [draw.randrange(heatmap.numel()) for _ in range(3)]
@@ -51,7 +51,7 @@ def check_image(
     offset: np.ndarray,
     settings: tuple[int, int, int],
 ) -> None:
-    """Detections of one image."""
+    """Checks the detections of one image."""
     stride, topk, kernel = settings
     expected = count_peaks(heat, kernel)[:topk]
     assert len(found.scores) == min(topk, heat.size)
@@ -73,7 +73,7 @@ def check_image(
 def box_at(
     wh: np.ndarray, offset: np.ndarray, x: int, y: int, stride: int
 ) -> np.ndarray:
-    """The box of a cell, x1, y1, x2, y2 in pixels, float32."""
+    """Returns the box of a cell: x1, y1, x2, y2 in pixels, float32."""
     center = np.float32([x, y]) + offset[:, y, x]
     half = wh[:, y, x] / np.float32(2)
     return np.concatenate([center - half, center + half]) * np.float32(stride)

@@ -1,4 +1,4 @@
-"""Batches with odd boxes through the whole head."""
+"""The whole head on batches with invalid boxes."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ CHANNELS = 4
 
 
 def head_loss(draw: Random) -> str:
-    """Losses and gradients are those without the boxes that nobody can learn."""
+    """Losses and gradients equal those without the invalid boxes."""
     torch.manual_seed(draw.getrandbits(32))
     cells = draw.randint(1, 12), draw.randint(1, 12)
     boxes = [draws.boxes(draw, *(STRIDE * n for n in cells)) for _ in range(2)]
     labels = [draws.labels(draw, len(one), 3) for one in boxes]
-    sane = [usable(one, cells) for one in boxes]
+    valid = [usable(one, cells) for one in boxes]
     settings = draw.choice([{}, dict(loss_bbox=dict(type='GIoULoss'), wh_unit=16.0)])
     head = CTDetHead(CHANNELS, CHANNELS, 3, **settings)
     features = torch.randn(2, CHANNELS, cells[1], cells[0])
-    first, slopes = step(head, features, boxes, labels)
-    second, other_slopes = step(
+    first, gradients = step(head, features, boxes, labels)
+    second, other_gradients = step(
         head,
         features,
-        [one[kept] for one, kept in zip(boxes, sane, strict=True)],
-        [one[kept] for one, kept in zip(labels, sane, strict=True)],
+        [one[kept] for one, kept in zip(boxes, valid, strict=True)],
+        [one[kept] for one, kept in zip(labels, valid, strict=True)],
     )
     torch.testing.assert_close(first, second)
-    torch.testing.assert_close(slopes, other_slopes)
+    torch.testing.assert_close(gradients, other_gradients)
     assert all(value.isfinite() for value in first.values())
-    assert slopes.isfinite().all()
+    assert gradients.isfinite().all()
     return RIGHT
 
 
 def usable(boxes: Tensor, cells: tuple[int, int]) -> Tensor:
-    """(n,) bool: boxes with an area on the map."""
+    """Returns a mask (n,) of the boxes with an area on the map."""
     known = [is_usable(box.numpy() / STRIDE, cells) for box in boxes]
     return torch.tensor(known, dtype=torch.bool)
 
@@ -50,7 +50,7 @@ def usable(boxes: Tensor, cells: tuple[int, int]) -> Tensor:
 def step(
     head: CTDetHead, features: Tensor, boxes: list[Tensor], labels: list[Tensor]
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """The losses, and the gradient of their sum by the features."""
+    """Returns the losses and the gradient of their sum by the features."""
     features = features.clone().requires_grad_()
     objects = [
         InstanceData(bboxes=box, labels=label)

@@ -1,4 +1,4 @@
-"""Image files of all kinds, whole and broken, into the network's input."""
+"""Loading and transforms of image files of all kinds, valid and broken."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ FORMATS = dict(
     TIFF=('RGB', 'L'),
 )
 ROUNDED, COMPRESSED = 1, 3.0
-"""How much decoders may differ: each pixel of a file without loss; else on average."""
+"""Tolerances: per pixel for lossless formats, on average for others."""
 
 
 def image_file(draw: Random) -> str:
-    """The network sees the picture that another library reads, or the file is named."""
+    """The image equals that of another decoder; broken files are reported."""
     form = draw.choice(list(FORMATS))
     content = draw_image(draw, form)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f'image.{draw.choice([form.lower(), "jpg", "png"])}'
         if draw.random() < 0.3:
-            path.write_bytes(spoil(draw, content))
+            path.write_bytes(break_file(draw, content))
             assert list(broken_images([str(path)])) == [str(path)]
             return refuse(path)
         path.write_bytes(content)
@@ -51,7 +51,7 @@ def image_file(draw: Random) -> str:
 
 
 def refuse(path: Path) -> str:
-    """Mmcv names what it cannot read; only of an empty file OpenCV speaks itself."""
+    """The error of mmcv names the file; for an empty file OpenCV raises its own."""
     try:
         load(path)
     except AssertionError as error:
@@ -64,7 +64,7 @@ def refuse(path: Path) -> str:
 
 
 def draw_image(draw: Random, form: str) -> bytes:
-    """A file of a format: smooth, so that compression hardly changes it."""
+    """Draws a file with a smooth image, which compression hardly changes."""
     low, high = draw.choices(SIDES, [10, 10, 10, 0.3])[0]
     height, width = draw.randint(low, high), draw.randint(1, 90)
     noise = draws.generator(draw).integers(0, 256, (height, width, 3), np.uint8)
@@ -84,42 +84,42 @@ def draw_image(draw: Random, form: str) -> bytes:
     return file.getvalue()
 
 
-def spoil(draw: Random, content: bytes) -> bytes:
-    """Cut off, empty, or something else."""
+def break_file(draw: Random, content: bytes) -> bytes:
+    """Truncated, empty, or other content."""
     half = content[: draw.randrange(len(content) // 2)]
     return draw.choice([half, half, half, b'', b'<html>404</html>', draw.randbytes(99)])
 
 
 def load(path: Path) -> dict:
-    """As configs load images."""
+    """Loads an image as configs do."""
     loader = TRANSFORMS.build(dict(type='LoadImageFromFile'))
     return loader(dict(img_path=str(path), img_id=0))
 
 
 def read(path: Path) -> np.ndarray:
-    """(H, W, 3) blue, green, red, upright and without transparency, by Pillow."""
+    """Reads an image (H, W, 3) in BGR with Pillow, applying EXIF, without alpha."""
     with Image.open(path) as file:
         image = ImageOps.exif_transpose(file)
         if image.mode.startswith('I'):
-            grey = (np.asarray(image, np.float64) / 257).round().astype(np.uint8)
-            return np.repeat(grey[..., None], 3, axis=2)
+            gray = (np.asarray(image, np.float64) / 257).round().astype(np.uint8)
+            return np.repeat(gray[..., None], 3, axis=2)
         if image.mode == 'LA':
             image = image.convert('L')
         return np.asarray(image.convert('RGB'))[..., ::-1]
 
 
 def check_pixels(found: np.ndarray, expected: np.ndarray, form: str) -> None:
-    """The same picture, as exactly as the format allows."""
+    """Compares two images with the tolerance of the format."""
     assert found.shape == expected.shape, (found.shape, expected.shape)
-    apart = np.abs(found.astype(int) - expected)
+    difference = np.abs(found.astype(int) - expected)
     if form in ('JPEG', 'WEBP'):
-        assert apart.mean() < COMPRESSED, apart.mean()
+        assert difference.mean() < COMPRESSED, difference.mean()
     else:
-        assert apart.max() <= ROUNDED, apart.max()
+        assert difference.max() <= ROUNDED, difference.max()
 
 
 def check_view(draw: Random, results: dict) -> None:
-    """In the middle of the view lies the picture; colours stay finite."""
+    """Checks that CenterAffine centers the image and that colors stay finite."""
     image = results['img']
     height, width = image.shape[:2]
     view = TRANSFORMS.build(dict(type='CenterAffine', pad=31))(dict(results))['img']

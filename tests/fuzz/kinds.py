@@ -1,4 +1,4 @@
-"""All kinds of cases by name."""
+"""All kinds of cases, by name."""
 
 from __future__ import annotations
 

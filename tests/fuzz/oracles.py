@@ -1,7 +1,7 @@
-"""The same once more, slowly: a loop an object, a cell or a peak.
+"""Slow oracles with loops over objects, cells or peaks.
 
-Legend: N objects, C classes, H x W map, K detections. Written after the paper and the
-documentation, in scalars; it shares no code with the package.
+Legend: N objects, C classes, H x W map, K detections. Implements the paper and the
+documentation with scalars and shares no code with the package.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from mmdet.models.utils import gaussian_radius as stock_radius
 
 
-class Slow(NamedTuple):
-    """What is to be learned of a box; `None` for one that is not learned.
+class Target(NamedTuple):
+    """The target of a box.
 
     Attributes:
-        cell: x, y of the centre's cell.
+        cell: x, y of the cell of the center.
         size: Width and height in cells.
-        offset: Centre minus its cell.
+        offset: Center minus its cell.
         radius: Of the Gaussian, not rounded.
     """
 
@@ -30,7 +30,7 @@ class Slow(NamedTuple):
 
 
 def is_usable(box: np.ndarray, extent: tuple[float, float]) -> bool:
-    """Whether a box and its size are finite, with an area within a width and height."""
+    """Whether a box is finite and has an area within (width, height)."""
     x1, y1, x2, y2 = box
     if not np.isfinite([*box, x2 - x1, y2 - y1]).all():
         return False
@@ -40,10 +40,10 @@ def is_usable(box: np.ndarray, extent: tuple[float, float]) -> bool:
     return bool(shown_width > 0 and shown_height > 0)
 
 
-def learn(
+def target_of(
     box: np.ndarray, stride: int, cells: tuple[int, int], rule: str, clip: bool
-) -> Slow | None:
-    """What is learned of a box (4,) float32 on a map of width x height cells."""
+) -> Target | None:
+    """Computes the target of a box (4,) float32; None if the box is excluded."""
     corners = box / np.float32(stride)
     if not is_usable(corners, cells):
         return None
@@ -58,11 +58,11 @@ def learn(
         return None
     cell = int(center[0]), int(center[1])
     offset = center[0] - np.float32(cell[0]), center[1] - np.float32(cell[1])
-    return Slow(cell, size, offset, radius(size, rule))
+    return Target(cell, size, offset, radius(size, rule))
 
 
 def radius(size: tuple[float, float], rule: str) -> float:
-    """The published radius, or the one that mmdet computes."""
+    """Computes the radius by one of the three radius rules."""
     width, height = map(float, size)
     if rule == 'mmdet':
         return stock_radius((height, width), min_overlap=0.3)
@@ -79,7 +79,7 @@ def radius(size: tuple[float, float], rule: str) -> float:
 
 
 def splat(heat: np.ndarray, cell: tuple[int, int], radius: int) -> None:
-    """Paint a Gaussian into a map (H, W), where it is higher."""
+    """Draws a Gaussian into a map (H, W), keeping the maximum."""
     height, width = heat.shape
     (x, y), sigma = cell, (2 * radius + 1) / 6
     for row in range(max(y - radius, 0), min(y + radius + 1, height)):
@@ -97,23 +97,23 @@ def focal(
     alpha: float = 2.0,
     gamma: float = 4.0,
 ) -> np.ndarray:
-    """The loss of each cell (paper, equation 1), in float64."""
+    """Computes the loss of each cell in float64 (paper, equation 1)."""
     logits, heat = logits.astype(np.float64), heat.astype(np.float64)
-    log_yes, log_no = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
-    peak = np.exp(alpha * log_no) * -log_yes
-    elsewhere = (1 - heat) ** gamma * np.exp(alpha * log_yes) * -log_no
+    log_pos, log_neg = -np.logaddexp(0, -logits), -np.logaddexp(0, logits)
+    peak = np.exp(alpha * log_neg) * -log_pos
+    elsewhere = (1 - heat) ** gamma * np.exp(alpha * log_pos) * -log_neg
     return np.where(heat == 1, peak, elsewhere) * weight
 
 
 def is_peak(heat: np.ndarray, x: int, y: int, kernel: int) -> bool:
-    """Whether no cell around is higher; what is no number is higher than all."""
+    """Whether no neighbor is higher; NaN counts as higher than all numbers."""
     reach = kernel // 2
     around = heat[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
     return bool((around <= heat[y, x]).all())
 
 
 def count_peaks(heat: np.ndarray, kernel: int) -> list[float]:
-    """The logits of all peaks of (C, H, W), highest first."""
+    """Returns the logits of all peaks of (C, H, W) in descending order."""
     found = [
         float(plane[y, x])
         for plane in heat

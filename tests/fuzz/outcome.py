@@ -1,4 +1,4 @@
-"""What may come of a case: a right result, or an error that says what to do."""
+"""The outcomes of a case: a right result, or an error that message what to do."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from random import Random
 from typing import Any
 
 Case = Callable[[Random], str]
-"""Draws a case, runs it and names its outcome. Raises where it is a fault."""
+"""Draws and runs a case and returns its outcome; raises if the case fails."""
 
 RIGHT = 'right'
 REFUSED = 'refused'
 
 
-def refused(error: type[Exception], says: str, call: Callable[..., Any]) -> str:
-    """What is wrong has to be refused in words.
+def refused(error: type[Exception], message: str, call: Callable[..., Any]) -> str:
+    """Checks that a call raises an error.
 
     Args:
-        error: Type that is documented.
-        says: Pattern that the message has to contain.
-        call: What must not work.
+        error: The documented type.
+        message: Regular expression that its message must contain.
+        call: The call.
     """
     try:
         result = call()
     except error as refusal:
-        assert re.search(says, str(refusal)), f'no {says!r} in: {refusal}'
+        assert re.search(message, str(refusal)), f'no {message!r} in: {refusal}'
         return REFUSED
-    raise AssertionError(f'was taken, with {result}; expected {says!r}')
+    raise AssertionError(f'accepted, with {result}; expected {message!r}')

@@ -1,4 +1,4 @@
-"""Output maps to what a detector hands out, in pixels of the original image."""
+"""Predictions of the head in pixels of the original image."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from mmengine.structures import InstanceData
 
 from fuzz import draws
-from fuzz.decoder import box_at, spoil
+from fuzz.decoder import add_non_finite, box_at
 from fuzz.oracles import count_peaks, is_peak
 from fuzz.outcome import RIGHT
 from mmdet_centernet.models import CTDetHead
@@ -20,11 +20,11 @@ Corners = tuple[float, float, float, float]
 
 
 def predict(draw: Random) -> str:
-    """Boxes are those of peaks, where the metas say; the best come first."""
+    """Detections are peaks, mapped back by the metas, in order of score."""
     batch, classes = draw.randint(1, 3), draw.randint(1, 3)
     height, width = draw.randint(1, 9), draw.randint(1, 9)
     heatmap = draws.logits(draw, batch, classes, height, width)
-    spoil(draw, heatmap)
+    add_non_finite(draw, heatmap)
     wh, offset = (draws.logits(draw, batch, 2, height, width) for _ in range(2))
     settings = draw_settings(draw)
     head = CTDetHead(1, 1, classes, test_cfg=settings)
@@ -42,7 +42,7 @@ def predict(draw: Random) -> str:
 
 
 def draw_settings(draw: Random) -> dict:
-    """A test_cfg."""
+    """Draws a test_cfg."""
     return dict(
         topk=draw.choice([1, 5, 100]),
         score_thr=draw.choice([0.0, 0.3]),
@@ -53,23 +53,23 @@ def draw_settings(draw: Random) -> dict:
 
 
 def draw_meta(draw: Random, rows: int, columns: int) -> dict:
-    """What a pipeline may say of an image whose view is so many cells large."""
+    """Draws the metas of an image whose input has (rows, columns) cells."""
     view = rows * STRIDE, columns * STRIDE
     meta = dict(batch_input_shape=view, img_shape=view, ori_shape=view)
-    way = draw.choice(['none', 'matrix', 'scale', 'border'])
+    kind = draw.choice(['none', 'matrix', 'scale', 'border'])
     scale = draw.uniform(0.2, 5), draw.uniform(0.2, 5)
-    if way == 'matrix':
-        mirror = draw.choice([1, -1])
+    if kind == 'matrix':
+        flip = draw.choice([1, -1])
         shift = draw.uniform(-50, 50), draw.uniform(-50, 50)
         meta['homography_matrix'] = np.array(
-            [[mirror * scale[0], 0, shift[0]], [0, scale[1], shift[1]], [0, 0, 1]]
+            [[flip * scale[0], 0, shift[0]], [0, scale[1], shift[1]], [0, 0, 1]]
         )
-    elif way != 'none':
+    elif kind != 'none':
         meta['scale_factor'] = scale
-    if way == 'border':
+    if kind == 'border':
         top, left = draw.randrange(view[0]), draw.randrange(view[1])
         meta['border'] = [top, view[0], left, view[1]]
-    if way != 'none':
+    if kind != 'none':
         meta['ori_shape'] = draw.randint(1, 200), draw.randint(1, 200)
     return meta
 
@@ -77,13 +77,13 @@ def draw_meta(draw: Random, rows: int, columns: int) -> dict:
 def list_peaks(
     maps: list[np.ndarray], meta: dict, settings: dict, rescale: bool
 ) -> list[tuple[int, float, Corners]]:
-    """Label, score and box of all peaks of an image."""
+    """Returns label, score and box of all peaks of an image."""
     heat, wh, offset = maps
     return [
         (
             label,
             sigmoid(plane[y, x]),
-            send_back(box_at(wh, offset, x, y, STRIDE), meta, settings, rescale),
+            to_original(box_at(wh, offset, x, y, STRIDE), meta, settings, rescale),
         )
         for label, plane in enumerate(heat)
         for y, x in np.ndindex(plane.shape)
@@ -92,12 +92,12 @@ def list_peaks(
 
 
 def sigmoid(logit: float) -> float:
-    """Of a number that may be infinite."""
+    """Computes the sigmoid, also of infinite numbers."""
     return float(1 / (1 + np.exp(-np.float64(logit).clip(-700))))
 
 
-def send_back(box: np.ndarray, meta: dict, settings: dict, rescale: bool) -> Corners:
-    """A box of the view where it is in the image."""
+def to_original(box: np.ndarray, meta: dict, settings: dict, rescale: bool) -> Corners:
+    """Maps a box from the input to the original image."""
     height, width = meta['img_shape']
     top, bottom, left, right = meta.get('border', (0, height, 0, width))
     size = bottom - top, right - left
@@ -108,7 +108,7 @@ def send_back(box: np.ndarray, meta: dict, settings: dict, rescale: bool) -> Cor
         xs = (xs - matrix[0, 2]) / matrix[0, 0] / scale[0]
         ys = (ys - matrix[1, 2]) / matrix[1, 1] / scale[1]
         size = meta['ori_shape']
-        if matrix[0, 0] < 0:  # mirrored: left is right
+        if matrix[0, 0] < 0:  # flipped: exchanges left and right
             xs = xs[::-1]
     if settings['clip_border']:
         xs, ys = xs.clip(0, size[1]), ys.clip(0, size[0])
@@ -116,7 +116,7 @@ def send_back(box: np.ndarray, meta: dict, settings: dict, rescale: bool) -> Cor
 
 
 def check_scores(found: InstanceData, heat: np.ndarray, settings: dict) -> None:
-    """The highest there are, above the threshold, in order."""
+    """Checks that the scores are the highest ones above the threshold, in order."""
     scores = [sigmoid(value) for value in count_peaks(heat, 3)][: settings['topk']]
     if settings['score_thr']:
         scores = [score for score in scores if score > settings['score_thr']]
@@ -134,7 +134,7 @@ def check_scores(found: InstanceData, heat: np.ndarray, settings: dict) -> None:
 def check_boxes(
     found: InstanceData, possible: list[tuple[int, float, Corners]]
 ) -> None:
-    """Each is that of a peak with its label and score; what fills up aside."""
+    """Checks that each box belongs to a peak, except padding with score 0."""
     labels = np.array([label for label, *_ in possible])
     scores = np.array([score for _, score, _ in possible])
     boxes = np.array([box for *_, box in possible]).reshape(-1, 4)
@@ -145,12 +145,12 @@ def check_boxes(
 
 
 def found_arrays(found: InstanceData) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Labels, scores and boxes."""
+    """Returns labels, scores and boxes."""
     return found.labels.numpy(), found.scores.numpy(), found.bboxes.numpy()
 
 
 def check_nms(found: InstanceData) -> None:
-    """Boxes of a class that are left overlap by no more than is allowed."""
+    """Checks that boxes of one class overlap by at most the threshold."""
     labels, _, boxes = found_arrays(found)
     boxes = boxes.astype(np.float64)
     for i, j in zip(*np.triu_indices(len(boxes), 1), strict=True):
@@ -159,7 +159,7 @@ def check_nms(found: InstanceData) -> None:
 
 
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union; 0 of boxes without area."""
+    """Computes intersection over union; 0 for boxes without area."""
     width, height = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
     areas = [np.prod(box[2:] - box[:2]) for box in (one, other)]
     inside = max(width, 0) * max(height, 0)

@@ -1,4 +1,4 @@
-"""Exported networks, whole and broken, on images of all kinds, beside mmdet."""
+"""The ONNX runner with valid and broken exports, against mmdet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PIXELS, SCORE = 0.05, 1e-4
 SIDES = (1, 90), (1, 90), (1, 90), (100, 400)
 CLASSES = ('one', 'two')
 META_KEYS = ('ori_shape', 'img_shape', 'scale_factor', 'homography_matrix')
-VIEWS: tuple[dict, ...] = (
+TRANSFORMS: tuple[dict, ...] = (
     dict(type='CenterAffine', pad=31),
     dict(type='CenterAffine', size=(96, 64)),
     dict(type='Resize', scale=(96, 64), keep_ratio=False),
@@ -40,7 +40,7 @@ class Pair(NamedTuple):
     Attributes:
         detector: With the config of its test pipeline.
         content: The ONNX file.
-        black: The highest score in an image without anything in it.
+        black: The highest score in a black image.
     """
 
     detector: nn.Module
@@ -49,8 +49,8 @@ class Pair(NamedTuple):
 
 
 def runtime(draw: Random) -> str:
-    """The runner finds what mmdet finds in an image file."""
-    pair = export(draw.randrange(len(VIEWS)))
+    """The runner and mmdet find the same objects in an image file."""
+    pair = export(draw.randrange(len(TRANSFORMS)))
     with tempfile.TemporaryDirectory() as folder:
         model, path = Path(folder) / 'model.onnx', draw_file(draw, Path(folder))
         model.write_bytes(pair.content)
@@ -66,25 +66,25 @@ def runtime(draw: Random) -> str:
 
 
 def refuse(draw: Random) -> str:
-    """What is no export of ours, or no image, is named."""
+    """Errors name broken exports and images."""
     with tempfile.TemporaryDirectory() as folder:
-        path, says = draw.choice(FAULTS)(draw, Path(folder))
+        path, message = draw.choice(FAULTS)(draw, Path(folder))
 
         def run() -> None:
             runner = predict_onnx.Detector(path, threads=1)
             image = draw.choice([draw_text, draw_folder])(draw, Path(folder))
             runner([predict_onnx.read_image(image)])
 
-        return refused(ValueError, says, run)
+        return refused(ValueError, message, run)
 
 
 @cache
 def export(view: int) -> Pair:
-    """A narrow network for one of the views."""
+    """Builds and exports a narrow network with one of the test transforms."""
     torch.manual_seed(view)
     pipeline = [
         dict(type='LoadImageFromFile'),
-        VIEWS[view],
+        TRANSFORMS[view],
         dict(type='PackDetInputs', meta_keys=META_KEYS),
     ]
     detector = MODELS.build(network())
@@ -104,7 +104,7 @@ def export(view: int) -> Pair:
 
 
 def network() -> dict:
-    """Config of the first stage of a narrow ResNet with a head."""
+    """Returns the config of the first stage of a narrow ResNet with a head."""
     return dict(
         type='SingleStageDetector',
         data_preprocessor=dict(
@@ -126,7 +126,7 @@ def network() -> dict:
 
 
 def draw_file(draw: Random, folder: Path) -> Path:
-    """An image file of a usual or unusual kind."""
+    """Draws an image file."""
     low, high = draw.choice(SIDES)
     image = draws.image(draw, draw.randint(low, high), draw.randint(low, high))
     if image.dtype == np.float32:
@@ -142,27 +142,27 @@ def draw_file(draw: Random, folder: Path) -> Path:
 def check_same(
     some: predict_onnx.Detections, others: predict_onnx.Detections, black: float
 ) -> None:
-    """The others have all of some.
+    """Checks that others contain all detections of some.
 
-    Where nothing is in the image many cells are equally hot, and rounding decides; that
-    is left out, and so is what may be the last that fits in.
+    Excludes scores of a black image, where many cells are equal and rounding decides,
+    and the lowest score, which top-k may cut.
     """
-    sure = some.scores > max(black, some.scores.min(initial=1)) + SCORE
-    for box, score, label in zip(*(part[sure] for part in some), strict=True):
+    confident = some.scores > max(black, some.scores.min(initial=1)) + SCORE
+    for box, score, label in zip(*(part[confident] for part in some), strict=True):
         near = (np.abs(others.boxes - box) < PIXELS).all(1)
         near &= np.abs(others.scores - score) < SCORE
         assert (near & (others.labels == label)).any(), (box, score, label)
 
 
 def truncated(draw: Random, folder: Path) -> tuple[Path, str]:
-    """The end is missing."""
+    """A truncated file."""
     path, content = folder / 'model.onnx', export(0).content
     path.write_bytes(content[: draw.randrange(len(content))])
     return path, 'cannot run|not written by'
 
 
-def rotten(draw: Random, folder: Path) -> tuple[Path, str]:
-    """No ONNX file, or none at all."""
+def other_file(draw: Random, folder: Path) -> tuple[Path, str]:
+    """Not an ONNX file, or no file."""
     path = folder / 'model.onnx'
     if draw.random() < 0.3:
         return path, 'there is no file'
@@ -171,31 +171,31 @@ def rotten(draw: Random, folder: Path) -> tuple[Path, str]:
 
 
 def other_metadata(draw: Random, folder: Path) -> tuple[Path, str]:
-    """Another time's, somebody else's, incomplete or damaged."""
+    """Metadata of another version or exporter, incomplete or damaged."""
     model = onnx.load_from_string(export(0).content)
     fields = {one.key: one.value for one in model.metadata_props}
     name = draw.choice(sorted(predict_onnx.FIELDS))
     kind = draw.randrange(4)
     if kind == 0:
-        says = 'not written by'
+        message = 'not written by'
         del fields['mmdet_centernet']
     elif kind == 1:
         fields['mmdet_centernet'] = draw.choice(['0', '2', 'new'])
-        says = 'Export it again'
+        message = 'Export it again'
     elif kind == 2:
-        says = f'has no metadata {name}'
+        message = f'has no metadata {name}'
         del fields[name]
     else:
         fields[name] = fields[name][:-1] + '('
-        says = 'is damaged'
+        message = 'is damaged'
     onnx.helper.set_model_props(model, fields)
     path = folder / 'model.onnx'
     path.write_bytes(model.SerializeToString())
-    return path, says
+    return path, message
 
 
 def other_network(draw: Random, folder: Path) -> tuple[Path, str]:
-    """A network that calls its inputs or outputs otherwise."""
+    """A network with other names of inputs or outputs."""
     model = onnx.load_from_string(export(0).content)
     name = draw.choice(['images', *predict_onnx.BOX_OUTPUTS])
     for node in model.graph.node:
@@ -209,25 +209,25 @@ def other_network(draw: Random, folder: Path) -> tuple[Path, str]:
 
 
 def no_image(draw: Random, folder: Path) -> tuple[Path, str]:
-    """The network is fine."""
+    """A valid network."""
     path = folder / 'model.onnx'
-    path.write_bytes(export(draw.randrange(len(VIEWS))).content)
+    path.write_bytes(export(draw.randrange(len(TRANSFORMS))).content)
     return path, 'cannot be read as an image'
 
 
 def draw_text(draw: Random, folder: Path) -> Path:
-    """What only is called an image."""
+    """A file with the suffix of an image and other content."""
     path = folder / 'image.jpg'
     path.write_bytes(draw.choice([b'', b'<html>', b'\xff\xd8\xff', draw.randbytes(99)]))
     return path
 
 
 def draw_folder(draw: Random, folder: Path) -> Path:
-    """A folder, or what is not there."""
+    """A folder, or no file."""
     path = folder / draw.choice(['gone.jpg', 'folder.jpg'])
     if path.name == 'folder.jpg':
         path.mkdir()
     return path
 
 
-FAULTS = (truncated, rotten, other_metadata, other_network, no_image)
+FAULTS = (truncated, other_file, other_metadata, other_network, no_image)

@@ -1,4 +1,4 @@
-"""Images of all kinds through the official views and colours."""
+"""The official transforms on images of all kinds."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ TINY, USUAL, LARGE = (1, 4), (5, 90), (1000, 4000)
 
 
 def view(draw: Random) -> str:
-    """The view has its size; boxes are where its matrix puts them."""
+    """The output has its size; boxes are moved by the matrix."""
     height, width = (draw.randint(*draw_sides(draw)) for _ in range(2))
     image = draws.image(draw, height, width)
     boxes = draws.boxes(draw, width, height)
-    transform = TRANSFORMS.build(draw_view(draw))
+    transform = TRANSFORMS.build(draw_transform(draw))
     results = dict(
         img=image,
         img_shape=image.shape[:2],
@@ -36,7 +36,7 @@ def view(draw: Random) -> str:
         assert len(str(refusal)) > 20, refusal
         return REFUSED
     assert results['img'].shape[:2] == results['img_shape']
-    # OpenCV drops the axis of a single channel, which mmdet's PackDetInputs adds again.
+    # OpenCV drops the axis of a single channel; PackDetInputs adds it again.
     assert np.atleast_3d(results['img']).shape[2:] == np.atleast_3d(image).shape[2:]
     assert np.isfinite(results['img']).all()
     matrix = results['homography_matrix']
@@ -50,7 +50,7 @@ def view(draw: Random) -> str:
 
 
 def check_boxes(found: np.ndarray, boxes: np.ndarray, results: dict) -> None:
-    """Every box of the view is one of the image, moved by the matrix and clipped."""
+    """Checks that every box is one of the image, moved by the matrix and clipped."""
     matrix, (height, width) = results['homography_matrix'], results['img_shape']
     moved = boxes.reshape(-1, 2, 2).astype(np.float64) * matrix[[0, 1], [0, 1]]
     moved = np.sort(moved + matrix[:2, 2], axis=1).clip(0, [width, height])
@@ -59,12 +59,12 @@ def check_boxes(found: np.ndarray, boxes: np.ndarray, results: dict) -> None:
 
 
 def draw_sides(draw: Random) -> tuple[int, int]:
-    """Bounds of an image's side, large ones rarely."""
+    """Draws bounds of image sides, rarely large ones."""
     return draw.choices([TINY, USUAL, LARGE], [30, 69, 1])[0]
 
 
-def draw_view(draw: Random) -> dict:
-    """One of the views with settings."""
+def draw_transform(draw: Random) -> dict:
+    """Draws one of the transforms with settings."""
     return draw.choice(
         [
             dict(type='CenterAffine', pad=draw.choice([31, 127])),

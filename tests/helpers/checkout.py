@@ -1,4 +1,4 @@
-"""A copy of what is committed or about to be, for builds that write beside setup.py."""
+"""Copies of the checkout, for builds that write files beside setup.py."""
 
 import shutil
 import sys
@@ -32,7 +32,7 @@ NOT_SOURCES = shutil.ignore_patterns('__pycache__', '.mim', '.*_cache')
 
 
 def copy_checkout(folder):
-    """Copies the sources, and nothing built or trained, into `folder`."""
+    """Copies the sources, without builds and results, into `folder`."""
     for name in BUILD_INPUTS:
         source = REPO / name
         if source.is_dir():
@@ -44,7 +44,7 @@ def copy_checkout(folder):
 
 
 def install(sources, target):
-    """`pip install .` into a folder of its own, with what is installed here."""
+    """Runs `pip install . --target TARGET` without dependencies."""
     options = ('--no-deps', '--no-build-isolation', '--quiet', '--target', target)
     run(sys.executable, '-m', 'pip', 'install', *options, sources, cwd=sources)
     return target

@@ -1,4 +1,4 @@
-"""mmcv's functions over its own compiled operators, or over ours in their place."""
+"""mmcv's functions with its compiled operators or with ours."""
 
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
@@ -13,16 +13,16 @@ from mmdet_centernet_operators.stand_in import compiled_module
 
 needs_compiled = pytest.mark.skipif(
     compiled_module(Path(mmcv.__path__[0])) is None,
-    reason='this mmcv has no compiled operators; `make test-compiled` makes one',
+    reason='this mmcv has no compiled operators; run `make test-compiled`',
 )
-# By name: in mmcv.ops a function hides the module of the same name.
+# By name, since in mmcv.ops functions shadow the modules of the same names.
 NAMES = ('deform_conv', 'focal_loss', 'modulated_deform_conv', 'nms', 'roi_align')
 MODULES = [import_module(f'mmcv.ops.{name}') for name in NAMES]
 
 
 @contextmanager
 def our_operators():
-    """Lets mmcv's functions call our operators, whether it has its own or not."""
+    """Makes mmcv's functions call our operators."""
     with ExitStack() as stack:
         for module in MODULES:
             stack.enter_context(patch.object(module, 'ext_module', mmcv_ext))

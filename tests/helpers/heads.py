@@ -39,7 +39,7 @@ def loss(head, maps, gt, metas=None, ignored=None):
 
 
 def perfect_maps(head, boxes, labels, feat_shape, input_shape):
-    """Maps of a network that has learned its targets by heart."""
+    """Maps that equal their targets."""
     shape = (len(boxes), head.num_classes, *feat_shape)
     targets, _ = head.get_targets(boxes, labels, shape, input_shape)
     heat = targets['center_heatmap_target'].logit(eps=1e-6)

@@ -1,7 +1,7 @@
-"""Runs a script that the kernel kills while it writes, or just before it is done.
+"""Runs a script that is killed while it writes a file or before it renames one.
 
-python killing.py BYTES SCRIPT ...      no file may become larger than that
-python killing.py rename SCRIPT ...     no file may get its final name
+python killing.py BYTES SCRIPT ...      kill when a file exceeds this size
+python killing.py rename SCRIPT ...     kill when a file is renamed
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Detections with properties, and their metric: alone, or one of several processes."""
+"""Detections with properties, and their metric in one or several processes."""
 
 import json
 import sys
@@ -24,8 +24,8 @@ SHAPES = dict(angles=(), lines=(), depths=(), motions=(2,), keypoints=(2, 2))
 SPANS = dict(angles=360, lines=180, depths=9, motions=30, keypoints=60)
 
 
-def make_sample(random, num_truths, num_found):
-    """Boxes of two classes that overlap a lot; a third of the truth is not labelled."""
+def make_sample(random, num_gt, num_pred):
+    """Boxes of two classes that overlap a lot; a third of the labels is missing."""
 
     def draw(count):
         corners = random.uniform(0, 12, (count, 2))
@@ -40,11 +40,11 @@ def make_sample(random, num_truths, num_found):
             **values,
         )
 
-    truth, found = draw(num_truths), draw(num_found)
+    gt, pred = draw(num_gt), draw(num_pred)
     for key in SHAPES:
-        truth[key][torch.tensor(random.random(num_truths) < 1 / 3)] = torch.nan
-    found.scores = torch.tensor(random.random(num_found)).float()
-    return DetDataSample(gt_instances=truth, pred_instances=found)
+        gt[key][torch.tensor(random.random(num_gt) < 1 / 3)] = torch.nan
+    pred.scores = torch.tensor(random.random(num_pred)).float()
+    return DetDataSample(gt_instances=gt, pred_instances=pred)
 
 
 def make_samples():
@@ -58,7 +58,7 @@ def evaluator(configs=CONFIGS, **options):
 
 
 def measure(samples, size=None, **options):
-    """What the evaluator of a test loop says; two samples a batch."""
+    """Runs the evaluator of a test loop, with two samples per batch."""
     judge = evaluator(**options)
     for start in range(0, len(samples), 2):
         judge.process(samples[start : start + 2])

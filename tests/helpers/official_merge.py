@@ -1,4 +1,4 @@
-"""The official way to merge scales, as a slow loop."""
+"""The official merging of scales, as a slow loop."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def slow_soft_nms(rows, *, leave_stale, sigma=0.5, floor=0.001):
     """Gaussian soft NMS on the rows of one class, as the official code does it.
 
     A box that falls under the floor is overwritten by the last live one, whose old row
-    stays behind the end: stale rows, which the official code hands out as well.
+    stays behind the end: stale rows, which the official code also returns.
     """
     rows, end, first = rows.astype(np.float64), len(rows), 0
     while first < end:

@@ -56,7 +56,7 @@ def official_state_dict(name):
 
 
 def filled(shapes):
-    """Weights by the rule of the golden vectors, which looks at the keys alone."""
+    """Weights by the rule of the golden vectors, which depends only on the keys."""
     return {key: _weight(key, shape, shapes) for key, shape in shapes.items()}
 
 

@@ -27,7 +27,7 @@ def assert_picture(picture, golden, case):
 
 
 def assert_tensor(tensor, golden, case):
-    """Compare with samples of an official normalised tensor (3, H, W)."""
+    """Compare with samples of an official normalized tensor (3, H, W)."""
     assert tensor.shape == tuple(golden[f'{case}__shape'])
     atol = 1e-5 if same_opencv(golden) else 8 / 255 / 0.27
     np.testing.assert_allclose(

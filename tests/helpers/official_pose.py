@@ -57,10 +57,10 @@ def _hourglass_shapes():
     There is no golden vector for this network.
     """
     shapes = official_shapes('hourglass')
-    wanted = dict(hm=1, **JOINT_BRANCHES)
+    branches = dict(hm=1, **JOINT_BRANCHES)
     for key in [key for key in shapes if key.startswith('hm.')]:
         inner, channels = shapes[key], shapes[key][0]
-        for branch, count in wanted.items():
+        for branch, count in branches.items():
             is_last = channels == 80
             shape = [count if is_last else channels, *inner[1:]]
             shapes[f'{branch}.{key.removeprefix("hm.")}'] = shape
@@ -68,7 +68,7 @@ def _hourglass_shapes():
 
 
 def golden_people(case):
-    """Boxes (N, 4) and joints (N, 17, 2; nan: not labelled) in cells, in float32."""
+    """Boxes (N, 4) and joints (N, 17, 2; nan: not labeled) in cells, in float32."""
     golden = load_golden('pose')
     boxes = golden[f'{case}__ann_bbox_xywh'].copy()
     boxes[:, 2:] += boxes[:, :2]

@@ -1,4 +1,4 @@
-"""Objects with properties, and what a dataset hands to a pipeline about them."""
+"""Objects with properties, and the input of a pipeline."""
 
 import math
 
@@ -36,7 +36,7 @@ def values_of(box, random):
 
 
 def raw_sample(boxes=BOXES, shape=SHAPE, seed=0):
-    """What a dataset hands to a pipeline, the image loaded."""
+    """The input of a pipeline, with the image loaded."""
     random = np.random.default_rng(seed)
     image = random.integers(0, 256, (*shape, 3)).astype(np.uint8)
     return dict(
@@ -84,8 +84,8 @@ def assert_moved(before, after, send):
         points = np.array([send(p) for p in before['keypoints'][row].tolist()])
         points = points[[0, 2, 1]] if area < 0 else points
         np.testing.assert_allclose(after['keypoints'][row], points, atol=2e-4)
-        way = send(before['motions'][row].tolist()) - start
-        np.testing.assert_allclose(after['motions'][row], way, atol=2e-4)
+        displacement = send(before['motions'][row].tolist()) - start
+        np.testing.assert_allclose(after['motions'][row], displacement, atol=2e-4)
         length = before['lengths'][row] * math.sqrt(abs(area))
         assert after['lengths'][row] == pytest.approx(length, rel=1e-5)
         assert after['ages'][row] == before['ages'][row]

@@ -1,4 +1,4 @@
-"""Runs command lines as users do: another process, this checkout importable in it."""
+"""Runs commands in processes that can import this checkout."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ SECONDS = 300
 
 
 def run(*command, cwd, check=True, **env):
-    """Runs a command; returns what it printed on both streams."""
+    """Runs a command and returns its output from both streams."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -37,11 +37,11 @@ def run_python(*command, cwd, **kwargs):
 
 
 def path_for_mmdets_own(folder):
-    """A PYTHONPATH on which mmcv has operators for whoever imports mmdet first.
+    """Returns a PYTHONPATH where mmcv has operators for mmdet's own scripts.
 
     Args:
-        folder: Gets a copy of mmcv, in which the stand-in is installed as users do it;
-            that does nothing where mmcv has compiled operators.
+        folder: Gets a copy of mmcv in which the operators are installed; this does
+            nothing if mmcv has compiled operators.
     """
     ignored = shutil.ignore_patterns('__pycache__', 'csrc')
     shutil.copytree(mmcv_folder(), folder / 'mmcv', ignore=ignored)
@@ -52,7 +52,7 @@ def path_for_mmdets_own(folder):
 
 
 def environment(**extra):
-    """This process's, with one thread a process: tests share few cores."""
+    """Returns the environment variables, with one thread per process."""
     return {
         **os.environ,
         'PYTHONPATH': str(REPO),

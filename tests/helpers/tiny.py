@@ -31,7 +31,7 @@ def shrink(cfg, folder, make_pictures=draw_images):
     """Makes `cfg` train one epoch on pictures in `folder`, then validate on them.
 
     The pictures are made for the classes of the dataset, and drawn by default. Losses,
-    optimiser, hooks and the kinds of transforms stay as they are, and the network,
+    optimizer, hooks and the kinds of transforms stay as they are, and the network,
     unless it is an hourglass: 191 million parameters train for minutes.
     """
     if cfg.model.backbone.type == 'HourglassNet':

@@ -1,4 +1,4 @@
-"""Imports a command line of `tools/` or `dev/` to look inside."""
+"""Imports scripts of `tools/` and `dev/`."""
 
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -7,7 +7,7 @@ from helpers.tiny import REPO
 
 
 def load_tool(path, folder='tools'):
-    """The module at `<folder>/<path>`; what lies beside it can be imported by it."""
+    """Imports the script `<folder>/<path>`, which may import its neighbors."""
     file = REPO / folder / path
     name = path.replace('/', '_').removesuffix('.py')
     spec = spec_from_file_location(name, file)

@@ -10,10 +10,10 @@ from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
     JointPoints,
     KeypointsProperty,
-    list_heat,
+    assign_covered_cells,
+    make_head_targets,
     paint_heatmap,
-    supervise,
-    surrounding_cells,
+    sparse_heatmap,
 )
 from mmdet_centernet.codecs.center_assigner import RADIUS_RULES, check_annotations
 from mmdet_centernet.functional.gaussian import gaussian_radius
@@ -185,7 +185,7 @@ def test_a_region_ends_at_the_middle_of_a_cell():
 @pytest.mark.parametrize(
     ('box', 'on_map'),
     [
-        ([-40, 40, 40, 60], True),  # the centre lies on the left border
+        ([-40, 40, 40, 60], True),  # the center lies on the left border
         ([-44, 40, 40, 60], False),
         ([100, 40, 156, 60], False),  # on the right border, which is no cell
         ([100, 40, 155, 60], True),
@@ -193,7 +193,7 @@ def test_a_region_ends_at_the_middle_of_a_cell():
         ([40, 100, 60, 156], False),
     ],
 )
-def test_without_clipping_a_centre_has_to_lie_on_the_map(box, on_map):
+def test_without_clipping_a_center_has_to_lie_on_the_map(box, on_map):
     targets = assign([[box]], radius_rule='mmdet')
     assert targets.valid.tolist() == [on_map]
 
@@ -206,17 +206,17 @@ OBJECTS = st.tuples(
 
 @settings(max_examples=200)
 @given(st.lists(OBJECTS, max_size=12))
-def test_peaks_are_the_cells_that_hold_a_centre(objects):
-    boxes, labels, centres = ([], []), ([], []), set()
+def test_peaks_are_the_cells_that_hold_a_center(objects):
+    boxes, labels, centers = ([], []), ([], []), set()
     for image, label, x, y, reach in objects:
         middle = [STRIDE * (x + 0.5), STRIDE * (y + 0.5)]
         boxes[image].append([at + side for side in (-reach, reach) for at in middle])
         labels[image].append(label)
-        centres |= {(image, label, y, x)} if reach else set()
+        centers |= {(image, label, y, x)} if reach else set()
     labels = [torch.tensor(some, dtype=torch.long) for some in labels]
     targets = assign(boxes, labels, shape=(2, 3, 3, 4), radius_rule='mmdet')
-    assert list_heat(targets).num_peaks == len(centres)
-    assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centres
+    assert sparse_heatmap(targets).num_peaks == len(centers)
+    assert set(map(tuple, (paint_heatmap(targets) == 1).nonzero().tolist())) == centers
 
 
 @pytest.mark.parametrize('rule', RADIUS_RULES)
@@ -230,13 +230,13 @@ def test_no_more_cells_are_listed_than_gaussians_cover(rule, count):
     targets = assign([corners], shape=(1, 3, 32, 32), radius_rule=rule)
     radii = targets.radii[targets.valid]
     most = int((2 * radii + 1).square().sum())
-    heat = list_heat(targets)
-    assert most / 4 <= len(heat.cells) <= most  # the rest lies outside the map
-    assert len(surrounding_cells(targets).objects) == len(heat.cells)
+    heat = sparse_heatmap(targets)
+    assert most / 4 <= len(heat.positions) <= most  # the rest lies outside the map
+    assert len(assign_covered_cells(targets).objects) == len(heat.positions)
 
 
 def test_lengths_of_lists_are_read_once(monkeypatch):
-    """What the host has to know of a batch comes from the device in one piece."""
+    """The host reads all lengths of a batch in one sync."""
     reads = []
     monkeypatch.setattr(
         'mmdet_centernet.codecs.targets.read_back',
@@ -246,7 +246,7 @@ def test_lengths_of_lists_are_read_once(monkeypatch):
     points = torch.tensor([[[4.0, 5.0], [3.0, 3.0]]])
     joints = dict(joint=JointPoints(), other=JointPoints())
     prop = KeypointsProperty(num_points=2, whole_gaussian=True)
-    supervise(
+    make_head_targets(
         targets,
         dict(keypoints=points),
         dict(keypoints=prop),

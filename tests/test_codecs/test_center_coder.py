@@ -114,7 +114,7 @@ def test_flat_map_has_only_plateau_peaks_and_does_not_fail():
 
 @st.composite
 def boxes_in_separate_cells(draw):
-    """Boxes inside a 256 x 192 image, each centred in a cell of its own."""
+    """Boxes inside a 256 x 192 image, each centered in a cell of its own."""
     cells = draw(
         st.lists(
             st.tuples(st.integers(1, 61), st.integers(1, 45)),

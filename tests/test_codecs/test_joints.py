@@ -86,10 +86,10 @@ def decoded(maps):
     """Regressed joints and boxes of the golden maps, in cells."""
     peaks = top_peaks(maps['hm'], 100)
     width = maps['hm'].shape[-1]
-    cells = torch.stack([peaks.cells % width, peaks.cells // width], -1)
-    centers = cells + gather_cells(maps['reg'], peaks.cells)
-    sizes = gather_cells(maps['wh'], peaks.cells)
-    joints = gather_cells(maps['hps'], peaks.cells).unflatten(-1, (NUM_JOINTS, 2))
+    cells = torch.stack([peaks.positions % width, peaks.positions // width], -1)
+    centers = cells + gather_cells(maps['reg'], peaks.positions)
+    sizes = gather_cells(maps['wh'], peaks.positions)
+    joints = gather_cells(maps['hps'], peaks.positions).unflatten(-1, (NUM_JOINTS, 2))
     boxes = torch.cat([centers - sizes / 2, centers + sizes / 2], -1)
     return joints + cells[:, :, None], boxes
 
@@ -108,7 +108,7 @@ def test_refined_joints_equal_golden(case, with_offset):
 
 
 def slow_refine(joints, boxes, heatmap, offset, score_thr, max_distance, topk):
-    """One joint after the other, as the official code says in words."""
+    """A loop over joints, after the description of the official code."""
     result = joints.clone()
     peaks = local_maxima(heatmap, 3)
     for image, (box_list, people) in enumerate(zip(boxes, joints, strict=True)):

@@ -144,7 +144,7 @@ def test_images_of_a_batch_have_their_own_maps(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_what_is_not_labelled_stays_so(kind):
+def test_what_is_not_labeled_stays_so(kind):
     prop = build(kind)
     values, cells = draw(prop, count=4)
     values[1] = torch.nan

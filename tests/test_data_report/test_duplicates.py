@@ -8,7 +8,7 @@ def write(folder, **contents):
     return [str(folder / name) for name in contents]
 
 
-def test_duplicates_are_found_by_content_and_not_by_name_or_length(tmp_path):
+def test_duplicates_have_equal_content(tmp_path):
     train = write(tmp_path / 'train', a=b'cat', b=b'dog', c=b'elephant')
     val = write(tmp_path / 'val', a=b'cow', x=b'dog', y=b'whale')
     test = write(tmp_path / 'test', z=b'whale', w=b'ant')

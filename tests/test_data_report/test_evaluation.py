@@ -1,4 +1,4 @@
-"""What is said against files that spoil an evaluation, and what pycocotools does."""
+"""Findings on evaluated files, compared with pycocotools."""
 
 import copy
 import json
@@ -34,12 +34,12 @@ def read(folder, content):
     return file
 
 
-def said_of(folder, content):
+def findings_of(folder, content):
     return check_splits(dict(val=[read(folder, content)]), num_classes=2)
 
 
 def average_precision(folder, content):
-    """Of detections that are the boxes themselves."""
+    """AP of detections equal to the ground truth."""
     path = folder / 'truth.json'
     path.write_text(json.dumps(content))
     truth = COCO(str(path))
@@ -56,15 +56,15 @@ def average_precision(folder, content):
 
 def test_the_annotation_id_0(tmp_path, content):
     assert average_precision(tmp_path, content) == pytest.approx(1)
-    assert said_of(tmp_path, content) == []
+    assert findings_of(tmp_path, content) == []
     for note in content['annotations']:
         note['id'] -= 1
     assert average_precision(tmp_path, content) < 1
-    (text,) = said_of(tmp_path, content)
+    (text,) = findings_of(tmp_path, content)
     assert 'an annotation has the id 0' in text
-    for note in content['annotations']:  # as it says
+    for note in content['annotations']:  # as advised
         note['id'] += 1
-    assert said_of(tmp_path, content) == []
+    assert findings_of(tmp_path, content) == []
     assert average_precision(tmp_path, content) == pytest.approx(1)
 
 
@@ -77,11 +77,11 @@ def test_the_annotation_id_0(tmp_path, content):
         (lambda note: note.update(id='a1'), 'an id that is no number'),
     ],
 )
-def test_what_pycocotools_cannot_evaluate_is_named(tmp_path, content, spoil, words):
+def test_what_pycocotools_cannot_evaluate_is_reported(tmp_path, content, spoil, words):
     spoil(content['annotations'][0])
     with pytest.raises((TypeError, KeyError, ValueError)):
         average_precision(tmp_path, content)
-    (text,) = said_of(tmp_path, content)
+    (text,) = findings_of(tmp_path, content)
     assert words in text
     assert isinstance(text, Fault)
     file = read(tmp_path, content)

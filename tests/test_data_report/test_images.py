@@ -1,4 +1,4 @@
-"""Images that mmdet reads or not, whatever another library says."""
+"""Broken images are those that mmdet cannot read."""
 
 import cv2
 import numpy as np
@@ -25,7 +25,7 @@ def mmdet_reads(path, **cfg):
 
 
 @pytest.mark.parametrize('suffix', ['png', 'bmp', 'ppm', 'tiff', 'webp', 'hdr', 'ras'])
-def test_what_opencv_reads_is_not_broken(tmp_path, suffix):
+def test_images_that_opencv_reads_are_not_broken(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     pixels = np.full((20, 30, 3), 90, np.float32 if suffix == 'hdr' else np.uint8)
     cv2.imwrite(str(path), pixels)
@@ -34,15 +34,15 @@ def test_what_opencv_reads_is_not_broken(tmp_path, suffix):
 
 
 @pytest.mark.parametrize('suffix', ['ico', 'tga', 'gif'])
-def test_what_pillow_alone_reads_is_broken(tmp_path, suffix):
+def test_images_that_only_pillow_reads_are_broken(tmp_path, suffix):
     path = tmp_path / f'a.{suffix}'
     Image.new('RGB', (16, 16), 'red').save(path)
     assert (broken_images([str(path)]) == {}) == mmdet_reads(path)
 
 
 @pytest.mark.parametrize('decoder', ['cv2', 'pillow'])
-def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder):
-    path = tmp_path / 'images/000000.jpg'  # named so, whatever it holds
+def test_decoder_of_the_pipeline_decides(tmp_path, decoder):
+    path = tmp_path / 'images/000000.jpg'  # another format under this name
     write_coco(tmp_path, draw_images(('square',)), ('square',))
     Image.new('RGB', (64, 64), 'red').save(path, format='PCX')
     load = dict(type='LoadImageFromFile', imdecode_backend=decoder)
@@ -64,7 +64,7 @@ def test_what_the_decoder_of_the_pipeline_reads_is_not_broken(tmp_path, decoder)
 @pytest.mark.parametrize(
     'content', [b'', b'\x89PNG\r\n\x1a\n', b'BM', b'GIF89a', b'II*\0']
 )
-def test_beginnings_of_files_are_broken(tmp_path, content):
+def test_truncated_files_are_broken(tmp_path, content):
     path = tmp_path / 'a.png'
     path.write_bytes(content)
     assert not mmdet_reads(path)
@@ -72,7 +72,7 @@ def test_beginnings_of_files_are_broken(tmp_path, content):
     assert other_sizes([str(path)], np.array([[3, 3]])) == {}
 
 
-def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
+def test_image_above_the_limit_of_pillow(tmp_path, monkeypatch):
     path = tmp_path / 'a.png'
     Image.new('RGB', (64, 64)).save(path)
     monkeypatch.setattr(Image, 'MAX_IMAGE_PIXELS', 100)
@@ -81,7 +81,7 @@ def test_a_photo_that_pillow_finds_too_large(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['a' * 300, 'a\0b', '\udcff'])
-def test_names_that_no_file_can_have(name):
+def test_invalid_file_names_are_skipped(name):
     assert broken_images([name]) == {}
     assert other_sizes([name], np.array([[3, 3]])) == {}
     assert find_duplicates(dict(train=[name], val=[name])) == []

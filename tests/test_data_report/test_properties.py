@@ -1,4 +1,4 @@
-"""Properties of objects in the check of a dataset: counted, drawn, missed."""
+"""Properties in the report: counted, drawn, missing."""
 
 import json
 
@@ -27,7 +27,7 @@ PROPERTIES = dict(
 NAN = np.nan
 
 
-def test_counts_are_those_of_a_slow_loop():
+def test_counts_equal_a_slow_loop():
     random = np.random.default_rng(0)
     images = []
     for count in (3, 0, 9, 4):
@@ -53,7 +53,7 @@ def test_counts_are_those_of_a_slow_loop():
     assert counts['side'].share == pytest.approx(share)
 
 
-def test_counts_in_words():
+def test_descriptions_of_counts():
     values = dict(
         age=np.array([1.25, NAN, 3]),
         side=np.array([[1, 2], [3, 5], [NAN, NAN]]),
@@ -77,7 +77,7 @@ def test_counts_in_words():
 
 @pytest.fixture
 def config(tmp_path):
-    """A training with properties; the first object of each image has no label."""
+    """Config with properties; the first object of each image is unlabeled."""
     path = tmp_path / 'annotations.json'
     cfg = Config.fromfile(tiny_config(tmp_path))
     content = json.loads(path.read_text())
@@ -101,7 +101,7 @@ def config(tmp_path):
     return cfg
 
 
-def test_a_dataset_is_counted(config):
+def test_properties_of_a_dataset_are_counted(config):
     data = TrainingData(config)
     samples = list(data.samples(range(4)))
     statistics = collect(
@@ -140,7 +140,7 @@ def test_properties_are_drawn_on_the_left(config):
     assert inside[1] > 1
 
 
-def test_a_pipeline_that_loses_values_is_named(config):
+def test_pipeline_that_drops_properties_is_reported(config):
     steps = config.train_dataloader.dataset.pipeline
     steps.insert(3, dict(type='RandomErasing', n_patches=1, ratio=0.1))
     (sample,) = TrainingData(config).samples([0])

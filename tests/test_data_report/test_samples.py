@@ -22,7 +22,7 @@ def data(tmp_path_factory):
     return TrainingData(cfg), folder
 
 
-def test_samples_are_what_the_network_gets(data):
+def test_samples_equal_the_network_input(data):
     training, folder = data
     (sample,) = training.samples([1])
     on_disk = cv2.imread(str(folder / 'images/000001.jpg'))
@@ -35,7 +35,7 @@ def test_samples_are_what_the_network_gets(data):
     assert torch.equal(paint_heatmap(sample.targets), maps['center_heatmap_target'])
 
 
-def test_another_head_is_refused():
+def test_other_heads_are_refused():
     cfg = Config(dict(model=dict(bbox_head=dict(type='CenterNetHead'))))
     with pytest.raises(ValueError, match="no CTDetHead but 'CenterNetHead'"):
         TrainingData(cfg)

@@ -12,7 +12,7 @@ from mmdet_centernet.data_report.statistics import (
 STRIDE = 4
 ALONE = (4, 4, 20, 24)
 TWIN = (40, 40, 52, 54)
-OTHER_TWIN = (41, 38, 51, 56)  # its centre is in the same cell
+OTHER_TWIN = (41, 38, 51, 56)  # its center is in the same cell
 FLAT = (60, 20, 60, 30)
 THIN = (90, 4, 92, 60)
 
@@ -27,20 +27,20 @@ def make_targets(boxes, labels=None, cells=32, **assigner):
     )
 
 
-def test_collisions_are_told_apart_by_class():
+def test_shared_cells_with_and_without_class():
     targets = make_targets([ALONE, TWIN, OTHER_TWIN, TWIN], [0, 1, 1, 2])
     assert shares_cell(targets, same_class=True).tolist() == [False, True, True, False]
     assert shares_cell(targets, same_class=False).tolist() == [False, True, True, True]
 
 
 def test_dropped_boxes_share_no_cell():
-    """They are kept as rows whose centre is the first cell."""
+    """Their rows are kept with the first cell as center."""
     targets = make_targets([(0, 0, 3, 3), FLAT, FLAT])
     assert not shares_cell(targets, same_class=False).any()
 
 
 def slow_count(boxes, labels):
-    """Objects that share a cell, by a loop."""
+    """Counts objects that share a cell in a loop."""
     cells = [
         (label, int((x1 + x2) / 2 // STRIDE), int((y1 + y2) / 2 // STRIDE))
         for (x1, y1, x2, y2), label in zip(boxes, labels, strict=True)
@@ -80,25 +80,25 @@ def test_dropped_and_clipped_boxes_are_counted_apart():
     )
 
 
-def test_an_input_that_is_too_small_is_warned_of():
+def test_too_small_input_is_a_finding():
     widths = np.linspace(1, 20, 40)
     boxes = np.array([(6 * i, 4, 6 * i + w, 60) for i, w in enumerate(widths)])
     (text,) = check_targets(collect([make_targets(boxes.tolist(), cells=80)]))
     assert text.startswith('17.5% of the objects are thinner than a cell')
-    # In an input larger by what it says, 5 % are left.
+    # After enlarging the input by this factor, 5 % remain.
     factor = float(text.split(' times')[0].split()[-1])
     larger = collect([make_targets((factor * boxes).tolist(), cells=200)])
     assert larger.thin.mean() == pytest.approx(0.05, abs=0.03)
     assert check_targets(larger) == []
 
 
-def test_collisions_are_warned_of():
+def test_shared_cells_are_a_finding():
     (text,) = check_targets(collect([make_targets([ALONE, TWIN, OTHER_TWIN])]))
     assert text.startswith('66.7% of the objects share a cell')
     assert check_targets(collect([make_targets([ALONE, TWIN])])) == []
 
 
-def test_a_dataset_without_objects_is_warned_of():
+def test_no_objects_are_a_finding():
     (text,) = check_targets(collect([make_targets([])]))
     assert 'no image has an object' in text
     with pytest.raises(ValueError, match='no image to count'):

@@ -117,7 +117,7 @@ def test_what_is_left_out_is_not_read(folder):
         build(folder)
 
 
-def test_what_is_missing_or_null_is_not_labelled(folder):
+def test_what_is_missing_or_null_is_not_labeled(folder):
     def remove(note):
         if note['id'] == 1:
             del note['angles']
@@ -135,12 +135,12 @@ def test_what_is_missing_or_null_is_not_labelled(folder):
 
 
 WRONG = [
-    (dict(angles='north'), "'angles'.*AngleProperty reads: 'north' is no number"),
-    (dict(angles=[3]), r"'angles'.*\[3\] is no number"),
-    (dict(angles=float('nan')), "'angles'.*nan is no number"),
+    (dict(angles='north'), "'angles'.*AngleProperty: 'north' is not a number"),
+    (dict(angles=[3]), r"'angles'.*\[3\] is not a number"),
+    (dict(angles=float('nan')), "'angles'.*nan is not a number"),
     (dict(keypoints=[1, 2, 2]), "'keypoints'.*it has 3 numbers, not 6"),
-    (dict(keypoints=7), "'keypoints'.*7 is no list of 6 numbers"),
-    (dict(keypoints=[1, 2, 2, 3, 4, None]), "'keypoints'.*is no list of 6 numbers"),
+    (dict(keypoints=7), "'keypoints'.*7 is not a list of 6 numbers"),
+    (dict(keypoints=[1, 2, 2, 3, 4, None]), "'keypoints'.*is not a list of 6 numbers"),
     (dict(depth=0), "'depth'.*0 is not above 0"),
 ]
 

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import warnings
 
 import pytest
 import torch
@@ -98,3 +99,98 @@ def test_table_and_file_tell_the_same(tmp_path):
 def test_unknown_group_is_named(tmp_path):
     text = run_python(TOOL, 'speed', cwd=tmp_path, check=False)
     assert 'no group speed: losses, decoding' in text
+
+
+def test_accelerator_rows_cover_objects_and_precisions(tool, monkeypatch, tmp_path):
+    measures = part('measures')
+    # Compilation takes minutes; the slow test below compiles.
+    monkeypatch.setattr(measures, 'focal_runs', lambda load: {'eager': lambda: None})
+    options = measures.Options(
+        device='cpu',
+        dtype=torch.float32,
+        images=1,
+        classes=2,
+        cells=32,
+        objects=2,
+        repeats=1,
+        photos=None,
+        scratch=tmp_path,
+    )
+    rows = list(measures.measure_accelerator(options))
+    times = {row['what']: row for row in rows if row['what'].startswith('loss, ')}
+    assert len(times) == 3 * 3
+    assert 'loss, 200 objects an image, bfloat16' in times
+    for name, row in times.items():
+        assert row['ours'] > 0
+        assert ('stock' in row) == name.endswith('float32')
+    syncs = [row for row in rows if row['what'] == '  syncs of a batch']
+    assert len(syncs) == 9
+    assert all(row['ours'] is None for row in syncs)  # no GPU
+    assert rows[-1]['what'] == 'focal loss, eager'
+
+
+def test_small_objects_where_there_are_many(tool):
+    heads, accelerator = part('heads'), part('accelerator')
+    crowds = accelerator.loads(heads.Workload(images=2))
+    sizes = {}
+    for count in (7, 200):
+        load = crowds[f'{count} objects an image, float32']
+        boxes = torch.cat([one.bboxes for one in heads.draw_batch(load).truth])
+        assert len(boxes) == 2 * count
+        sizes[count] = (boxes[:, 2:] - boxes[:, :2]).max().item()
+    assert sizes[200] <= 48 < sizes[7]
+
+
+def test_syncs_are_counted_by_their_warnings(tool, monkeypatch):
+    modes = []
+    monkeypatch.setattr(torch.cuda, 'set_sync_debug_mode', modes.append)
+
+    def run():
+        if modes:
+            warnings.warn('called a synchronizing CUDA operation (at x)', stacklevel=1)
+            warnings.warn('called a synchronizing CUDA operation (at x)', stacklevel=1)
+            warnings.warn('deprecated', stacklevel=1)
+
+    assert part('accelerator').count_syncs(run, 'cuda') == 2
+    assert modes == ['warn', 'default']
+    assert part('accelerator').count_syncs(run, 'cpu') is None
+
+
+def test_options_change_a_training_step_by_rounding_only(tool):
+    losses = {
+        name: run()['loss'].item()
+        for name, run in part('options').option_runs().items()
+    }
+    assert list(losses) == [
+        'no option',
+        'channels_last',
+        'bfloat16',
+        'channels_last, bfloat16',
+    ]
+    expected = losses['no option']
+    assert losses['channels_last'] == pytest.approx(expected, rel=1e-4)
+    assert losses['bfloat16'] == pytest.approx(expected, rel=0.02)
+
+
+def test_a_loader_gives_all_samples(tool, tmp_path):
+    pipelines = part('pipelines')
+    runs = pipelines.loader_runs(tmp_path, None)
+    assert set(runs) == {'ours', 'stock'}
+    assert runs['ours'].count == pipelines.PHOTOS * pipelines.LOADER_PASSES
+    runs['ours']()
+
+
+def test_a_missing_compiler_is_reported_in_the_table(tool):
+    def run():
+        raise RuntimeError('no C++ compiler\nmore')
+
+    row = part('measures')._compiled_row('focal loss, compiled', run, 1)
+    line = part('table').format_row(row)
+    assert 'focal loss, compiled: RuntimeError: no C++ compiler' in line
+
+
+@pytest.mark.slow
+def test_accelerator_report_runs_on_a_cpu(tmp_path):
+    text = run_python(TOOL, 'accelerator', *SMALL, '--out', tmp_path, cwd=REPO)
+    assert 'loss, 50 objects an image, float16' in text
+    assert 'focal loss, compiled' in text

@@ -79,15 +79,15 @@ def test_an_environment_without_torch_is_refused(tmp_path):
         compiled_mmcv.inspect(python)
 
 
-def test_only_a_whole_wheel_with_operators_counts(tmp_path):
+def test_only_a_complete_wheel_with_operators_counts(tmp_path):
     bare = wheel(tmp_path / 'mmcv-2.1.0-cp311-none.whl', 'mmcv/__init__.py')
     truncated = wheel(tmp_path / 'mmcv-2.1.0-cp311-truncated.whl', *WITH_OPS)
     truncated.write_bytes(truncated.read_bytes()[:1500])
     wheel(tmp_path / 'mmcv-2.0.0-cp311-other.whl', *WITH_OPS)
     assert wheels.cached_wheel(tmp_path, '2.1.0') is None
     assert not wheels.has_ops(bare)
-    whole = wheel(tmp_path / 'mmcv-2.1.0-cp311-whole.whl', *WITH_OPS)
-    assert wheels.cached_wheel(tmp_path, '2.1.0') == whole
+    complete = wheel(tmp_path / 'mmcv-2.1.0-cp311-whole.whl', *WITH_OPS)
+    assert wheels.cached_wheel(tmp_path, '2.1.0') == complete
 
 
 def test_a_wheel_is_found_for_its_torch_and_python_only(monkeypatch, tmp_path):

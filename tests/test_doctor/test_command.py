@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 
 def python(*arguments, stubs=None):
-    """A process in which modules of a folder stand before those installed."""
+    """Runs a process in which stubs replace installed modules."""
     path = f'{stubs}:{REPO}' if stubs else str(REPO)
     variables = environment(PYTHONPATH=path)
     del variables['PYTHONWARNINGS']  # what users see
@@ -57,7 +57,7 @@ def test_a_missing_library(tmp_path):
     assert '`mmdet_centernet doctor`' in done.stderr.splitlines()[-1]
 
 
-def test_a_library_that_takes_python_down(tmp_path):
+def test_a_library_that_crashes_python(tmp_path):
     stubs = stub(tmp_path, 'cv2.py', 'import os; os.abort()')
     done = doctor(stubs=stubs)
     assert done.returncode == 1
@@ -99,7 +99,7 @@ mmdet_centernet.models
 """
 
 
-def test_the_import_is_whole_quiet_and_brings_nothing_that_mmdet_does_not(tmp_path):
+def test_the_import_is_quiet_and_imports_no_more_packages_than_mmdet(tmp_path):
     script = stub(tmp_path, 'script.py', IMPORTED) / 'script.py'
     done = python(script)
     assert (done.stdout, done.stderr) == ('[]\n', '')

@@ -1,4 +1,4 @@
-"""Each known problem is faked, as near to the real one as this environment allows."""
+"""Simulates each known problem as closely as this environment allows."""
 
 import sys
 from inspect import getsource
@@ -30,12 +30,12 @@ EVERYTHING = ('train', 'test', 'DCN')
 
 @pytest.fixture(autouse=True)
 def one_copy(monkeypatch):
-    """Which copies this env has is looked at by a test of its own."""
+    """Hides other copies on this machine."""
     monkeypatch.setattr('mmdet_centernet_doctor.environment.editable_folders', list)
 
 
 def examine(configs=(), **changes):
-    """What the probe finds in this process, and the environment."""
+    """Runs the steps in this process and changes fields of the environment."""
     steps = {name: step for name, step in run_steps(list(configs)) if step}
     env = inspect_environment()
     env = env._replace(has_driver=False, copies=env.copies[:1])
@@ -43,7 +43,7 @@ def examine(configs=(), **changes):
 
 
 def installed(**distributions):
-    """Which distributions brought modules, some of them replaced."""
+    """Returns the installed distributions, some of them replaced."""
     return inspect_environment().installed | distributions
 
 
@@ -60,7 +60,7 @@ def only_problem(**kwargs):
 
 
 def hide(monkeypatch, *names):
-    """Let modules be missing, with Python's own error."""
+    """Makes imports fail as for missing modules."""
 
     class Nothing:
         @staticmethod
@@ -81,7 +81,7 @@ def raising(error):
     return function
 
 
-def test_nothing_is_wrong_here():
+def test_this_environment_is_healthy():
     findings = examine()
     assert find_problems(findings) == []
     assert is_healthy(findings)
@@ -105,7 +105,7 @@ def test_operators_in_plain_torch_are_no_problem():
 
 
 def pip_build(requirement):
-    """What compiles the original mmcv; of its forks there are wheels without."""
+    """The command that compiles mmcv."""
     return (
         f'pip install "setuptools<81" wheel ninja && {COMPILE} --force-reinstall '
         '--no-deps --no-cache-dir --no-build-isolation --no-binary :all: '
@@ -113,20 +113,20 @@ def pip_build(requirement):
     )
 
 
-def test_who_has_the_file_beside_mmcv_is_not_told_to_write_it():
+def test_no_advice_to_install_operators_that_are_installed():
     report = write_report(examine(compiled=False, stand_in=True))
     assert 'in plain torch, for all programs\n' in report
     assert INSTALL not in report
 
 
-def test_of_compiled_operators_there_is_nothing_to_say():
+def test_no_note_on_compiled_operators():
     report = write_report(examine(compiled=True, stand_in=False))
     assert "Operators: mmcv's, compiled\n" in report
     assert INSTALL not in report
     assert COMPILE not in report
 
 
-def test_which_operators_there_are_is_seen_in_the_folder_of_mmcv(monkeypatch, tmp_path):
+def test_operators_are_found_in_the_folder_of_mmcv(monkeypatch, tmp_path):
     monkeypatch.setattr(environment, 'mmcv_folder', lambda: tmp_path)
     kinds = [inspect_environment()[2:4]]
     (tmp_path / '_ext.py').write_text(stand_in.TEXT)
@@ -170,7 +170,7 @@ def test_compiled_operators_of_another_torch(distribution, build, monkeypatch):
     assert problem.prevents == (*EVERYTHING, 'export')
 
 
-def test_mmcv_and_mmcv_lite_in_one_folder_both_go(monkeypatch):
+def test_mmcv_and_mmcv_lite_are_both_uninstalled(monkeypatch):
     error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
     monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
     distribution = installed(mmcv=('mmcv-lite', '2.1.0'))
@@ -179,7 +179,7 @@ def test_mmcv_and_mmcv_lite_in_one_folder_both_go(monkeypatch):
     assert problem.fix.startswith(command)
 
 
-def test_operators_that_take_python_down():
+def test_operators_that_crash_python():
     lines = ['["mmcv", [{"version": "2.1.0"}, null, null]]', '["operators", null]']
     steps = read_steps(lines, 'Python crashed, exit status -11')
     env = inspect_environment()._replace(installed=installed(mmcv=('mmcv', '2.1.0')))
@@ -201,7 +201,7 @@ def test_mmcv_is_missing(monkeypatch):
     not hasattr(mmdet, 'mmcv_maximum_version'), reason='this mmdet sets no upper bound'
 )
 def test_mmcv_outside_the_bounds_of_mmdet(monkeypatch):
-    monkeypatch.delitem(sys.modules, 'mmdet')  # its assertion is run again
+    monkeypatch.delitem(sys.modules, 'mmdet')  # runs its assertion again
     monkeypatch.setattr(mmcv, '__version__', '2.2.0')
     problem = only_problem(installed=installed(mmcv=('mmcv', '2.2.0')))
     assert 'refuses MMCV==2.2.0: it needs mmcv>=2.0.0rc4, <2.2.0' in problem.what
@@ -226,7 +226,7 @@ def test_pkg_resources_is_gone(monkeypatch):
 
 
 @uses_pkg_resources
-def test_mim_that_misses_pkg_resources_says_nothing_new(monkeypatch, tmp_path):
+def test_mim_without_pkg_resources_is_the_same_problem(monkeypatch, tmp_path):
     (tmp_path / 'mim').mkdir()
     (tmp_path / 'mim/__init__.py').write_text('import pkg_resources')
     monkeypatch.syspath_prepend(tmp_path)
@@ -236,7 +236,7 @@ def test_mim_that_misses_pkg_resources_says_nothing_new(monkeypatch, tmp_path):
 
 
 def openxlab(folder, monkeypatch):
-    """What pip leaves behind when it installs openmim, cut down to the pins."""
+    """The metadata of openxlab, reduced to its pins."""
     metadata = folder / 'openxlab-0.1.3.dist-info/METADATA'
     metadata.parent.mkdir()
     lines = ('Name: openxlab', 'Version: 0.1.3', 'Requires-Dist: setuptools~=60.2.0')
@@ -247,12 +247,12 @@ def openxlab(folder, monkeypatch):
 
 def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
     openxlab(tmp_path, monkeypatch)
-    # From 3.12 on it is a problem, see the next test.
+    # From Python 3.12 on it is a problem, see the next test.
     findings = examine()
     findings = findings._replace(env=findings.env._replace(python=(3, 11)))
     assert is_healthy(findings)
     (pin,) = findings.env.broken_pins
-    assert pin.startswith('openxlab 0.1.3 asks for setuptools~=60.2.0, ')
+    assert pin.startswith('openxlab 0.1.3 requires setuptools~=60.2.0, ')
     assert 'give it one of its own' in ' '.join(write_report(findings).split())
 
 
@@ -446,7 +446,7 @@ def test_a_missing_library(monkeypatch):
     assert problem.fix == 'pip install "pycocotools"'
 
 
-def test_an_unknown_problem_is_said_in_its_own_words(monkeypatch):
+def test_unknown_errors_are_quoted(monkeypatch):
     error = OSError('libgomp.so: no memory')
     monkeypatch.setattr(pycocotools.mask, 'encode', raising(error))
     problem = only_problem()
@@ -473,8 +473,8 @@ def test_optional_libraries_are_no_problem(monkeypatch):
     assert 'mim     no: openmim is not installed' in report
 
 
-def test_the_probe_is_asked_by_name():
-    """Every cause speaks of steps that exist, every task needs some."""
+def test_all_steps_exist():
+    """All steps of the tables are steps of the probe."""
     needed = {step for steps in diagnosis.TASKS.values() for step in steps}
     built = {step for steps in diagnosis.DEPENDENCIES.values() for step in steps}
     assert needed | built | set(diagnosis.OPTIONAL) <= set(probe.STEPS)

@@ -13,7 +13,7 @@ NAMES += ['AR', 'AR_50', 'AR_75', 'AR_m', 'AR_l']
 KEYS = [f'coco/keypoints_{name}' for name in NAMES]
 
 
-def make_truth(num_points=17, num_images=6, seed=0):
+def make_gt(num_points=17, num_images=6, seed=0):
     """A COCO file of two categories whose ids have gaps and are out of order."""
     random = np.random.default_rng(seed)
     annotations = []
@@ -49,28 +49,28 @@ def make_truth(num_points=17, num_images=6, seed=0):
 LABELS = {7: 0, 2: 1}
 
 
-def samples_of(truth, noise=0.0, seed=1):
+def samples_of(gt, noise=0.0, seed=1):
     """What a detector finds that errs by so many pixels, with some false ones."""
     random = np.random.default_rng(seed)
     samples = []
-    for image in truth['images']:
-        people = [a for a in truth['annotations'] if a['image_id'] == image['id']]
+    for image in gt['images']:
+        people = [a for a in gt['annotations'] if a['image_id'] == image['id']]
         points = np.array([a['keypoints'] for a in people]).reshape(len(people), -1, 3)
         points = points[..., :2] + random.normal(0, 1, points[..., :2].shape) * noise
         labels = torch.tensor([LABELS[a['category_id']] for a in people])
-        found = dict(
+        metrics = dict(
             bboxes=torch.zeros(len(people), 4),
             scores=torch.tensor(random.uniform(0.2, 1, len(people))),
             labels=labels.long(),
             keypoints=torch.tensor(points),
         )
-        samples.append(dict(img_id=image['id'], pred_instances=found))
+        samples.append(dict(img_id=image['id'], pred_instances=metrics))
     return samples
 
 
-def write(truth, folder):
-    path = folder / 'truth.json'
-    path.write_text(json.dumps(truth))
+def write(gt, folder):
+    path = folder / 'gt.json'
+    path.write_text(json.dumps(gt))
     return str(path)
 
 
@@ -84,9 +84,9 @@ def by_hand(path, samples, sigmas=None):
     """pycocotools without anything of ours."""
     rows = []
     for sample in samples:
-        found = sample['pred_instances']
+        metrics = sample['pred_instances']
         for points, score, label in zip(
-            found['keypoints'], found['scores'], found['labels'], strict=True
+            metrics['keypoints'], metrics['scores'], metrics['labels'], strict=True
         ):
             values = []
             for x, y in points.tolist():
@@ -99,8 +99,8 @@ def by_hand(path, samples, sigmas=None):
                     score=float(score),
                 )
             )
-    truth = COCO(path)
-    evaluation = COCOeval(truth, truth.loadRes(rows), 'keypoints')
+    gt = COCO(path)
+    evaluation = COCOeval(gt, gt.loadRes(rows), 'keypoints')
     if sigmas is not None:
         evaluation.params.kpt_oks_sigmas = np.array(sigmas)
     evaluation.evaluate()
@@ -110,34 +110,34 @@ def by_hand(path, samples, sigmas=None):
 
 
 def test_perfect_predictions_have_an_ap_of_one(tmp_path):
-    truth = make_truth()
-    metric = CocoKeypointMetric(write(truth, tmp_path))
-    found = evaluate(metric, samples_of(truth))
-    assert list(found) == KEYS
-    assert list(found.values()) == pytest.approx([1.0] * len(KEYS))
+    gt = make_gt()
+    metric = CocoKeypointMetric(write(gt, tmp_path))
+    metrics = evaluate(metric, samples_of(gt))
+    assert list(metrics) == KEYS
+    assert list(metrics.values()) == pytest.approx([1.0] * len(KEYS))
 
 
 @pytest.mark.parametrize('noise', [2.0, 6.0, 15.0])
 def test_equals_pycocotools(noise, tmp_path):
-    truth = make_truth()
-    path = write(truth, tmp_path)
-    samples = samples_of(truth, noise)
-    found = evaluate(CocoKeypointMetric(path), samples)
+    gt = make_gt()
+    path = write(gt, tmp_path)
+    samples = samples_of(gt, noise)
+    metrics = evaluate(CocoKeypointMetric(path), samples)
     expected = by_hand(path, samples)
-    assert list(found.values()) == pytest.approx(expected, abs=1e-9)
+    assert list(metrics.values()) == pytest.approx(expected, abs=1e-9)
     assert 0 < expected[0] < 1
 
 
 def test_other_skeletons_have_sigmas_of_their_own(tmp_path):
     sigmas = [0.05, 0.1, 0.02, 0.2]
-    truth = make_truth(4)
-    path = write(truth, tmp_path)
-    samples = samples_of(truth, 8.0)
-    found = evaluate(CocoKeypointMetric(path, sigmas=sigmas), samples)
+    gt = make_gt(4)
+    path = write(gt, tmp_path)
+    samples = samples_of(gt, 8.0)
+    metrics = evaluate(CocoKeypointMetric(path, sigmas=sigmas), samples)
     expected = by_hand(path, samples, sigmas)
-    assert list(found.values()) == pytest.approx(expected, abs=1e-9)
+    assert list(metrics.values()) == pytest.approx(expected, abs=1e-9)
     other = evaluate(CocoKeypointMetric(path, sigmas=[0.3] * 4), samples)
-    assert other['coco/keypoints_mAP'] > found['coco/keypoints_mAP']
+    assert other['coco/keypoints_mAP'] > metrics['coco/keypoints_mAP']
 
 
 def test_default_sigmas_are_those_of_pycocotools():
@@ -147,86 +147,86 @@ def test_default_sigmas_are_those_of_pycocotools():
 
 
 def test_another_number_of_keypoints_is_refused_by_name(tmp_path):
-    path = write(make_truth(4), tmp_path)
+    path = write(make_gt(4), tmp_path)
     with pytest.raises(ValueError, match=r'id 1 has 12 numbers .*17 sigmas'):
         CocoKeypointMetric(path)
     metric = CocoKeypointMetric(path, sigmas=[0.1] * 4)
     with pytest.raises(ValueError, match=r'rows of shape \(17, 2\).* 4 sigmas'):
-        metric.process({}, samples_of(make_truth()))
-    found = dict(scores=torch.zeros(0), labels=torch.zeros(0))
+        metric.process({}, samples_of(make_gt()))
+    metrics = dict(scores=torch.zeros(0), labels=torch.zeros(0))
     with pytest.raises(ValueError, match="have no 'keypoints'"):
-        metric.process({}, [dict(img_id=1, pred_instances=found)])
+        metric.process({}, [dict(img_id=1, pred_instances=metrics)])
 
 
 def test_images_without_detections_count(tmp_path):
-    truth = make_truth()
-    path = write(truth, tmp_path)
-    samples = samples_of(truth)
+    gt = make_gt()
+    path = write(gt, tmp_path)
+    samples = samples_of(gt)
     for sample in samples[::2]:
-        found = sample['pred_instances']
-        sample['pred_instances'] = {name: value[:0] for name, value in found.items()}
-    found = evaluate(CocoKeypointMetric(path), samples)
-    assert list(found.values()) == pytest.approx(by_hand(path, samples), abs=1e-9)
-    assert 0.4 < found['coco/keypoints_AR'] < 0.6
+        metrics = sample['pred_instances']
+        sample['pred_instances'] = {name: value[:0] for name, value in metrics.items()}
+    metrics = evaluate(CocoKeypointMetric(path), samples)
+    assert list(metrics.values()) == pytest.approx(by_hand(path, samples), abs=1e-9)
+    assert 0.4 < metrics['coco/keypoints_AR'] < 0.6
 
 
 def test_nothing_found_anywhere_is_zero_and_no_error(tmp_path):
-    truth = make_truth()
-    samples = samples_of(truth)
+    gt = make_gt()
+    samples = samples_of(gt)
     for sample in samples:
-        found = sample['pred_instances']
-        sample['pred_instances'] = {name: value[:0] for name, value in found.items()}
-    found = evaluate(CocoKeypointMetric(write(truth, tmp_path)), samples)
-    assert list(found) == KEYS
-    assert found['coco/keypoints_mAP'] == found['coco/keypoints_AR'] == 0
+        metrics = sample['pred_instances']
+        sample['pred_instances'] = {name: value[:0] for name, value in metrics.items()}
+    metrics = evaluate(CocoKeypointMetric(write(gt, tmp_path)), samples)
+    assert list(metrics) == KEYS
+    assert metrics['coco/keypoints_mAP'] == metrics['coco/keypoints_AR'] == 0
 
 
 def test_files_without_counts_and_objects_without_keypoints(tmp_path):
     """As an annotation tool writes them. What has no keypoints is not missed."""
-    truth = make_truth()
-    samples = samples_of(truth)
-    for annotation in truth['annotations']:
+    gt = make_gt()
+    samples = samples_of(gt)
+    for annotation in gt['annotations']:
         del annotation['num_keypoints'], annotation['iscrowd']
-    del truth['annotations'][0]['keypoints']
-    truth['annotations'][1]['keypoints'] = []
-    truth['annotations'][2]['keypoints'] = [0] * 51
-    found = evaluate(CocoKeypointMetric(write(truth, tmp_path)), samples)
-    assert found['coco/keypoints_AR'] == 1
+    del gt['annotations'][0]['keypoints']
+    gt['annotations'][1]['keypoints'] = []
+    gt['annotations'][2]['keypoints'] = [0] * 51
+    metrics = evaluate(CocoKeypointMetric(write(gt, tmp_path)), samples)
+    assert metrics['coco/keypoints_AR'] == 1
 
 
 def test_an_object_with_hidden_keypoints_alone_is_missed(tmp_path):
-    truth = make_truth()
-    samples = samples_of(truth)
-    truth['annotations'][0]['keypoints'][2::3] = [1] * 17
-    found = samples[0]['pred_instances']
-    samples[0]['pred_instances'] = {name: value[1:] for name, value in found.items()}
-    found = evaluate(CocoKeypointMetric(write(truth, tmp_path)), samples)
-    assert found['coco/keypoints_AR'] < 1
+    gt = make_gt()
+    samples = samples_of(gt)
+    gt['annotations'][0]['keypoints'][2::3] = [1] * 17
+    metrics = samples[0]['pred_instances']
+    samples[0]['pred_instances'] = {name: value[1:] for name, value in metrics.items()}
+    metrics = evaluate(CocoKeypointMetric(write(gt, tmp_path)), samples)
+    assert metrics['coco/keypoints_AR'] < 1
 
 
 def test_classes_are_mapped_as_the_dataset_maps_them(tmp_path):
-    truth = make_truth()
-    samples = samples_of(truth)
+    gt = make_gt()
+    samples = samples_of(gt)
     for sample in samples:
-        found = sample['pred_instances']
-        only = found['labels'] == 1
-        found = {name: value[only] for name, value in found.items()}
-        sample['pred_instances'] = dict(found, labels=found['labels'] * 0)
-    metric = CocoKeypointMetric(write(truth, tmp_path))
+        metrics = sample['pred_instances']
+        only = metrics['labels'] == 1
+        metrics = {name: value[only] for name, value in metrics.items()}
+        sample['pred_instances'] = dict(metrics, labels=metrics['labels'] * 0)
+    metric = CocoKeypointMetric(write(gt, tmp_path))
     assert evaluate(metric, samples, ('cat',))['coco/keypoints_mAP'] == 1
 
 
 def test_results_are_written_for_a_test_server(tmp_path):
-    truth = make_truth()
+    gt = make_gt()
     prefix = str(tmp_path / 'out/results')
-    path = write(truth, tmp_path)
+    path = write(gt, tmp_path)
     metric = CocoKeypointMetric(path, format_only=True, outfile_prefix=prefix)
-    samples = samples_of(truth)
+    samples = samples_of(gt)
     assert evaluate(metric, samples) == {}
     rows = json.loads((tmp_path / 'out/results.keypoints.json').read_text())
-    assert len(rows) == len(truth['annotations'])
+    assert len(rows) == len(gt['annotations'])
     assert rows[0].keys() == {'image_id', 'category_id', 'keypoints', 'score'}
-    annotation = truth['annotations'][0]
+    annotation = gt['annotations'][0]
     assert rows[0]['keypoints'][:2] == pytest.approx(annotation['keypoints'][:2])
     assert rows[0]['keypoints'][2::3] == [1] * 17
     assert rows[0]['category_id'] == annotation['category_id']
@@ -235,14 +235,14 @@ def test_results_are_written_for_a_test_server(tmp_path):
 
 
 def test_another_field_than_keypoints(tmp_path):
-    truth = make_truth(4)
-    samples = samples_of(truth)
-    for one in truth['annotations']:
+    gt = make_gt(4)
+    samples = samples_of(gt)
+    for one in gt['annotations']:
         one['corners'] = one.pop('keypoints')
     for sample in samples:
-        found = sample['pred_instances']
-        found['corners'] = found.pop('keypoints')
-    path = write(truth, tmp_path)
+        metrics = sample['pred_instances']
+        metrics['corners'] = metrics.pop('keypoints')
+    path = write(gt, tmp_path)
     metric = CocoKeypointMetric(path, sigmas=[0.1] * 4, key='corners')
     assert evaluate(metric, samples)['coco/keypoints_mAP'] == 1
 
@@ -250,4 +250,4 @@ def test_another_field_than_keypoints(tmp_path):
 @pytest.mark.parametrize('sigmas', [[], [0.1, 0], [0.1, None]])
 def test_wrong_sigmas_are_refused(sigmas, tmp_path):
     with pytest.raises(ValueError, match='sigmas'):
-        CocoKeypointMetric(write(make_truth(), tmp_path), sigmas=sigmas)
+        CocoKeypointMetric(write(make_gt(), tmp_path), sigmas=sigmas)

@@ -28,16 +28,16 @@ def overlap(one, other):
 
 def slow_pairs(sample, iou_thr, score_thr):
     """Rows of detections and of the objects that they are matched to."""
-    truth, found = sample.gt_instances, sample.pred_instances
+    gt, found = sample.gt_instances, sample.pred_instances
     order = sorted(range(len(found)), key=lambda row: -float(found.scores[row]))
-    free, pairs = set(range(len(truth))), []
+    free, pairs = set(range(len(gt))), []
     for row in order:
         if found.scores[row] < score_thr:
             continue
         best, chosen = iou_thr, None
         for other in sorted(free):
-            iou = overlap(found.bboxes[row].tolist(), truth.bboxes[other].tolist())
-            same = found.labels[row] == truth.labels[other]
+            iou = overlap(found.bboxes[row].tolist(), gt.bboxes[other].tolist())
+            same = found.labels[row] == gt.labels[other]
             if same and (iou > best or (chosen is None and iou == best)):
                 best, chosen = iou, other
         if chosen is not None:
@@ -92,7 +92,7 @@ def test_as_a_slow_loop(iou_thr, score_thr):
 
 
 def one_image(ages, scores=(0.9, 0.8, 0.7), shift=0.0, true=(10.0, 20.0, 40.0)):
-    truth = InstanceData(
+    gt = InstanceData(
         bboxes=torch.tensor(TRUTH),
         labels=torch.zeros(3).long(),
         ages=torch.tensor(true),
@@ -103,7 +103,7 @@ def one_image(ages, scores=(0.9, 0.8, 0.7), shift=0.0, true=(10.0, 20.0, 40.0)):
         scores=torch.tensor(scores),
         ages=torch.tensor(ages),
     )
-    return DetDataSample(gt_instances=truth, pred_instances=found)
+    return DetDataSample(gt_instances=gt, pred_instances=found)
 
 
 AGE = dict(age=dict(type='ScalarProperty', key='ages'))
@@ -118,7 +118,7 @@ def test_numbers_that_can_be_read_off():
     assert ages_of(one_image([11.0, 18.0, 46.0])) == pytest.approx(
         dict(mean=3, median=2, relative=(0.1 + 0.1 + 0.15) / 3, matched=3)
     )
-    # The second is not labelled; to a truth of 0 there is no relative error.
+    # The second is not labeled; for a value of 0 there is no relative error.
     found = ages_of(one_image([11.0, 18.0, 46.0], true=[0.0, math.nan, 40.0]))
     assert found == pytest.approx(dict(mean=8.5, median=8.5, relative=0.15, matched=2))
     # A weak detection is not looked at.

@@ -55,7 +55,7 @@ def test_equals_slow_search(logits, k, kernel):
 @settings(max_examples=100)
 @given(maps(), st.integers(1, 40), st.sampled_from([1, 3, 5]))
 def test_both_ways_agree(logits, k, kernel):
-    """A trace, like an accelerator, gets the way of fixed sizes."""
+    """A trace, like an accelerator, uses the path with fixed sizes."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(peaks.torch.jit, 'is_tracing', lambda: True)
         traced = top_peaks(logits, k, kernel)
@@ -87,7 +87,7 @@ def test_plateaus_count_with_all_their_cells():
     assert found.logits.eq(0).all()
     for image in range(2):
         pairs = zip(
-            found.labels[image].tolist(), found.cells[image].tolist(), strict=True
+            found.labels[image].tolist(), found.positions[image].tolist(), strict=True
         )
         assert len(set(pairs)) == 60
 
@@ -95,7 +95,7 @@ def test_plateaus_count_with_all_their_cells():
 def test_no_peaks_at_all():
     found = top_peaks(torch.full((1, 2, 3, 3), -torch.inf), 4)
     assert found.logits.eq(-torch.inf).all()
-    assert found.cells.lt(9).all()
+    assert found.positions.lt(9).all()
 
 
 def test_local_maxima_of_a_hill():

@@ -43,7 +43,7 @@ coordinate = st.floats(-500, 1500, width=32)
     st.tuples(st.integers(32, 1024), st.integers(32, 1024)),
     st.tuples(coordinate, coordinate),
 )
-def test_matrix_is_a_zoom_from_centre_to_middle(center, side, size, point):
+def test_matrix_is_a_zoom_from_center_to_middle(center, side, size, point):
     zoom = size[0] / side
     moved = window_matrix(center, side, size) @ [*point, 1.0]
     expected = zoom * np.subtract(point, center) + np.divide(size, 2)
@@ -68,7 +68,7 @@ def test_a_turned_window_equals_golden():
 
 def test_a_window_turned_clockwise_shows_its_content_turned_back():
     matrix = window_matrix((50, 40), 100, (100, 100), 90)
-    # What lay to the right of the centre comes to lie above the middle.
+    # What lay to the right of the center comes to lie above the middle.
     np.testing.assert_allclose(matrix @ [60, 40, 1], [50, 40, 1], atol=1e-4)
 
 

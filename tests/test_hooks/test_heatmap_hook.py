@@ -20,10 +20,10 @@ from mmdet_centernet.visualization.image_space import warp_heatmap
 
 
 @VISBACKENDS.register_module()
-class Album(BaseVisBackend):
-    """Keeps what the hook hands to the visualizer."""
+class ImageRecorder(BaseVisBackend):
+    """Keeps the images that the hook passes to the visualizer."""
 
-    pictures: ClassVar[list] = []
+    images: ClassVar[list] = []
 
     def _init_env(self):
         pass
@@ -33,79 +33,79 @@ class Album(BaseVisBackend):
         return self
 
     def add_image(self, name, image, step=0, **kwargs):
-        self.pictures.append((name, image, step))
+        self.images.append((name, image, step))
 
 
-def album_config(folder, **hook):
+def recorder_config(folder, **hook):
     cfg = shrink(load_config('ctdet_r18-fpn_1xb8-24e_bccd'), folder)
     cfg.custom_hooks = [dict(type='HeatmapVisualizationHook', **hook)]
-    cfg.default_hooks.checkpoint = None  # it keeps the best of a training
-    cfg.visualizer.name = f'visualizer of {folder}'  # one a name and process
-    cfg.visualizer.vis_backends.append(dict(type='Album', save_dir=str(folder)))
-    Album.pictures.clear()
+    cfg.default_hooks.checkpoint = None  # it would keep the best checkpoint
+    cfg.visualizer.name = f'visualizer of {folder}'  # names are unique in a process
+    cfg.visualizer.vis_backends.append(dict(type='ImageRecorder', save_dir=str(folder)))
+    ImageRecorder.images.clear()
     return cfg
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('interval', [1, 3])
 def test_draws_every_nth_image_of_training_validation_and_test(tmp_path, interval):
-    cfg = album_config(tmp_path, interval=interval, train_interval=interval)
+    cfg = recorder_config(tmp_path, interval=interval, train_interval=interval)
     runner = Runner.from_cfg(cfg)
     runner.train()
     runner.test()
     drawn = range(0, 4, interval)  # of 4 images, in batches of 2
-    names = [name for name, _, _ in Album.pictures]
+    names = [name for name, _, _ in ImageRecorder.images]
     for mode in ('val', 'test'):
         assert [name for name in names if name.startswith(mode)] == [
             f'{mode}_{i:06}' for i in drawn
         ]
-    steps = [step for name, _, step in Album.pictures if name.startswith('train')]
+    steps = [step for name, _, step in ImageRecorder.images if name.startswith('train')]
     assert steps == [i // 2 for i in drawn]
-    assert all(image.shape[1] == 2 * 384 for _, image, _ in Album.pictures)
-    # The same went to the other backend.
+    assert all(image.shape[1] == 2 * 384 for _, image, _ in ImageRecorder.images)
+    # The other backend got the same images.
     (folder,) = {path.parent for path in tmp_path.rglob('vis_image/*.png')}
-    assert len(list(folder.iterdir())) == len(Album.pictures)
+    assert len(list(folder.iterdir())) == len(ImageRecorder.images)
     (detector,) = find_detectors(runner.model)
     assert not detector._forward_pre_hooks
     assert not detector.bbox_head._forward_hooks
 
 
 @pytest.mark.slow
-def test_test_time_augmentation_is_drawn_in_the_pixels_of_the_image(tmp_path):
-    cfg = album_config(tmp_path, interval=1)
+def test_test_time_augmentation_is_drawn_on_the_original_image(tmp_path):
+    cfg = recorder_config(tmp_path, interval=1)
     cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     cfg.tta_model.module = cfg.model
     cfg.model = cfg.tta_model
     Runner.from_cfg(cfg).test()
-    assert len(Album.pictures) == 4
+    assert len(ImageRecorder.images) == 4
 
 
 @pytest.mark.slow
-def test_a_backend_that_fails_ends_no_run(tmp_path, monkeypatch, said):
-    monkeypatch.setattr(Album, 'add_image', lambda *args, **kwargs: 1 / 0)
-    cfg = album_config(tmp_path, interval=1, train_interval=1)
+def test_failing_backend_does_not_stop_the_run(tmp_path, monkeypatch, logged):
+    monkeypatch.setattr(ImageRecorder, 'add_image', lambda *args, **kwargs: 1 / 0)
+    cfg = recorder_config(tmp_path, interval=1, train_interval=1)
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 2
-    (text,) = said
+    (text,) = logged
     assert text.endswith('ZeroDivisionError: division by zero')
 
 
 @pytest.mark.slow
-def test_grey_images_are_drawn(tmp_path, said):
-    cfg = album_config(tmp_path, interval=1, train_interval=1)
+def test_gray_images_are_drawn(tmp_path, logged):
+    cfg = recorder_config(tmp_path, interval=1, train_interval=1)
     for loader in (cfg.train_dataloader, cfg.val_dataloader):
         loader.dataset.pipeline[0].color_type = 'grayscale'
     cfg.model.backbone.in_channels = 1
     cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
     Runner.from_cfg(cfg).train()
-    assert said == []
-    assert len(Album.pictures) == 8
+    assert logged == []
+    assert len(ImageRecorder.images) == 8
 
 
 @pytest.mark.slow
-def test_images_of_one_name_in_two_folders(tmp_path):
-    cfg = album_config(tmp_path, interval=1)
+def test_images_with_the_same_name_in_two_folders(tmp_path):
+    cfg = recorder_config(tmp_path, interval=1)
     path = tmp_path / 'annotations.json'
     content = json.loads(path.read_text())
     for folder, image in zip('aabb', content['images'], strict=True):
@@ -115,15 +115,15 @@ def test_images_of_one_name_in_two_folders(tmp_path):
         image['file_name'] = name
     path.write_text(json.dumps(content))
     Runner.from_cfg(cfg).val()
-    names = [name for name, _, _ in Album.pictures]
+    names = [name for name, _, _ in ImageRecorder.images]
     assert names == ['val_0', 'val_1', 'val_b_0', 'val_b_1']
     assert len(list(tmp_path.rglob('vis_image/*.png'))) == 4
 
 
 @pytest.mark.slow
-def test_names_are_those_of_the_labels(tmp_path, monkeypatch):
-    """Metainfo has them in another order than the file, whose order counts."""
-    cfg = album_config(tmp_path, interval=1)
+def test_class_names_are_in_label_order(tmp_path, monkeypatch):
+    """The order of the file counts, not that of metainfo."""
+    cfg = recorder_config(tmp_path, interval=1)
     names = tuple(cfg.val_dataloader.dataset.metainfo.classes)
     cfg.val_dataloader.dataset.metainfo.classes = names[::-1]
     drawn = []
@@ -138,8 +138,8 @@ def test_names_are_those_of_the_labels(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_the_settings_of_the_docs_leave_the_hooks_of_a_base_in_place(tmp_path):
-    cfg = album_config(tmp_path)
+def test_default_hooks_of_the_docs_keep_inherited_hooks(tmp_path):
+    cfg = recorder_config(tmp_path)
     cfg.custom_hooks = [dict(type='NumClassCheckHook')]
     default_hooks = dict(heatmaps=dict(type='HeatmapVisualizationHook', interval=50))
     cfg.merge_from_dict(dict(default_hooks=default_hooks))
@@ -148,7 +148,7 @@ def test_the_settings_of_the_docs_leave_the_hooks_of_a_base_in_place(tmp_path):
 
 
 def semi_supervised(cfg):
-    """Teacher and student of a detector; validation asks the teacher."""
+    """Config of a teacher and a student; validation uses the teacher."""
     preprocessor = cfg.model.pop('data_preprocessor')
     return dict(
         type='SemiBaseDetector',
@@ -162,16 +162,16 @@ def semi_supervised(cfg):
 
 
 @pytest.mark.slow
-def test_a_teacher_is_drawn(tmp_path, said):
-    cfg = album_config(tmp_path, interval=1)
+def test_teacher_is_drawn_in_semi_supervised_training(tmp_path, logged):
+    cfg = recorder_config(tmp_path, interval=1)
     cfg.model = semi_supervised(cfg)
     Runner.from_cfg(cfg).test()
-    assert said == []
-    assert len(Album.pictures) == 4
+    assert logged == []
+    assert len(ImageRecorder.images) == 4
 
 
 def figure_of_training(monkeypatch, cfg):
-    """What the hook draws of a training step, and the runner it belongs to."""
+    """Runs a training; returns the first figure of the hook, and the runner."""
     figures = []
     monkeypatch.setattr(
         HeatmapVisualizationHook, '_show', lambda *args: figures.append(args[3])
@@ -182,8 +182,8 @@ def figure_of_training(monkeypatch, cfg):
 
 
 @pytest.mark.slow
-def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypatch):
-    cfg = album_config(tmp_path, train_interval=1)
+def test_training_draws_the_input_and_target_of_the_loss(tmp_path, monkeypatch):
+    cfg = recorder_config(tmp_path, train_interval=1)
     cfg.train_dataloader.batch_size = 1
     cfg.train_dataloader.sampler.shuffle = False
     cfg.train_dataloader.dataset.pipeline = [
@@ -216,7 +216,7 @@ def test_training_shows_the_pixels_and_the_target_of_the_loss(tmp_path, monkeypa
 
 
 def remember(method, calls):
-    """A method that keeps logits, truth and metas of each call."""
+    """Wraps a method to keep logits, ground truth and metas of each call."""
 
     def called(self, logits, wh, offset, truth, metas, *ignored, **others):
         calls.append((logits[-1].detach().clone(), truth, metas))
@@ -226,7 +226,7 @@ def remember(method, calls):
 
 
 class Watched(HeatmapVisualizationHook):
-    """Tells which image it would draw, and what the head said about it."""
+    """Records images and heatmaps instead of drawing them."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -240,7 +240,7 @@ class Watched(HeatmapVisualizationHook):
 
 
 def iterate(hook, mode, batch):
-    """One iteration over images of which the head says their number."""
+    """Runs one iteration in which the heatmap of an image is its number."""
     samples = [DetDataSample(metainfo=dict(img_path=str(i))) for i in batch]
     head = SimpleNamespace(name_maps=lambda outs: dict(heatmap=outs[0][-1]))
     detector = SimpleNamespace(bbox_head=head)
@@ -259,7 +259,7 @@ def test_each_image_gets_its_own_heatmap(mode):
     assert hook.drawn == [(mode, str(i), float(i)) for i in (0, 2, 4)]
 
 
-def test_validation_starts_over_and_training_goes_on():
+def test_counts_restart_in_validation_but_not_in_training():
     hook = Watched(interval=3, train_interval=3)
     for _ in range(2):
         iterate(hook, 'train', [0, 1])
@@ -273,14 +273,9 @@ def test_validation_starts_over_and_training_goes_on():
     ]
 
 
-def test_a_model_without_the_head_is_named():
-    with pytest.raises(ValueError, match='Linear has no bbox_head of type CTDetHead'):
-        find_detectors(nn.Linear(1, 1))
-
-
 @pytest.fixture
-def said(monkeypatch):
-    """What the hook says to the log."""
+def logged(monkeypatch):
+    """Messages that the hook logs."""
     texts = []
     monkeypatch.setattr(
         'mmdet_centernet.hooks.heatmap_hook.print_log',
@@ -289,17 +284,17 @@ def said(monkeypatch):
     return texts
 
 
-def test_a_model_without_the_head_ends_no_run(said):
+def test_model_without_the_head_does_not_stop_the_run(logged):
     hook = HeatmapVisualizationHook(interval=1)
     hook.before_run(SimpleNamespace(model=nn.Linear(1, 1)))
     iterate_plain(hook, 'val')
     hook.after_run(None)
-    (text,) = said
+    (text,) = logged
     assert 'draws nothing more in this run: Linear has no bbox_head of type' in text
 
 
 def iterate_plain(hook, mode):
-    """One iteration whose head puts out what every CenterNet head does."""
+    """Runs one iteration with the outputs of a CenterNet head."""
     maps = [torch.zeros(1, channels, 4, 4) for channels in (1, 2, 2)]
     hook._keep_maps(None, None, tuple([one] for one in maps))
     sample = DetDataSample(metainfo=dict(img_path='gone.jpg'))
@@ -308,21 +303,21 @@ def iterate_plain(hook, mode):
 
 
 @pytest.mark.parametrize('mode', ['val', 'test'])
-def test_what_cannot_be_drawn_is_said_once(said, mode):
+def test_drawing_errors_are_logged_once(logged, mode):
     hook = HeatmapVisualizationHook(interval=1)
     for _ in range(3):  # the detector is unknown, the image is gone
         iterate_plain(hook, mode)
-    assert len(said) == 1
+    assert len(logged) == 1
 
 
-def test_outputs_of_another_form_end_no_run(said):
+def test_other_outputs_do_not_stop_the_run(logged):
     hook = HeatmapVisualizationHook(interval=1)
     for _ in range(2):
         hook._keep_maps(None, None, (torch.zeros(1), [], 3, 4))
-    assert len(said) == 1
+    assert len(logged) == 1
 
 
 @pytest.mark.parametrize('name', ['interval', 'train_interval'])
-def test_the_intervals_have_to_be_positive(name):
+def test_intervals_have_to_be_positive(name):
     with pytest.raises(ValueError, match=f'^{name} is 0'):
         HeatmapVisualizationHook(**{name: 0})

@@ -1,4 +1,4 @@
-"""Checkpoints and pictures name labels as mmdet numbers them."""
+"""Checkpoints and visualizations name labels in mmdet's order."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ COUNTED = ('square', 'disc')
 """Order of the categories in the file of `tiny_config`."""
 
 
-def test_classes_and_their_colors_move_together():
+def test_classes_and_palette_are_reordered_together():
     meta = dict(classes=('a', 'b', 'c'), palette=[1, 2, 3], other=0)
     assert put_in_order(meta, ('c', 'a', 'b'))
     assert meta == dict(classes=('c', 'a', 'b'), palette=[3, 1, 2], other=0)
@@ -26,14 +26,14 @@ def test_classes_and_their_colors_move_together():
     'meta',
     [{}, dict(classes='ab'), dict(classes=('a',)), dict(classes=('a', 'b', 'b'))],
 )
-def test_other_classes_stay_as_they_are(meta):
+def test_other_classes_are_unchanged(meta):
     before = dict(meta)
     assert not put_in_order(meta, ('b', 'a'))
     assert meta == before
 
 
 def make_config(folder, *, named=True):
-    """Of two classes that metainfo has in another order than the file."""
+    """Two classes, in another order in metainfo than in the file."""
     folder.mkdir()
     cfg = Config.fromfile(tiny_config(folder))
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
@@ -41,7 +41,7 @@ def make_config(folder, *, named=True):
     if not named:
         del cfg.default_hooks['label_names']
     cfg.test_evaluator.classwise = True
-    cfg.visualizer.name = f'visualizer of {folder}'  # one a name and process
+    cfg.visualizer.name = f'visualizer of {folder}'  # names are unique in a process
     cfg.dump(folder / 'config.py')
     return cfg
 
@@ -52,8 +52,8 @@ def classes_in(checkpoint):
 
 
 @pytest.mark.slow
-def test_a_training_with_the_hook_and_one_without(tmp_path):
-    """Names differ, and nothing else: a checkpoint of before is exported the same."""
+def test_training_with_and_without_the_hook(tmp_path):
+    """Only names differ; older checkpoints are exported with the same names."""
     scores = {}
     for name, expected in (('with', COUNTED), ('without', COUNTED[::-1])):
         cfg = make_config(tmp_path / name, named=name == 'with')
@@ -74,14 +74,14 @@ def test_a_training_with_the_hook_and_one_without(tmp_path):
 
 
 def scores_of(runner):
-    """What a test measures, of each class as well."""
+    """Metrics of a test, overall and per class."""
     metrics = runner.test()
     assert {f'coco/{name}_precision' for name in COUNTED} <= metrics.keys()
     return metrics
 
 
 @pytest.mark.slow
-def test_resuming_says_nothing_of_other_classes(tmp_path):
+def test_resuming_does_not_warn_of_other_classes(tmp_path):
     cfg = make_config(tmp_path / 'run')
     Runner.from_cfg(cfg).train()
     cfg.update(resume=True, experiment_name='resumed')
@@ -95,7 +95,7 @@ def test_resuming_says_nothing_of_other_classes(tmp_path):
     assert classes_in(tmp_path / 'run/work_dir/epoch_2.pth') == COUNTED
 
 
-def test_what_has_no_config_keeps_its_names_and_is_said(tmp_path):
+def test_unreadable_label_order_keeps_names_and_warns(tmp_path):
     cfg = make_config(tmp_path / 'run')
     runner = Runner.from_cfg(cfg)
     runner._test_loop = runner.build_test_loop(runner._test_loop)

@@ -1,4 +1,4 @@
-"""Losses that are not finite, by name."""
+"""Losses that are not finite stop training."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ from helpers.tiny import tiny_config
 
 @pytest.fixture
 def detector_and_batch(tmp_path):
-    """A detector in training, watched, and two images for it."""
+    """A detector in training mode with the hook, and a batch of two images."""
     cfg = Config.fromfile(tiny_config(tmp_path))
     init_default_scope('mmdet')
     detector = MODELS.build(cfg.model).train()
@@ -30,7 +30,7 @@ def detector_and_batch(tmp_path):
     assert not detector._forward_hooks
 
 
-def test_is_silent_while_all_is_well(detector_and_batch):
+def test_finite_losses_raise_nothing(detector_and_batch):
     detector, batch = detector_and_batch
     assert detector(**batch, mode='loss')['loss_wh'].isfinite()
     detector(**batch, mode='tensor')
@@ -55,7 +55,7 @@ def test_names_a_single_term(detector_and_batch):
         detector(**batch, mode='loss')
 
 
-def test_a_model_with_another_head(tmp_path):
+def test_model_with_another_head(tmp_path):
     cfg = Config.fromfile(tiny_config(tmp_path))
     cfg.model.bbox_head.type = 'CenterNetHead'
     init_default_scope('mmdet')
@@ -74,13 +74,13 @@ def test_a_model_with_another_head(tmp_path):
 
 
 class Branches(torch.nn.Module):
-    """Has several batches a step, as semi-supervised training."""
+    """Has several batches per step, as in semi-supervised training."""
 
     def forward(self, inputs, data_samples):
         return dict(sup_loss=[torch.tensor(1.0), torch.tensor(torch.inf)])
 
 
-def test_a_model_with_several_batches():
+def test_model_with_several_batches_per_step():
     model = Branches()
     hook = HOOKS.build(dict(type='NonFiniteLossHook'))
     hook.before_train(SimpleNamespace(model=model))

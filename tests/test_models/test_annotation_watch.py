@@ -20,9 +20,9 @@ def targets(*images, label=0):
 def test_every_image_is_named_once_and_boxes_are_counted():
     watch = AnnotationWatch()
     batch = targets([GOOD, EMPTY], [GOOD], [EMPTY, EMPTY])
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning) as warned:
         watch.check(batch, ['a.jpg', 'b.jpg', 'c.jpg'])
-    assert [str(w.message).split(' are')[0] for w in said] == [
+    assert [str(w.message).split(' are')[0] for w in warned] == [
         '1 boxes of a.jpg',
         '2 boxes of c.jpg',
     ]
@@ -31,7 +31,7 @@ def test_every_image_is_named_once_and_boxes_are_counted():
         watch.check(batch, ['a.jpg', 'b.jpg', 'c.jpg'])
     assert watch.num_dropped == 6
     assert '(3 so far). Correct or remove them in the annotation' in str(
-        said[1].message
+        warned[1].message
     )
 
 
@@ -44,7 +44,7 @@ def test_unknown_labels_are_refused():
 
 
 def test_a_device_is_not_waited_for(monkeypatch):
-    """Counts that are still on their way are told when a later batch comes."""
+    """Counts that are still being copied are reported with a later batch."""
     arrived = []
     monkeypatch.setattr(
         annotation_watch, 'fetch', lambda counts: (counts, lambda: bool(arrived))

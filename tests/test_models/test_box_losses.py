@@ -6,7 +6,7 @@ from mmdet.models.losses.iou_loss import giou_loss
 from torch.nn import functional as F
 
 from helpers.heads import META, instances, loss, make_head, random_maps
-from mmdet_centernet.codecs import CenterNetTargetAssigner, surrounding_cells
+from mmdet_centernet.codecs import CenterNetTargetAssigner, assign_covered_cells
 
 GIOU = dict(type='GIoULoss', loss_weight=2.0)
 BOXES = [[8.0, 12, 60, 90], [40.0, 30, 100, 70], [110.0, 110, 113, 114]]
@@ -22,8 +22,8 @@ def targets_of(boxes):
 
 
 def right_maps(targets):
-    """Maps in which every cell tells the box of the object it learns."""
-    cells = surrounding_cells(targets)
+    """Maps in which every cell predicts the box of its object."""
+    cells = assign_covered_cells(targets)
     wh, offset = torch.zeros(1, 2, 32, 32), torch.zeros(1, 2, 32, 32)
     for index, x, y, weight in zip(*cells, strict=True):
         if weight > 0:
@@ -38,7 +38,7 @@ def test_right_boxes_cost_nothing_and_are_decoded():
     targets = targets_of(BOXES)
     heatmap = torch.full((1, 3, 32, 32), -9.0)
     x, y = targets.centers.unbind(1)
-    # A peak beside the centre tells the same box.
+    # A peak next to the center predicts the same box.
     heatmap[0, 0, y, x + torch.tensor([1, 1, 0])] = 9.0
     maps = [[heatmap], *([one] for one in right_maps(targets))]
     losses = loss(head, maps, [instances(BOXES)])
@@ -56,17 +56,17 @@ def test_losses_equal_a_slow_sum():
     losses = loss(head, maps, [instances(BOXES)])
     wh, offset = (one[0] for one in maps[1:])
     sums = dict(loss_wh=0.0, loss_offset=0.0, loss_bbox=0.0)
-    for index, x, y, weight in zip(*surrounding_cells(targets), strict=True):
+    for index, x, y, weight in zip(*assign_covered_cells(targets), strict=True):
         cell = torch.stack([x, y]).float()
         center = targets.centers[index] + targets.offsets[index]
         size = targets.sizes[index]
-        said_center, said_size = cell + offset[0, :, y, x], wh[0, :, y, x]
+        pred_center, said_size = cell + offset[0, :, y, x], wh[0, :, y, x]
         sums['loss_wh'] += 0.1 * weight * F.l1_loss(said_size, size)
-        sums['loss_offset'] += weight * F.l1_loss(said_center, center)
+        sums['loss_offset'] += weight * F.l1_loss(pred_center, center)
         extent = said_size.clamp(min=SMALLEST_SIZE)
-        said = torch.cat([said_center - extent / 2, said_center + extent / 2])
+        pred = torch.cat([pred_center - extent / 2, pred_center + extent / 2])
         true = torch.cat([center - size / 2, center + size / 2])
-        sums['loss_bbox'] += 2 * weight * giou_loss(said[None], true[None])
+        sums['loss_bbox'] += 2 * weight * giou_loss(pred[None], true[None])
     for name, total in sums.items():
         assert float(losses[name]) == pytest.approx(float(total) / len(BOXES), rel=1e-4)
 
@@ -78,7 +78,7 @@ def test_other_cells_learn_no_boxes():
         one[0].requires_grad_()
     targets = targets_of(BOXES)
     sum(loss(head, maps, [instances(BOXES)]).values()).backward()
-    cells = surrounding_cells(targets)
+    cells = assign_covered_cells(targets)
     learning = torch.zeros(32, 32, dtype=torch.bool)
     learning[cells.ys[cells.weights > 0], cells.xs[cells.weights > 0]] = True
     for one in maps[1:]:

@@ -58,7 +58,7 @@ def test_a_pyramid_asks_for_a_level():
         make_head()(levels)
     outs = make_head(feat_level=1)(levels)
     assert outs[0][0].shape[-2:] == (16, 16)
-    with pytest.raises(ValueError, match='gives 3 feature maps'):
+    with pytest.raises(ValueError, match='outputs 3 feature maps'):
         make_head(feat_level=3)(levels)
 
 

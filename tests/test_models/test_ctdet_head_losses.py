@@ -13,11 +13,11 @@ from helpers.heads import META, instances, loss, make_head, random_maps
 from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import (
     CenterTargets,
-    Heat,
-    Supervision,
-    object_map_targets,
+    HeadTargets,
+    HeatmapTarget,
+    SparseHeatmap,
+    object_regression_targets,
 )
-from mmdet_centernet.codecs.supervision import PointHeat
 from mmdet_centernet.models import CTDetHead, GaussianFocalLossWithLogits
 
 
@@ -38,12 +38,14 @@ def test_losses_of_stacks_equal_golden(case):
     ]
     targets, heat = golden_targets(field)
     boxes = dict(wh=targets.sizes, offset=targets.points)
-    supervision = Supervision(
-        dict(heatmap=PointHeat(targets, heat)),
-        object_map_targets(head.box_properties, targets, boxes, whole_gaussian=False),
+    head_targets = HeadTargets(
+        dict(heatmap=HeatmapTarget(targets, heat)),
+        object_regression_targets(
+            head.box_properties, targets, boxes, whole_gaussian=False
+        ),
     )
     stack_losses = [
-        head._stack_losses(head.name_maps(maps, stack), supervision)
+        head._stack_losses(head.name_maps(maps, stack), head_targets)
         for stack in range(2)
     ]
     names = ('loss_center_heatmap', 'loss_wh', 'loss_offset')
@@ -79,7 +81,7 @@ def golden_targets(field):
     )
     heatmap = field('target_hm').flatten()
     index = heatmap.nonzero().squeeze(1)
-    return targets, Heat(index, heatmap[index], heatmap.eq(1).sum())
+    return targets, SparseHeatmap(index, heatmap[index], heatmap.eq(1).sum())
 
 
 def test_stacks_are_averaged_and_the_last_is_decoded():

@@ -49,7 +49,7 @@ def test_d9_overlap_is_an_argument():
     assert wide > mean_heat(radius_rule='corrected', min_overlap=0.9)
 
 
-def test_a_centre_on_the_border_stops_stock_only():
+def test_a_center_on_the_border_stops_stock_only():
     gt = instances([[96, 96, 160, 120]])
     with pytest.raises(IndexError):
         CenterNetHead(8, 8, 3).get_targets(

@@ -47,10 +47,10 @@ def test_training_waits_for_one_count_and_decoding_never(precision, options, req
     torch.manual_seed(0)
     head = CTDetHead(8, 8, 3, **options).cuda()
     feats = [torch.randn(2, 8, 32, 32, device='cuda')]
-    truth = [drawn_objects(5), drawn_objects(0)]
+    gt = [drawn_objects(5), drawn_objects(0)]
     request.getfixturevalue('no_waiting')
     with autocast(precision):
-        losses = head.loss_by_feat(*head(feats), truth, METAS)
+        losses = head.loss_by_feat(*head(feats), gt, METAS)
         torch.stack(list(losses.values())).sum().backward()
         with torch.no_grad():
             found = head.predict_by_feat(*head(feats), METAS)
@@ -68,10 +68,10 @@ def test_losses_and_boxes_are_those_of_the_cpu(precision):
         for m in torch.randn(2, 7, 32, 32).split((3, 2, 2), dim=1)
     ]
     on_gpu = [[m.cuda() for m in one] for one in maps]
-    truth = [drawn_objects(5), drawn_objects(2)]
-    losses = head.cuda().loss_by_feat(*on_gpu, truth, METAS)
+    gt = [drawn_objects(5), drawn_objects(2)]
+    losses = head.cuda().loss_by_feat(*on_gpu, gt, METAS)
     found = head.predict_by_feat(*on_gpu, METAS)
-    expected = head.cpu().loss_by_feat(*maps, [one.cpu() for one in truth], METAS)
+    expected = head.cpu().loss_by_feat(*maps, [one.cpu() for one in gt], METAS)
     boxes = head.predict_by_feat(*maps, METAS)
     for name, loss in expected.items():
         torch.testing.assert_close(losses[name].cpu(), loss, rtol=1e-4, atol=1e-5)

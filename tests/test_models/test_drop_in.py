@@ -73,7 +73,7 @@ def test_predictions_on_photos_equal_stock(pair, rescale):
 
 
 def training_samples(seed, num_images=2, size=128):
-    """Boxes inside the image, centred in cells of their own, some at the borders."""
+    """Boxes inside the image, centered in cells of their own, some at the borders."""
     generator = np.random.default_rng(seed)
     samples = []
     for _ in range(num_images):

@@ -41,5 +41,7 @@ def test_every_weight_learns():
 
 
 def test_number_of_maps_has_to_fit():
-    with pytest.raises(ValueError, match=r'gives 2 maps, the neck expects 3.*out_ind'):
+    with pytest.raises(
+        ValueError, match=r'outputs 2 maps, the neck expects 3.*out_ind'
+    ):
         FinestFPN(LEVELS, 4)(pyramid()[:2])

@@ -37,20 +37,20 @@ def load(tmp_path, caplog):
 
 def test_another_number_of_classes_loads_all_but_the_last_layer(load):
     other = detector(num_classes=5).state_dict()
-    loaded, said = load(other)
+    loaded, log = load(other)
     last = {f'bbox_head.heatmap_head.2.{name}' for name in ('weight', 'bias')}
     fresh = {key for key in loaded if not torch.equal(loaded[key], other[key])}
     assert fresh == last
-    assert all(key in said for key in last)
-    assert 'size mismatch' in said
+    assert all(key in log for key in last)
+    assert 'size mismatch' in log
 
 
 def test_keys_too_many_and_too_few_are_said(load):
     weights = detector().state_dict()
     lost = weights.pop('bbox_head.wh_head.2.bias')
-    _, said = load(weights | {'bbox_head.other': lost})
-    assert 'unexpected key in source state_dict: bbox_head.other' in said
-    assert 'missing keys in source state_dict: bbox_head.wh_head.2.bias' in said
+    _, log = load(weights | {'bbox_head.other': lost})
+    assert 'unexpected key in source state_dict: bbox_head.other' in log
+    assert 'missing keys in source state_dict: bbox_head.wh_head.2.bias' in log
 
 
 def test_strictly_they_are_refused(load):

@@ -10,7 +10,7 @@ from torch import nn
 
 from helpers.official_networks import our_network
 from mmdet_centernet.models import DeconvNeck, DLAUp, TorchDCNv2
-from mmdet_centernet.models.neck_blocks import bilinear_kernel, deconv, fill_bilinear
+from mmdet_centernet.models.conv_blocks import bilinear_kernel, deconv, fill_bilinear
 
 DCN = dict(type='DCNv2')
 LEVELS = (64, 128, 256, 512)

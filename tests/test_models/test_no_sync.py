@@ -1,6 +1,6 @@
 """Nothing is read back from the device, but how many cells Gaussians cover.
 
-Tensors of the meta device have no values: whatever asks for one fails there, as it
+Tensors of the meta device have no values: reading one fails there, as it
 would stall a GPU.
 """
 
@@ -59,12 +59,12 @@ def test_hiding_rotated_images(monkeypatch):
     monkeypatch.setattr(
         'mmdet_centernet.codecs.targets.read_back', lambda counts: [700] * len(counts)
     )
-    truth = [instances(5), instances(2)]
-    for one in truth:
+    gt = [instances(5), instances(2)]
+    for one in gt:
         one.keypoints = torch.empty(len(one), 4, 2, device='meta')
     metas = [dict(METAS[0], rotated=rotated) for rotated in (True, False)]
     outs = head(feats(torch.float32))
-    losses = head.loss_by_feat(*outs[:3], truth, metas, other_preds=outs[3:])
+    losses = head.loss_by_feat(*outs[:3], gt, metas, other_preds=outs[3:])
     torch.stack(list(losses.values())).sum().backward()
 
 

@@ -17,14 +17,14 @@ from helpers.official_pose import (
 from helpers.shared_data import load_golden
 from helpers.views import Canned, join, run, view
 from mmdet_centernet.codecs import (
-    Heat,
+    HeadTargets,
+    HeatmapTarget,
     KeypointsProperty,
-    MapTarget,
     PointTargets,
-    Supervision,
+    RegressionTarget,
+    SparseHeatmap,
     paint_heatmap,
 )
-from mmdet_centernet.codecs.supervision import PointHeat
 from mmdet_centernet.models import CTDetHead, CTDetTTAModel
 from mmdet_centernet.transforms import (
     LoadProperties,
@@ -81,10 +81,10 @@ def test_targets_equal_golden(case):
     )
     head = CTDetHead(8, 8, 1, **POSE)
     targets = head._assign([people], None, (1, 1, 128, 128))
-    heatmaps, cells = head._supervise(targets, [people])
+    heatmaps, regressions = head._make_head_targets(targets, [people])
 
     for name in ('hm', 'hm_hp'):
-        painted = paint_heatmap(heatmaps[OURS[name]].targets)[0]
+        painted = paint_heatmap(heatmaps[OURS[name]].points)[0]
         expected = golden_heatmap(case, name)
         torch.testing.assert_close(painted, expected, rtol=0, atol=1e-6)
     fields = dict(
@@ -94,21 +94,21 @@ def test_targets_equal_golden(case):
         hp_offset=('hp_mask', 'hp_ind'),
     )
     for name, (mask, place) in fields.items():
-        taught = cells[OURS[name]]
-        rows = len(taught.values)
+        target = regressions[OURS[name]]
+        rows = len(target.values)
         mask = golden[f'{case}__{mask}'].reshape(len(golden[f'{case}__{mask}']), -1)
         assert not mask[rows:].any()
-        mask = np.broadcast_to(mask[:rows], taught.values.shape)
-        assert np.array_equal(taught.weights.numpy(), mask), name
+        mask = np.broadcast_to(mask[:rows], target.values.shape)
+        assert np.array_equal(target.weights.numpy(), mask), name
         expected = golden[f'{case}__{name}'][:rows] * mask
-        np.testing.assert_allclose(taught.values, expected, rtol=0, atol=2e-5)
+        np.testing.assert_allclose(target.values, expected, rtol=0, atol=2e-5)
         learns = mask.any(1)
-        found = (taught.ys * 128 + taught.xs).numpy()[learns]
+        found = (target.ys * 128 + target.xs).numpy()[learns]
         assert np.array_equal(found, golden[f'{case}__{place}'][:rows][learns]), name
 
 
 def shown_people(case, view):
-    """The people of a case behind a view of the training, and what is said of it."""
+    """The people of a case after the training transform, and meta information."""
     golden, prop = load_golden('pose'), KeypointsProperty(flip_pairs=FLIP_PAIRS)
     boxes = golden[f'{case}__ann_bbox_xywh'].copy()
     boxes[:, 2:] += boxes[:, :2]
@@ -140,14 +140,14 @@ def test_targets_behind_the_pipeline_equal_golden():
     people, _ = shown_people('train', view)
     head = CTDetHead(8, 8, 1, **POSE)
     targets = head._assign([people], None, (1, 1, 128, 128))
-    heatmaps, cells = head._supervise(targets, [people])
+    heatmaps, regressions = head._make_head_targets(targets, [people])
     for name in ('hm', 'hm_hp'):
-        painted = paint_heatmap(heatmaps[OURS[name]].targets)[0]
+        painted = paint_heatmap(heatmaps[OURS[name]].points)[0]
         expected = golden_heatmap('train', name)
         torch.testing.assert_close(painted, expected, rtol=0, atol=1e-6)
-    taught = cells['keypoints']
+    target = regressions['keypoints']
     mask = golden['train__hps_mask'].astype(bool)
-    found = taught.values[taught.weights > 0]
+    found = target.values[target.weights > 0]
     np.testing.assert_allclose(found, golden['train__hps'][mask], rtol=0, atol=5e-5)
 
 
@@ -176,26 +176,28 @@ def test_of_a_rotated_view_the_joint_heatmap_is_learned_alone():
     head = CTDetHead(8, 8, 1, **POSE)
     targets = head._assign([people], None, (1, 1, 128, 128))
     assert targets.valid.all()
-    heatmaps, cells = head._supervise(targets, [people], [meta])
+    heatmaps, regressions = head._make_head_targets(targets, [people], [meta])
 
-    painted = paint_heatmap(heatmaps['joint_heatmap'].targets)[0]
+    painted = paint_heatmap(heatmaps['joint_heatmap'].points)[0]
     expected = golden_heatmap('train_rot', 'hm_hp')
     torch.testing.assert_close(painted, expected, rtol=0, atol=1e-6)
-    taught = cells['joint_offset']
-    rows = len(taught.values)
+    target = regressions['joint_offset']
+    rows = len(target.values)
     mask = golden['train_rot__hp_mask'][:rows].astype(bool)
     assert not golden['train_rot__hp_mask'][rows:].any()
-    assert np.array_equal(taught.weights.numpy(), np.stack([mask, mask], 1))
-    found = (taught.ys * 128 + taught.xs).numpy()
+    assert np.array_equal(target.weights.numpy(), np.stack([mask, mask], 1))
+    found = (target.ys * 128 + target.xs).numpy()
     assert np.array_equal(found[mask], golden['train_rot__hp_ind'][:rows][mask])
     expected = golden['train_rot__hp_offset'][:rows]
-    np.testing.assert_allclose(taught.values[mask], expected[mask], rtol=0, atol=2e-4)
+    np.testing.assert_allclose(target.values[mask], expected[mask], rtol=0, atol=2e-4)
 
-    assert not any(cells[name].weights.any() for name in ('wh', 'offset', 'keypoints'))
-    assert heatmaps['heatmap'].heat.num_peaks == 0
-    assert not len(heatmaps['heatmap'].heat.cells)
-    assert heatmaps['heatmap'].targets.ignored.all()
-    assert heatmaps['joint_heatmap'].targets.ignored is None
+    assert not any(
+        regressions[name].weights.any() for name in ('wh', 'offset', 'keypoints')
+    )
+    assert heatmaps['heatmap'].heatmap.num_peaks == 0
+    assert not len(heatmaps['heatmap'].heatmap.positions)
+    assert heatmaps['heatmap'].points.ignored.all()
+    assert heatmaps['joint_heatmap'].points.ignored is None
 
 
 def test_a_rotated_image_teaches_what_the_official_one_does():
@@ -225,24 +227,22 @@ def test_images_beside_a_rotated_one_are_learned_as_ever():
     head = CTDetHead(8, 8, 1, **POSE)
     batch, ignored = [turned, people], [None, crowd]
     targets = head._assign(batch, ignored, (2, 1, 128, 128))
-    hidden = head._supervise(targets, batch, [meta, dict(rotated=False)])
-    whole = head._supervise(targets, batch)
+    masked = head._make_head_targets(targets, batch, [meta, dict(rotated=False)])
+    whole = head._make_head_targets(targets, batch)
     for name in ('wh', 'offset', 'keypoints'):
-        kept = whole.cells[name].weights.clone()
+        kept = whole.regressions[name].weights.clone()
         kept[: len(turned)] = 0
-        assert torch.equal(hidden.cells[name].weights, kept)
+        assert torch.equal(masked.regressions[name].weights, kept)
     ours, expected = (
-        paint_heatmap(one.heatmaps['heatmap'].targets) for one in (hidden, whole)
+        paint_heatmap(one.heatmaps['heatmap'].points) for one in (masked, whole)
     )
     assert not ours[0].any()
     assert torch.equal(ours[1], expected[1])
     assert expected.flatten(1).any(1).all()
-    seen = hidden.heatmaps['heatmap'].targets.ignored
+    seen = masked.heatmaps['heatmap'].points.ignored
     assert seen[0].all()
     assert torch.equal(seen[1], targets.ignored[1])
-    assert torch.equal(
-        hidden.heatmaps['joint_heatmap'].targets.ignored, targets.ignored
-    )
+    assert torch.equal(masked.heatmaps['joint_heatmap'].points.ignored, targets.ignored)
 
 
 def test_without_joint_heatmaps_a_rotated_image_is_refused():
@@ -250,10 +250,10 @@ def test_without_joint_heatmaps_a_rotated_image_is_refused():
     head = CTDetHead(8, 8, 1, **{**POSE, 'point_sets': None})
     targets = head._assign([people], None, (1, 1, 128, 128))
     with pytest.raises(ValueError, match=r'image 0 is rotated, .* add JointPoints'):
-        head._supervise(targets, [people], [meta])
+        head._make_head_targets(targets, [people], [meta])
 
 
-def golden_supervision(case):
+def golden_head_targets(case):
     """The targets of a golden case of losses, as the head holds them."""
     golden = load_golden('pose')
 
@@ -274,25 +274,25 @@ def golden_supervision(case):
             ignored=None,
             shape=tuple(heatmap.shape),
         )
-        listed = Heat(cells, heatmap.flatten()[cells], heatmap.eq(1).sum())
-        return PointHeat(targets, listed)
+        listed = SparseHeatmap(cells, heatmap.flatten()[cells], heatmap.eq(1).sum())
+        return HeatmapTarget(targets, listed)
 
-    def taught(name, mask, place):
+    def regression(name, mask, place):
         values = field(name).flatten(0, 1)
         weights = field(mask).float().flatten(0, 1).reshape(len(values), -1)
         images = torch.arange(2).repeat_interleave(len(values) // 2)
         cells = field(place).flatten()
-        return MapTarget(
+        return RegressionTarget(
             images, cells % 24, cells // 24, values, weights.expand_as(values)
         )
 
-    return Supervision(
+    return HeadTargets(
         dict(heatmap=heat('hm'), joint_heatmap=heat('hm_hp')),
         dict(
-            wh=taught('wh', 'reg_mask', 'ind'),
-            offset=taught('reg', 'reg_mask', 'ind'),
-            keypoints=taught('hps', 'hps_mask', 'ind'),
-            joint_offset=taught('hp_offset', 'hp_mask', 'hp_ind'),
+            wh=regression('wh', 'reg_mask', 'ind'),
+            offset=regression('reg', 'reg_mask', 'ind'),
+            keypoints=regression('hps', 'hps_mask', 'ind'),
+            joint_offset=regression('hp_offset', 'hp_mask', 'hp_ind'),
         ),
     )
 
@@ -300,15 +300,15 @@ def golden_supervision(case):
 @pytest.mark.parametrize('case', ['loss', 'loss_empty'])
 def test_losses_and_gradients_equal_golden(case):
     golden = load_golden('pose')
-    supervision = golden_supervision(case)
+    head_targets = golden_head_targets(case)
     official = golden_predictions(case)
     for one in official.values():
         one.requires_grad_()
-    losses = CTDetHead(8, 8, 1, **POSE)._stack_losses(our_maps(official), supervision)
+    losses = CTDetHead(8, 8, 1, **POSE)._stack_losses(our_maps(official), head_targets)
 
     # Official means divide by the number of values + 1e-4.
     counts = {
-        OURS[name]: supervision.cells[OURS[name]].weights.sum().item()
+        OURS[name]: head_targets.regressions[OURS[name]].weights.sum().item()
         for name in ('wh', 'reg', 'hps', 'hp_offset')
     }
     fixes = {f'loss_{name}': n / (n + 1e-4) for name, n in counts.items()}
@@ -385,7 +385,7 @@ def test_decoded_people_equal_golden(case, head, without):
 
 
 class CannedPose(Canned):
-    """A network that knows all maps of a person by heart."""
+    """A network that returns given maps of a person."""
 
     def _forward(self, inputs, samples=None):
         numbers = inputs[:, 0, 0, 0].int().tolist()

@@ -1,4 +1,4 @@
-"""Properties of objects from the ground truth to the loss, and from maps to objects."""
+"""Properties of objects from the ground gt to the loss, and from maps to objects."""
 
 import copy
 
@@ -31,10 +31,10 @@ FIELDS = dict(
 
 
 def sample(fields=FIELDS, boxes=BOXES):
-    truth = instances(boxes)
+    gt = instances(boxes)
     for key, values in fields.items():
-        truth[key] = torch.tensor(values)
-    return DetDataSample(gt_instances=truth, metainfo=META)
+        gt[key] = torch.tensor(values)
+    return DetDataSample(gt_instances=gt, metainfo=META)
 
 
 def feats(batch=1, stacks=1):
@@ -69,34 +69,34 @@ def test_every_branch_learns(options, num_stacks):
 
 
 def perfect_maps(head, one):
-    """Maps of a network that puts out what it is taught, each where it is taught."""
+    """Maps that equal their targets in the supervised cells."""
     shape = (1, head.num_classes, 32, 32)
-    truth = one.gt_instances
-    targets = head.assigner.assign([truth.bboxes], [truth.labels], shape, stride=4)
-    supervision = head._supervise(targets, [truth])
+    gt = one.gt_instances
+    targets = head.assigner.assign([gt.bboxes], [gt.labels], shape, stride=4)
+    head_targets = head._make_head_targets(targets, [gt])
     maps = {
         name: paint_heatmap(points).logit(eps=1e-6)
-        for name, (points, _) in supervision.heatmaps.items()
+        for name, (points, _) in head_targets.heatmaps.items()
     }
-    for name, taught in supervision.cells.items():
-        maps[name] = torch.zeros(1, taught.values.shape[1], 32, 32)
-        maps[name][taught.images, :, taught.ys, taught.xs] = taught.values
+    for name, target in head_targets.regressions.items():
+        maps[name] = torch.zeros(1, target.values.shape[1], 32, 32)
+        maps[name][target.images, :, target.ys, target.xs] = target.values
     return maps
 
 
-def test_what_is_taught_is_predicted():
+def test_maps_that_equal_their_targets_decode_to_the_ground_truth():
     head = make_head(num_classes=1, properties=PROPERTIES, point_sets=JOINTS)
     one = sample()
     (found,) = head.predict_maps(perfect_maps(head, one), [META])
     found = found[:3][found.bboxes[:3, 0].argsort()]
-    truth = one.gt_instances
+    gt = one.gt_instances
     for key in ('bboxes', *FIELDS):
-        torch.testing.assert_close(found[key], truth[key], rtol=1e-5, atol=1e-4)
+        torch.testing.assert_close(found[key], gt[key], rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize('options', [{}, dict(loss_bbox=dict(type='GIoULoss'))])
-def test_unlabelled_values_leave_no_gradient(options):
-    """The loss of a batch is that of its labelled objects."""
+def test_unlabeled_values_leave_no_gradient(options):
+    """The loss of a batch is that of its labeled objects."""
     fields = copy.deepcopy(FIELDS)
     fields['angles'][1] = float('nan')
     fields['keypoints'][1][2] = [float('nan')] * 2
@@ -112,7 +112,7 @@ def test_unlabelled_values_leave_no_gradient(options):
         other_preds=outs[3:],
     )
     sum(losses.values()).backward()
-    x, y = 70 // 4, 50 // 4  # centre of the second object
+    x, y = 70 // 4, 50 // 4  # center of the second object
     assert angle.grad[0, :, y, x].abs().sum() == 0
     assert keypoints.grad[0, 4:, y, x].abs().sum() == 0
     assert keypoints.grad[0, :4, y, x].abs().sum() > 0
@@ -131,12 +131,12 @@ def test_objects_that_share_a_cell_are_both_learned():
     losses = head.loss_by_feat(
         *outs[:3], [sample(fields, boxes).gt_instances], [META], other_preds=outs[3:]
     )
-    said = outs[3][0][0, 0, 7, 7]
-    wanted = torch.tensor([1.0, 100.0]).log()
-    torch.testing.assert_close(losses['loss_distance'], (said - wanted).abs().mean())
+    pred = outs[3][0][0, 0, 7, 7]
+    target = torch.tensor([1.0, 100.0]).log()
+    torch.testing.assert_close(losses['loss_distance'], (pred - target).abs().mean())
 
 
-def test_unlabelled_objects_of_a_required_property_teach_heat_alone():
+def test_unlabeled_objects_of_a_required_property_teach_heat_alone():
     fields = dict(keypoints=copy.deepcopy(FIELDS['keypoints']))
     fields['keypoints'][1] = [[float('nan')] * 2] * 3
     keypoints = dict(PROPERTIES['keypoints'], required=True)
@@ -192,31 +192,31 @@ def test_predictions_go_back_to_the_original_image():
 
 
 @pytest.mark.parametrize(
-    ('fields', 'says'),
+    ('fields', 'message'),
     [
         ({}, "have no 'angles'.*LoadProperties"),
         (dict(angles=[[1.0, 2.0]] * 3), r'shape \(3, 2\); AngleProperty needs \(3,\)'),
         (dict(angles=[1.0]), r'shape \(1,\)'),
     ],
 )
-def test_ground_truth_without_the_property_is_refused(fields, says):
+def test_ground_truth_without_the_property_is_refused(fields, message):
     head = make_head(properties=dict(angle=PROPERTIES['angle']))
-    truth = dict(gt_instances=instances(BOXES))
-    one = DetDataSample(**truth, metainfo=META)
+    gt = dict(gt_instances=instances(BOXES))
+    one = DetDataSample(**gt, metainfo=META)
     for key, values in fields.items():
         one.gt_instances.__dict__[key] = torch.tensor(values)
         one.gt_instances._data_fields.add(key)
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ValueError, match=message):
         head.loss(feats(), [one])
 
 
 @pytest.mark.parametrize(
-    ('options', 'says'),
+    ('options', 'message'),
     [
         (dict(properties=dict(wh=PROPERTIES['angle'])), "called 'wh'"),
         (
             dict(properties=dict(a=dict(type='ScalarProperty', key='bboxes'))),
-            "is 'bboxes', which boxes have",
+            "is 'bboxes', a field that every object has",
         ),
         (
             dict(properties=dict(a=PROPERTIES['angle'], b=PROPERTIES['angle'])),
@@ -231,12 +231,12 @@ def test_ground_truth_without_the_property_is_refused(fields, says):
         ),
     ],
 )
-def test_impossible_settings_are_refused(options, says):
-    with pytest.raises(ValueError, match=says):
+def test_impossible_settings_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         make_head(**options)
 
 
-def test_without_an_offset_centres_lie_in_the_middle_of_cells():
+def test_without_an_offset_centers_lie_in_the_middle_of_cells():
     head = make_head(num_classes=1, loss_offset=None)
     assert not any(name.startswith('offset') for name in head.state_dict())
     losses = head.loss(feats(), [sample({})])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from mmdet_centernet.new_config import choices
-from mmdet_centernet.new_config.settings import BACKBONES, backbone_depth
+from mmdet_centernet.new_config.backbones import BACKBONES, find_backbone
 
 GB = 2**30
 
@@ -58,20 +58,22 @@ def test_crops_fit_lying_and_standing_images(standing, crop):
     ('free', 'on_gpu', 'size'),
     [
         (0.1 * GB, False, 1),
-        (1.25 * GB - 1, False, 4),  # 2 x 8 x 80 MB
-        (1.25 * GB, False, 8),
-        (64 * GB, False, 8),
-        (64 * GB, True, 16),
+        (1.25 * GB - 1, True, 4),  # 2 x 8 x 80 MB
+        (1.25 * GB, True, 8),
+        (64 * GB, False, 4),
+        (64 * GB, True, 8),
     ],
 )
 def test_batch_size_takes_half_of_the_memory(free, on_gpu, size):
-    assert choices.choose_batch_size((320, 256), 18, free, on_gpu=on_gpu) == size
+    assert choices.choose_batch_size((320, 256), 1.0, free, on_gpu=on_gpu) == size
 
 
 def test_a_deeper_backbone_takes_more():
     sizes = [
-        choices.choose_batch_size((640, 640), depth, 5 * GB, on_gpu=True)
-        for depth in choices.KILOBYTES_A_PIXEL
+        choices.choose_batch_size(
+            (640, 640), BACKBONES[name].kilobytes_per_pixel, 5 * GB, on_gpu=True
+        )
+        for name in ('resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152')
     ]
     assert sizes == [4, 4, 2, 1, 1]
 
@@ -109,7 +111,7 @@ def test_there_are_twice_as_many_peaks_as_objects(most, peaks):
 
 
 def test_backbones_by_name():
-    assert [backbone_depth(name) for name in BACKBONES] == [18, 34, 50, 101, 152]
+    assert [find_backbone(name.upper()) for name in BACKBONES] == [*BACKBONES.values()]
     for name in ('resnet', 'resnet20', 'swin-t', 'resnet50-dcn'):
         with pytest.raises(ValueError, match=r'in_channels of model\.neck'):
-            backbone_depth(name)
+            find_backbone(name)

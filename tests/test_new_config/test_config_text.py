@@ -3,12 +3,15 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import Compose
 from mmdet.registry import MODELS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from helpers.stock import CONFIGS
 from mmdet_centernet.codecs.properties import build_properties
+from mmdet_centernet.new_config.backbones import BACKBONES
 from mmdet_centernet.new_config.config_text import Files, config_text
 from mmdet_centernet.new_config.settings import Settings
 from mmdet_centernet.new_config.skeleton import COCO_NAMES, Skeleton
@@ -19,7 +22,7 @@ SETTINGS = Settings(
     crop_size=(640, 480),
     batch_size=4,
     workers=2,
-    depth=18,
+    backbone=BACKBONES['cspnext-tiny'],
     pretrained=False,
     epochs=40,
     iterations=25,
@@ -46,7 +49,7 @@ def test_settings_are_where_mmdet_reads_them(tmp_path):
     assert cfg.default_hooks.checkpoint.save_best == 'coco/bbox_mAP'
     assert cfg.default_hooks.checkpoint.type == 'CheckpointHook'
     assert cfg.param_scheduler[0].end == 50
-    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=8)
+    assert cfg.auto_scale_lr == dict(enable=True, base_batch_size=4)
     assert cfg.train_pipeline[2].scale == cfg.test_pipeline[1].scale == (640, 480)
     assert cfg.train_pipeline[3].crop_size == (640, 480)
     assert cfg.custom_imports.imports == ['mmdet_centernet']
@@ -127,21 +130,30 @@ def test_a_test_set_is_tested_on(tmp_path):
     assert cfg.val_evaluator.ann_file == '/data/val.json'
 
 
-@pytest.mark.parametrize('depth', [34, 50])
-def test_backbone_and_neck_fit(tmp_path, depth):
-    model = MODELS.build(load(tmp_path, depth=depth).model)
+@pytest.mark.parametrize('name', ['cspnext-tiny', 'resnet34', 'resnet50'])
+def test_backbone_and_neck_fit(tmp_path, name):
+    model = MODELS.build(load(tmp_path, backbone=BACKBONES[name]).model)
+    maps = model.backbone(torch.zeros(1, 3, 64, 64))
+    assert [64 // feature.shape[-1] for feature in maps] == [4, 8, 16, 32]
     channels = [conv.conv.in_channels for conv in model.neck.lateral_convs]
-    blocks = [getattr(model.backbone, name)[-1] for name in model.backbone.res_layers]
-    assert channels == [
-        block.conv2.out_channels if depth < 50 else block.conv3.out_channels
-        for block in blocks
-    ]
+    assert channels == [feature.shape[1] for feature in maps]
 
 
-def test_weights_are_loaded_where_that_is_asked_for(tmp_path):
+def test_resnet_weights_are_loaded_where_that_is_asked_for(tmp_path):
     assert 'init_cfg' not in load(tmp_path).model.backbone
-    init = load(tmp_path, pretrained=True, depth=50).model.backbone.init_cfg
+    resnet = BACKBONES['resnet50']
+    init = load(tmp_path, pretrained=True, backbone=resnet).model.backbone.init_cfg
     assert init == dict(type='Pretrained', checkpoint='torchvision://resnet50')
+
+
+def test_cspnext_is_rtmdets_with_its_weights_and_channel_order(tmp_path):
+    model = load(tmp_path, pretrained=True).model
+    stock = Config.fromfile(CONFIGS / 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
+    ours, theirs = model.backbone, stock.model.backbone
+    for key in ('init_cfg', 'deepen_factor', 'widen_factor', 'channel_attention'):
+        assert ours[key] == theirs[key]
+    for key in ('mean', 'std', 'bgr_to_rgb'):
+        assert model.data_preprocessor[key] == stock.model.data_preprocessor[key]
 
 
 def test_names_and_paths_of_any_letters(tmp_path):

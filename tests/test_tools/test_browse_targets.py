@@ -28,12 +28,12 @@ def browse(config, *options, **kwargs):
     return run_python(TOOL, config, *options, cwd=config.parent, **kwargs)
 
 
-def test_pictures_plot_and_report(config):
+def test_visualizations_plot_and_report(config):
     printed = browse(config, '--pictures', '2', '--out-dir', 'seen')
     result = config.parent / 'seen'
-    pictures = sorted((result / 'pictures').iterdir())
-    assert len(pictures) == 2
-    assert all(cv2.imread(str(path)).shape[1] == 2 * 384 for path in pictures)
+    images = sorted((result / 'pictures').iterdir())
+    assert len(images) == 2
+    assert all(cv2.imread(str(path)).shape[1] == 2 * 384 for path in images)
     assert cv2.imread(str(result / 'summary.png')) is not None
     report = (result / 'report.txt').read_text()
     assert report in printed
@@ -41,14 +41,14 @@ def test_pictures_plot_and_report(config):
     assert 'on 4 images:\n    16 x 16 cells' in report
 
 
-def test_faults_of_a_dataset_are_named(config):
+def test_faults_of_a_dataset_are_reported(config):
     folder = config.parent
     content = json.loads((folder / 'annotations.json').read_text())
     content['annotations'][0]['bbox'][2] = 0
     content['annotations'] = [
         note for note in content['annotations'] if note['category_id'] == 1
     ]
-    # One validation image is a training image under another name.
+    # One validation image is a copy of a training image.
     shutil.copy(folder / 'images/000001.jpg', folder / 'images/other.jpg')
     content['images'] = [dict(content['images'][0], file_name='other.jpg')]
     content['annotations'] = [n for n in content['annotations'] if n['image_id'] == 0]
@@ -62,7 +62,7 @@ def test_faults_of_a_dataset_are_named(config):
     assert 'work_dirs/targets/tiny/' in printed
 
 
-def test_an_evaluator_of_another_file_is_named(config):
+def test_evaluator_with_another_file_is_reported(config):
     path = config.parent / 'other.json'
     path.write_text((config.parent / 'annotations.json').read_text() + ' ')
     found = check(config, '--cfg-options', f'test_evaluator.ann_file={path}')
@@ -71,19 +71,19 @@ def test_an_evaluator_of_another_file_is_named(config):
 
 
 @pytest.mark.parametrize('option', ['data_root.a=1', 'train_pipeline.x=1'])
-def test_options_that_fit_nowhere_are_named(config, option):
+def test_invalid_options_are_named(config, option):
     printed = browse(config, '--cfg-options', option, check=False)
     assert 'Traceback' not in printed
     assert f'{config}: --cfg-options {option} cannot be merged: ' in printed
 
 
-def test_an_input_that_is_too_small_is_named(config):
+def test_too_small_input_is_reported(config):
     options = ('--cfg-options', 'model.bbox_head.stride=32')
     assert 'thinner than a cell: enlarge the network input' in browse(config, *options)
 
 
 def check(config, *options):
-    """Exit status, what stderr says, and the report, of a run in this process."""
+    """Runs the command in this process; returns exit status, stderr and report."""
     out = config.parent / 'seen'
     words = [TOOL, config, '--out-dir', out, '--pictures', '1', *options]
     streams = [io.TextIOWrapper(io.BytesIO()) for _ in range(2)]
@@ -125,7 +125,7 @@ def empty(path):
 
 
 @pytest.mark.parametrize('spoil', [unlink, cut, empty])
-def test_one_broken_photo_leaves_the_report_of_the_others(config, spoil):
+def test_broken_image_does_not_stop_the_report(config, spoil):
     path = config.parent / 'images/000002.jpg'
     spoil(path)
     change(config, lambda content: content['annotations'][0].update(area=0))
@@ -147,7 +147,7 @@ def test_one_broken_photo_leaves_the_report_of_the_others(config, spoil):
 
 
 @pytest.mark.parametrize('content', ['{', '[]', ''])
-def test_a_broken_annotation_file_leaves_the_report_of_the_others(config, content):
+def test_broken_annotation_file_does_not_stop_the_report(config, content):
     (config.parent / 'broken.json').write_text(content)
     options = ('--cfg-options', 'train_dataloader.dataset.ann_file=broken.json')
     result = check(config, *options)
@@ -157,7 +157,7 @@ def test_a_broken_annotation_file_leaves_the_report_of_the_others(config, conten
     assert '4 images, 8 boxes' in result.report
 
 
-def test_a_filter_that_leaves_no_image(config):
+def test_filter_that_removes_all_images(config):
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.filter_cfg = dict(min_size=999)
     cfg.dump(config)
@@ -166,7 +166,7 @@ def test_a_filter_that_leaves_no_image(config):
     assert 'mmdet keeps no image of the training set' in result.report
 
 
-def test_odd_names_are_drawn(config):
+def test_unusual_class_names_are_drawn(config):
     change(config, lambda c: c['categories'][0].update(name='5$ \ud800 $x_{'))
     result = check(config)
     assert result.status == 0
@@ -181,7 +181,7 @@ def test_odd_names_are_drawn(config):
         dict(type='CenterNet', bbox_head=dict(type='CenterNetHead')),
     ],
 )
-def test_without_our_head_the_files_are_checked(config, model):
+def test_files_are_checked_without_ctdet_head(config, model):
     cfg = Config.fromfile(config)
     cfg.model = model
     cfg.dump(config)
@@ -221,7 +221,7 @@ def test_semi_supervised_training(config):
     assert 'After the training pipeline, on 4 images' in result.report
 
 
-def test_batches_that_change_their_size(config):
+def test_batch_augments_that_resize(config):
     augment = dict(
         type='BatchSyncRandomResize',
         random_size_range=(64, 160),
@@ -236,7 +236,7 @@ def test_batches_that_change_their_size(config):
     assert 'on 4 images' in result.report
 
 
-def test_grey_images(config):
+def test_gray_images(config):
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.pipeline[0].color_type = 'grayscale'
     cfg.model.data_preprocessor.update(mean=[120.0], std=[58.0], bgr_to_rgb=False)
@@ -246,7 +246,7 @@ def test_grey_images(config):
     assert 'No findings' in result.report
 
 
-def test_types_by_their_module(config):
+def test_types_by_import_path(config):
     cfg = Config.fromfile(config)
     cfg.model.bbox_head.type = 'mmdet_centernet.models.CTDetHead'
     cfg.train_dataloader.dataset.type = 'mmdet.datasets.CocoDataset'
@@ -292,8 +292,8 @@ model = dict(
 """
 
 
-def test_names_on_pictures_are_those_of_the_labels(config):
-    """Metainfo has them in another order than the file, whose order counts."""
+def test_class_names_follow_the_label_order(config):
+    """The order of the file counts, not that of metainfo."""
     cfg = Config.fromfile(config)
     cfg.train_dataloader.dataset.metainfo.classes = ('disc', 'square')
     data, _ = tool.training_data(cfg)
@@ -302,7 +302,7 @@ def test_names_on_pictures_are_those_of_the_labels(config):
     assert [data.classes[label] for label in truth] == ['square', 'disc']
 
 
-def test_training_starts_after_following_the_advice(config):
+def test_training_runs_after_following_the_advice(config):
     def double(content):
         for note in content['annotations']:
             note['category_id'] = 1

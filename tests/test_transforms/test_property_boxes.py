@@ -37,7 +37,7 @@ def loaded(**sample):
 
 
 def oracle(point, move):
-    """Where a move sends a point, said by mmdet: a box without a size."""
+    """Applies a transform to a point with mmdet: a box without a size."""
     dot = HorizontalBoxes([[*point, *point]], dtype=torch.float64)
     MOVES[move](dot)
     return dot.tensor[0, :2].numpy()
@@ -113,11 +113,11 @@ COPIES = {
 }
 
 
-@pytest.mark.parametrize('way', COPIES)
-def test_copies_keep_everything(way):
+@pytest.mark.parametrize('copy_method', COPIES)
+def test_copies_keep_everything(copy_method):
     boxes = loaded()
     boxes.translate_((1, 1))
-    copied = COPIES[way](boxes)
+    copied = COPIES[copy_method](boxes)
     assert torch.equal(copied.tensor, boxes.tensor)
     assert copied.moved
     assert copied.values.keys() == boxes.values.keys()
@@ -160,7 +160,7 @@ def test_one_that_was_moved_moves_all():
 def test_what_cannot_be_joined_is_refused():
     boxes = loaded()
     with pytest.raises(
-        ValueError, match=r"'HorizontalBoxes'\] cannot be joined: a step"
+        ValueError, match=r"'HorizontalBoxes'\] cannot be concatenated: a transform"
     ):
         boxes.cat([boxes, HorizontalBoxes(boxes.tensor)])
     fewer = load(dict(age=CONFIGS['age']))['gt_bboxes']
@@ -180,7 +180,7 @@ def test_keys_are_not_shared():
     age = CONFIGS['age']
     with pytest.raises(ValueError, match="a and b both have the key 'ages'"):
         build_properties(dict(a=age, b=age))
-    with pytest.raises(ValueError, match="'scores', which boxes have already"):
+    with pytest.raises(ValueError, match="'scores', a field that every object has"):
         build_properties(dict(a=dict(age, key='scores')))
     with pytest.raises(ValueError, match='properties is empty'):
         properties_by_key({})

@@ -148,7 +148,7 @@ def run(step, images, spot=None):
 
 
 def middle(change):
-    """Where an image has changed: centre of mass, or None at its border or nowhere."""
+    """Where an image has changed: center of mass, or None at its border or nowhere."""
     mass = np.abs(change).sum(axis=2)
     edge = np.concatenate([mass[0], mass[-1], mass[:, 0], mass[:, -1]])
     if mass.max() < 50 or edge.max() > 2:
@@ -233,7 +233,7 @@ def test_copy_paste_is_refused():
     results = load()
     results['mix_results'] = [load(seed=1)]
     step = TRANSFORMS.build(dict(type='CopyPaste', paste_by_box=True))
-    with pytest.raises(ValueError, match=r'cannot be joined: .*CopyPaste'):
+    with pytest.raises(ValueError, match=r'cannot be concatenated: .*CopyPaste'):
         step(results)
 
 
@@ -304,7 +304,7 @@ def test_missing_and_wrong_values_are_named():
         compose(*LOAD)(raw)
 
 
-def test_unlabelled_values_stay_nan():
+def test_unlabeled_values_stay_nan():
     raw = raw_sample()
     raw['instances'][0]['properties'] = {
         key: np.full_like(value, np.nan)

@@ -15,16 +15,16 @@ from mmdet_centernet.visualization import draw_properties
 from mmdet_centernet.visualization.draw_properties import describe
 
 COLOR = (250, 60, 20)
-BOX = [40.0, 20, 120, 100]  # its middle is 80, 60
+BOX = [40.0, 20, 120, 100]  # its center is 80, 60
 SHAPE = (140, 200)
 
 
 class Odd(Property):
-    """A property of a user, which nothing here knows."""
+    """A property type that a user defines."""
 
 
 def draw(properties, values, boxes=(BOX,), **options):
-    """(140, 200) bool: where something was drawn on a black image."""
+    """Draws on a black image; returns the (140, 200) mask of changed pixels."""
     visualizer = Visualizer()
     visualizer.set_image(np.zeros((*SHAPE, 3), np.uint8))
     values = {key: np.array(rows, np.float32) for key, rows in values.items()}
@@ -39,12 +39,12 @@ def draw(properties, values, boxes=(BOX,), **options):
 
 
 def ink(mask, x, y, reach=2):
-    """Whether something was drawn around a point."""
+    """Returns whether something was drawn around a point."""
     return bool(mask[y - reach : y + reach + 1, x - reach : x + reach + 1].any())
 
 
 def where(mask):
-    """x1, y1, x2, y2 of what was drawn."""
+    """x1, y1, x2, y2 of the drawing."""
     ys, xs = np.nonzero(mask)
     return [xs.min(), ys.min(), xs.max(), ys.max()]
 
@@ -58,8 +58,8 @@ def where(mask):
         (45, (107, 87), (53, 33)),
     ],
 )
-def test_an_angle_is_an_arrow_from_the_middle(angle, tip, tail):
-    """From the x axis towards the y axis, which points down."""
+def test_angles_are_arrows_from_the_center(angle, tip, tail):
+    """Angles run from the x axis towards the y axis, which points down."""
     mask = draw(dict(a=AngleProperty('angles')), dict(angles=[angle]))
     assert ink(mask, 80, 60)
     assert ink(mask, *tip)
@@ -69,7 +69,7 @@ def test_an_angle_is_an_arrow_from_the_middle(angle, tip, tail):
     assert ink(line, *tail)
 
 
-def test_a_line_has_no_head():
+def test_lines_have_no_head():
     arrow, line = (
         draw(dict(a=AngleProperty('angles', period=period)), dict(angles=[0.0]))
         for period in (360, 180)
@@ -78,7 +78,7 @@ def test_a_line_has_no_head():
     assert where(line)[3] - where(line)[1] < 5
 
 
-def test_a_displacement_is_as_long_as_it_is():
+def test_displacements_have_their_length():
     prop = VectorProperty('motions', is_displacement=True)
     mask = draw(dict(motion=prop), dict(motions=[[50, -40]]))
     assert ink(mask, 80, 60)
@@ -90,7 +90,7 @@ def test_a_displacement_is_as_long_as_it_is():
     assert y2 == pytest.approx(60, abs=3)
 
 
-def test_an_arrow_ends_at_the_border():
+def test_arrows_are_clipped_to_the_image():
     prop = VectorProperty('motions', is_displacement=True)
     mask = draw(dict(motion=prop), dict(motions=[[400, 0]]))
     assert where(mask)[2] == SHAPE[1] - 1
@@ -113,7 +113,7 @@ def test_keypoints_are_dots_and_limbs():
     assert where(limbs) == pytest.approx(where(mask), abs=1)
 
 
-def test_dots_on_the_border_leave_the_image_where_it_is():
+def test_dots_on_the_border_do_not_shift_the_image():
     visualizer = Visualizer()
     image = np.zeros((*SHAPE, 3), np.uint8)
     image[::7, ::5] = 255
@@ -138,7 +138,7 @@ def test_texts_of_small_boxes_are_small():
     assert heights[1] == pytest.approx(heights[2], abs=2)
 
 
-def test_texts_may_have_a_color_of_their_own():
+def test_texts_can_have_another_color():
     visualizer = Visualizer()
     visualizer.set_image(np.zeros((*SHAPE, 3), np.uint8))
     odd, values = dict(odd=Odd('odds')), dict(odds=np.array([7.0]))
@@ -148,7 +148,7 @@ def test_texts_may_have_a_color_of_their_own():
     assert red < 60 < 150 < green
 
 
-def test_everything_else_is_text_at_the_lower_left_corner():
+def test_other_properties_are_texts_at_the_lower_left_corner():
     properties = dict(
         distance=ScalarProperty('distances'),
         sides=VectorProperty('sides', num_channels=3),
@@ -182,20 +182,20 @@ ALL = dict(
 )
 
 
-def unlabelled(count):
+def unlabeled(count):
     return {
         prop.key: np.full((count, *prop.row_shape), np.nan) for prop in ALL.values()
     }
 
 
-def test_what_is_not_labelled_is_not_drawn():
-    assert not draw(ALL, unlabelled(1), skeleton=[(0, 1)]).any()
+def test_unlabeled_values_are_not_drawn():
+    assert not draw(ALL, unlabeled(1), skeleton=[(0, 1)]).any()
     assert not draw(ALL, {}).any()
-    nothing = {key: value[:0] for key, value in unlabelled(1).items()}
+    nothing = {key: value[:0] for key, value in unlabeled(1).items()}
     assert not draw(ALL, nothing, boxes=np.zeros((0, 4))).any()
 
 
-def test_a_zoom_moves_pixels_and_no_numbers():
+def test_zoom_scales_positions_but_not_texts():
     values = dict(
         angles=[30.0], lines=[100.0], motions=[[9, 9]], ages=[3.0], odds=[1.0]
     )

@@ -32,7 +32,7 @@ def make_targets(boxes, labels=None, cells=32, **assigner):
     )
 
 
-def test_windows_hold_the_heat():
+def test_windows_contain_the_gaussians():
     targets = make_targets([ALONE, THIN, (30, 60, 120, 120)], [0, 1, 2])
     heat = paint_heatmap(targets)[0]
     for label, (x1, y1, x2, y2) in enumerate(
@@ -43,7 +43,7 @@ def test_windows_hold_the_heat():
         assert inside.sum() == heat[label].sum() > 0
 
 
-def test_each_kind_has_its_color():
+def test_each_kind_of_box_has_its_color():
     boxes = torch.tensor([ALONE, TWIN, OTHER_TWIN, FLAT, (200, 8, 220, 20)]).float()
     labels = torch.tensor([0, 1, 1, 2, 9])
     targets = make_targets(boxes.tolist(), labels.tolist())
@@ -60,13 +60,13 @@ def test_each_kind_has_its_color():
     ):
         ys, xs = np.nonzero(np.abs(left - color).max(axis=2) < 70)
         assert xs.min() >= 3 * x1 - 12
-        assert xs.max() <= 3 * x2 + 90  # labels stand out of narrow boxes
+        assert xs.max() <= 3 * x2 + 90  # labels are wider than narrow boxes
         assert ys.min() >= 3 * y1 - 12
         assert ys.max() <= 3 * y2 + 12
     assert drawn.shape == (24 + 384, 768, 3)
 
 
-def test_the_plot_takes_what_there_may_be():
+def test_plot_of_empty_and_crowded_data():
     crowded = collect([make_targets([ALONE, TWIN, OTHER_TWIN, THIN])])
     empty = collect([make_targets([])])
     for statistics in (crowded, empty):

@@ -3,14 +3,14 @@
 from mmdet_centernet.visualization.file_names import FileNames
 
 
-def test_names_get_folders_where_they_are_taken():
+def test_repeated_names_get_folders():
     names = FileNames()
     paths = ['data/a/1.jpg', 'data/b/1.jpg', 'data/a/2.jpg', 'other/b/1.jpg']
     assert [names.of(path) for path in paths] == ['1', 'b_1', '2', 'other_b_1']
     assert [names.of(path) for path in paths] == ['1', 'b_1', '2', 'other_b_1']
 
 
-def test_what_folders_do_not_tell_apart_gets_a_number():
+def test_names_with_equal_folders_get_a_number():
     names = FileNames()
     paths = ['/1.jpg', '/1.png', '/1.bmp', '1.jpg']
     found = [names.of(path) for path in paths]
@@ -18,7 +18,7 @@ def test_what_folders_do_not_tell_apart_gets_a_number():
     assert len(set(found)) == 4
 
 
-def test_names_fit_into_a_file_system():
+def test_long_names_are_shortened():
     names = FileNames()
     paths = [f'{letter * 250}/{"x" * 250}.jpg' for letter in 'abc']
     found = [names.of(path) for path in paths]

@@ -75,7 +75,7 @@ def make_figure(**changes):
 
 
 def panels(image, rows=3):
-    """Each without its caption."""
+    """Splits a visualization into panels without captions."""
     halves = [np.hsplit(row, 2) for row in np.vsplit(image, rows)]
     return [[panel[CAPTION_HEIGHT:].astype(int) for panel in row] for row in halves]
 
@@ -85,7 +85,7 @@ def ink(panel, x, y, color):
     return bool((np.abs(near - color).max(axis=2) < 80).any())
 
 
-def test_both_columns_have_their_properties(visualizer):
+def test_properties_are_drawn_in_both_columns(visualizer):
     (truth, found), *_ = panels(draw_heatmaps(visualizer, make_figure()))
     for x, y in np.array(TRUE_JOINTS, int) * 3:
         assert ink(truth, x, y, GROUND_TRUTH_COLOR)
@@ -95,7 +95,7 @@ def test_both_columns_have_their_properties(visualizer):
         assert not ink(truth, x, y, GROUND_TRUTH_COLOR)
 
 
-def test_the_skeleton_is_that_of_the_visualizer(visualizer):
+def test_skeleton_comes_from_the_visualizer(visualizer):
     middle = np.mean(TRUE_JOINTS, axis=0).astype(int) * 3
     (truth, _), *_ = panels(draw_heatmaps(visualizer, make_figure()))
     assert not ink(truth, *middle, GROUND_TRUTH_COLOR)
@@ -104,7 +104,7 @@ def test_the_skeleton_is_that_of_the_visualizer(visualizer):
     assert ink(truth, *middle, GROUND_TRUTH_COLOR)
 
 
-def test_heat_of_joints_has_a_row_of_its_own(visualizer):
+def test_heatmaps_of_joints_are_in_a_third_row(visualizer):
     image = draw_heatmaps(visualizer, make_figure())
     assert image.shape == (3 * (CAPTION_HEIGHT + 3 * 128), 2 * 3 * 192, 3)
     _, centers, joints = panels(image)
@@ -113,7 +113,7 @@ def test_heat_of_joints_has_a_row_of_its_own(visualizer):
             assert (np.ptp(panel[3 * y + 1, 3 * x + 1]) > 50) == is_hot
 
 
-def test_without_truth_or_with_boxes_alone(visualizer):
+def test_without_ground_truth_or_with_boxes_only(visualizer):
     one = draw_heatmaps(
         visualizer, make_figure(ground_truth=None, target=None, point_targets={})
     )
@@ -130,7 +130,7 @@ def test_without_truth_or_with_boxes_alone(visualizer):
     )
 
 
-def test_numbers_are_written(visualizer):
+def test_scalars_are_written_as_text(visualizer):
     ages = dict(age=ScalarProperty('ages'))
     with_ages, without = (
         draw_heatmaps(visualizer, make_figure(properties=properties))
@@ -164,8 +164,8 @@ def middle_of_heat(heat):
         dict(homography_matrix=np.array([[0.7, 0, 9], [0, 0.7, 4], [0, 0, 1.0]])),
     ],
 )
-def test_original_pixels(tmp_path, geometry):
-    path = tmp_path / 'photo.png'
+def test_figure_of_file(tmp_path, geometry):
+    path = tmp_path / 'image.png'
     cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
     meta = dict(img_path=str(path), ori_shape=(120, 160), **geometry)
     sample = DetDataSample(metainfo=meta)
@@ -176,13 +176,13 @@ def test_original_pixels(tmp_path, geometry):
     head = head_of_joints()
     figure = figure_of_file(head, sample, maps_of(head))
     assert figure.properties is head.properties
-    # A target lies in the middle of a cell, half a cell away at most.
+    # A target peak is the middle of a cell, at most half a cell away.
     target = figure.point_targets['joint']
     np.testing.assert_allclose(middle_of_heat(target), (60, 50), atol=5)
     assert figure.point_heatmaps['joint'].max() > 0.7  # between cells it is less
 
 
-def test_pixels_of_the_network():
+def test_figure_of_input():
     head = head_of_joints()
     preprocessor = DetDataPreprocessor()
     sample = DetDataSample(metainfo=dict(ori_shape=(900, 900), scale_factor=(0.1, 0.1)))
@@ -197,8 +197,8 @@ def test_pixels_of_the_network():
     assert 'keypoints' in figure.detections
 
 
-def test_boxes_alone_in_the_truth(tmp_path):
-    path = tmp_path / 'photo.png'
+def test_ground_truth_without_properties(tmp_path):
+    path = tmp_path / 'image.png'
     cv2.imwrite(str(path), np.zeros((128, 128, 3), np.uint8))
     sample = DetDataSample(metainfo=dict(img_path=str(path), ori_shape=(128, 128)))
     sample.gt_instances = objects([20.0, 20, 100, 100], TRUE_JOINTS)
@@ -211,10 +211,10 @@ def test_boxes_alone_in_the_truth(tmp_path):
 
 
 @VISBACKENDS.register_module()
-class JointAlbum(BaseVisBackend):
-    """Keeps what the hook hands to the visualizer."""
+class JointRecorder(BaseVisBackend):
+    """Keeps the images that the hook passes to the visualizer."""
 
-    pictures: list = []  # noqa: RUF012
+    images: list = []  # noqa: RUF012
 
     def _init_env(self):
         pass
@@ -224,15 +224,15 @@ class JointAlbum(BaseVisBackend):
         return self
 
     def add_image(self, name, image, step=0, **kwargs):
-        self.pictures.append((name, image))
+        self.images.append((name, image))
 
 
 @pytest.mark.slow
 def test_training_and_validation(tmp_path, monkeypatch):
-    said = []
+    logged = []
     monkeypatch.setattr(
         'mmdet_centernet.hooks.heatmap_hook.print_log',
-        lambda text, **kwargs: said.append(text),
+        lambda text, **kwargs: logged.append(text),
     )
     cfg = shrink(load_config(NAME), tmp_path)
     cfg.custom_hooks = []
@@ -241,12 +241,14 @@ def test_training_and_validation(tmp_path, monkeypatch):
     )
     cfg.default_hooks.checkpoint = None
     cfg.visualizer.name = str(tmp_path)
-    cfg.visualizer.vis_backends.append(dict(type='JointAlbum', save_dir=str(tmp_path)))
-    JointAlbum.pictures.clear()
+    cfg.visualizer.vis_backends.append(
+        dict(type='JointRecorder', save_dir=str(tmp_path))
+    )
+    JointRecorder.images.clear()
     Runner.from_cfg(cfg).train()
-    assert said == []
-    assert len(JointAlbum.pictures) == 8
-    for _, image in JointAlbum.pictures:
+    assert logged == []
+    assert len(JointRecorder.images) == 8
+    for _, image in JointRecorder.images:
         assert image.shape == (3 * (CAPTION_HEIGHT + 384), 2 * 384, 3)
         _, _, (target, _) = panels(image)
         assert (np.ptp(target, axis=2) > 50).any()

@@ -27,7 +27,7 @@ def bump(shape, cell):
 
 
 def middle_of_heat(heatmap):
-    """Its centre of mass in continuous pixels (pixel i reaches from i to i + 1)."""
+    """Center of mass in continuous pixels (pixel i covers i to i + 1)."""
     ys, xs = np.indices(heatmap.shape) + 0.5
     return np.array([(heatmap * xs).sum(), (heatmap * ys).sum()]) / heatmap.sum()
 
@@ -39,13 +39,13 @@ def middle_of_heat(heatmap):
         (dict(scale_factor=(0.5, 0.25)), (44, 56)),
         (dict(border=[6, 70, 10, 74]), (12, 8)),
         (
-            # Mirrored in a network input 100 pixels wide, then moved up by 2.
+            # Flipped in a network input 100 pixels wide, then moved up by 2.
             dict(homography_matrix=np.array([[-1, 0, 100], [0, 1, -2], [0, 0, 1.0]])),
             (78, 16),
         ),
     ],
 )
-def test_heat_lies_where_the_pipeline_took_it_from(geometry, middle):
+def test_heatmaps_are_warped_to_the_image(geometry, middle):
     meta = dict(ori_shape=(120, 160), **geometry)
     spread = warp_heatmap(bump((32, 32), cell=(5, 3)), meta, stride=4)
     assert spread.shape == (120, 160)
@@ -61,8 +61,8 @@ def test_heat_lies_where_the_pipeline_took_it_from(geometry, middle):
         dict(homography_matrix=np.array([[-0.7, 0, 112], [0, 0.7, 4], [0, 0, 1.0]])),
     ],
 )
-def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
-    path = tmp_path / 'photo.png'
+def test_targets_of_test_images_lie_on_their_boxes(tmp_path, geometry):
+    path = tmp_path / 'image.png'
     cv2.imwrite(str(path), np.zeros((120, 160, 3), np.uint8))
     meta = dict(img_path=str(path), ori_shape=(120, 160), **geometry)
     sample = DetDataSample(metainfo=meta)
@@ -72,7 +72,7 @@ def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
     channels = dict(heatmap=1, wh=2, offset=2)
     maps = {name: torch.zeros(1, count, 32, 32) for name, count in channels.items()}
     figure = figure_of_file(head, sample, maps)
-    # A target lies in the middle of a cell, half a cell away at most.
+    # A target peak is the middle of a cell, at most half a cell away.
     np.testing.assert_allclose(middle_of_heat(figure.target), (80, 55), atol=4.5)
     assert figure.heatmap.max() == 0.5
 
@@ -81,7 +81,7 @@ def test_the_target_of_a_test_image_lies_on_its_boxes(tmp_path, geometry):
     'normalised', [{}, dict(mean=[90, 100, 110], std=[60, 50, 40])]
 )
 @pytest.mark.parametrize('bgr_to_rgb', [True, False])
-def test_colors_come_back_from_the_network_input(normalised, bgr_to_rgb):
+def test_normalization_is_undone(normalised, bgr_to_rgb):
     bgr = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)
     preprocessor = DetDataPreprocessor(**normalised, bgr_to_rgb=bgr_to_rgb)
     pixels = preprocessor(dict(inputs=[bgr], data_samples=None))['inputs'][0]
@@ -89,7 +89,7 @@ def test_colors_come_back_from_the_network_input(normalised, bgr_to_rgb):
     np.testing.assert_array_equal(recover_image(pixels, preprocessor), rgb)
 
 
-def test_blending_shows_the_image_where_it_is_cold():
+def test_blending_shows_the_image_outside_peaks():
     image = np.full((8, 8, 3), 100, np.uint8)
     blended = blend_heatmap(image, bump((8, 8), cell=(2, 1)))
     assert blended.dtype == np.uint8
@@ -116,7 +116,7 @@ def visualizer():
 def lines_of(panel, color):
     """x1, y1, x2, y2 of the lines of a color in a panel, or None."""
     distance = np.abs(panel[CAPTION_HEIGHT:].astype(int) - color).max(axis=2)
-    # Text has the color, too, but a line of it is short.
+    # Text has the same color, but its lines are short.
     lines = (distance < 60).astype(np.uint8)
     columns = np.nonzero(lines.sum(axis=0) > 60)[0]
     rows = np.nonzero(lines.sum(axis=1) > 60)[0]
@@ -126,7 +126,7 @@ def lines_of(panel, color):
 
 
 def panels(image):
-    """Above truth and detections, below their heat."""
+    """Splits a visualization: objects above, heatmaps below."""
     return [np.hsplit(row, 2) for row in np.vsplit(image, 2)]
 
 
@@ -134,7 +134,7 @@ def cold(*shape):
     return np.zeros(shape, np.float32)
 
 
-def test_truth_and_detections_stand_in_their_panels(visualizer):
+def test_ground_truth_and_detections_are_in_their_panels(visualizer):
     figure = HeatmapFigure(
         np.zeros((128, 192, 3), np.uint8),
         bump((128, 192), cell=(150, 60)),
@@ -161,7 +161,7 @@ def test_truth_and_detections_stand_in_their_panels(visualizer):
         )
 
 
-def test_odd_boxes_and_missing_truth_are_drawn_all_the_same(visualizer):
+def test_invalid_boxes_and_missing_ground_truth(visualizer):
     image = np.zeros((500, 400, 3), np.uint8)
     odd = boxes((-50, -50, 900, 900), (60, 60, 20, 20), scores=torch.ones(2))
     for found in (odd, boxes(scores=torch.ones(0))):

@@ -1,4 +1,4 @@
-"""Properties in the pictures of mmdet's own tools."""
+"""Properties in the visualizations of mmdet's tools."""
 
 import copy
 import json
@@ -41,24 +41,24 @@ def visualizer(properties=JOINTS, meta=None, **options):
 
 
 def draw(built, truth=None, found=None, **options):
-    """Columns of a picture: ground truth, detections."""
+    """Draws and splits into columns: ground truth, detections."""
     sample = DetDataSample()
     if truth is not None:
         sample.gt_instances = truth
     if found is not None:
         sample.pred_instances = found
     built.add_datasample('it', np.zeros((*SHAPE, 3), np.uint8), sample, **options)
-    picture = built.get_image().astype(int)
-    return np.hsplit(picture, picture.shape[1] // SHAPE[1])
+    image = built.get_image().astype(int)
+    return np.hsplit(image, image.shape[1] // SHAPE[1])
 
 
 def ink(panel, x, y, color=RED):
-    """Whether something of a color was drawn around a point."""
+    """Returns whether a color was drawn around a point."""
     near = panel[y - 2 : y + 3, x - 2 : x + 3]
     return bool((np.abs(near - color).max(axis=2) < 90).any())
 
 
-def test_truth_and_detections_have_their_own():
+def test_ground_truth_and_detections_have_their_own_properties():
     moved = np.add(SQUARE, (-10, 5)).tolist()
     found = objects(keypoints=[moved], scores=[0.9])
     pair = draw(visualizer(), objects(keypoints=[SQUARE]), found)
@@ -78,7 +78,7 @@ def test_boxes_are_those_of_mmdet():
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_threshold_of_the_tools():
+def test_score_threshold_of_the_tools():
     found = objects(
         2, keypoints=[SQUARE, np.add(SQUARE, 7).tolist()], scores=[0.9, 0.4]
     )
@@ -110,7 +110,7 @@ def test_colors_are_those_of_classes():
         ((), ((0, 1),), False),
     ],
 )
-def test_whose_skeleton(own, of_data, limb):
+def test_skeleton_of_config_or_dataset(own, of_data, limb):
     built = visualizer(meta=dict(skeleton=of_data) if of_data else None, skeleton=own)
     (panel,) = draw(built, objects(keypoints=[SQUARE]), draw_pred=False)
     assert ink(panel, 75, 40) == limb
@@ -122,15 +122,15 @@ def test_texts_are_not_in_the_color_of_a_class():
     assert (region.min(axis=2) > 120).any()
 
 
-def test_objects_that_say_nothing():
+def test_objects_without_fields():
     nothing = objects(0)
-    unlabelled = objects(keypoints=[[[np.nan] * 2] * 4])
-    for instances in (nothing, unlabelled, objects(), InstanceData()):
+    unlabeled = objects(keypoints=[[[np.nan] * 2] * 4])
+    for instances in (nothing, unlabeled, objects(), InstanceData()):
         (ours,) = draw(visualizer(), instances, draw_pred=False)
         assert not ink(ours, 50, 40)
 
 
-def test_properties_of_one_key():
+def test_properties_with_the_same_key_are_refused():
     two = dict(a=AGE['age'], b=AGE['age'])
     with pytest.raises(ValueError, match='have the key'):
         CTDetLocalVisualizer(properties=two)
@@ -138,7 +138,7 @@ def test_properties_of_one_key():
 
 @pytest.fixture(scope='module')
 def trained(tmp_path_factory):
-    """A config whose objects have corners, with data, and lively weights."""
+    """Config with data whose objects have corners, and a checkpoint."""
     folder = tmp_path_factory.mktemp('trained')
     cfg = shrink(load_config(NAME), folder)
     path = folder / 'annotations.json'
@@ -163,7 +163,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What is drawn: objects by the skeleton."""
+    """Records number of objects, keys and skeleton of each drawing."""
     from mmdet_centernet.visualization import local_visualizer
 
     seen, original = [], local_visualizer.draw_properties
@@ -183,8 +183,8 @@ def test_show_dir_of_a_test(trained, calls, tmp_path):
     hook = dict(draw=True, test_out_dir='shown', score_thr=0.01)
     cfg.default_hooks.visualization.update(hook)
     Runner.from_cfg(cfg).test()
-    pictures = list(tmp_path.rglob('shown/*.jpg'))
-    assert len(pictures) == 4
+    images = list(tmp_path.rglob('shown/*.jpg'))
+    assert len(images) == 4
     skeletons = {skeleton for _, _, skeleton in calls}
     assert skeletons == {((0, 1), (1, 2), (2, 3), (3, 0))}  # the file counts from 1
     assert all(keys == ['keypoints'] for _, keys, _ in calls)
@@ -208,7 +208,7 @@ def test_det_inferencer(trained, calls, tmp_path):
     assert (shown != cv2.imread(str(images[0]))).any()
     assert calls
     assert {skeleton for _, _, skeleton in calls} == {((0, 1), (1, 2), (2, 3), (3, 0))}
-    # As docs/properties.md says: mmdet's dictionary has boxes alone.
+    # See docs/properties.md: mmdet's dictionary has no properties.
     assert set(result['predictions'][0]) == {'labels', 'scores', 'bboxes'}
     result = inferencer(str(images[0]), return_datasamples=True)
     (sample,) = result['predictions']

@@ -1,4 +1,4 @@
-"""The base class of properties, and how their values are read from annotations.
+"""The base class of properties, and a reader of numbers in annotations.
 
 Legend: B images, N objects, P supervised cells, D channels, H x W map.
 """
@@ -18,21 +18,23 @@ L1 = dict(type='L1Loss', loss_weight=1.0)
 
 
 class Property:
-    """A property of objects: how it is learned, read, flipped and mapped.
+    """A property of objects: how to encode, decode, flip and transform its values.
 
-    Subclasses set ``row_shape`` and ``channels``, and override what differs from here:
-    by default values are learned as they are and do not depend on the image's geometry.
-    Register them in ``TASK_UTILS``.
+    Subclasses set ``row_shape`` and ``channels``, register in ``TASK_UTILS``, and
+    override methods as needed. By default targets equal the values, and values do not
+    depend on the image's geometry.
 
     Args:
         key: Field of ``gt_instances`` and ``pred_instances``, and of annotations.
-        loss: Loss of predicted against encoded values, (P, D) each.
-        whole_gaussian: Learn it in all cells under an object's Gaussian, else in the
-            cell of its centre alone. By default as boxes are learned, see ``loss_bbox``
-            of the head.
-        unit: What an output of 1 of the branch stands for, see ``wh_unit`` of the head.
-        required: An object without a label of it teaches the heatmap alone, neither its
-            box nor other properties (persons without joints in the official code).
+        loss: Loss of predicted and encoded values, (P, D) each.
+        whole_gaussian: Supervise all covered cells of an object (True) or only the
+            cell of its center (False). By default as boxes are, see ``loss_bbox`` of
+            the head.
+        unit: Value that an output of 1 of the branch represents, see ``wh_unit`` of the
+            head.
+        required: Objects without a label of this property supervise only the heatmap,
+            not their box or other properties (persons without joints in the official
+            code).
 
     Attributes:
         row_shape: Shape of the value of one object.
@@ -63,21 +65,21 @@ class Property:
 
     @property
     def geometry(self) -> dict[str, Any]:
-        """What :meth:`transform` does, in words for programs without torch.
+        """Describes :meth:`transform` for programs without torch.
 
-        An export writes them into its file, and compares them with the method.
+        An export writes this description into its file and compares it with the method.
 
         Returns:
-            ``kind``: ``plain``, values do not depend on the image's geometry;
-            ``length``, they grow with it; ``displacement`` and ``keypoints``, x and y
-            of ways or of points; ``angle``, whose ``period`` stands beside it; or
-            ``scaled``: where width and height are multiplied, each number of an object
-            is by these factors to its pair of ``powers``, (1, 1) for an area.
+            ``kind`` is one of: ``plain``, values do not depend on the image's geometry;
+            ``length``, values scale with the image; ``displacement`` and ``keypoints``,
+            x and y of displacements or of points; ``angle``, with its ``period``;
+            ``scaled``, if width and height are scaled, each number is multiplied by the
+            two factors to the power of its pair in ``powers``, (1, 1) for an area.
         """
         return dict(kind='plain')
 
     def activate(self, maps: Tensor) -> Tensor:
-        """From the outputs of the branch to encoded values.
+        """Converts outputs of the branch to encoded values.
 
         Args:
             maps: (B, D, H, W) outputs of the branch.
@@ -88,21 +90,21 @@ class Property:
         return maps if self.unit == 1 else maps * self.unit
 
     def encode(self, values: Tensor, cells: Tensor, shape: Sequence[int]) -> Tensor:
-        """What cells have to put out.
+        """Encodes values as targets of cells.
 
         Args:
-            values: (P, row_shape...) of the object that each cell learns. Lengths and
-                positions are in cells.
+            values: (P, row_shape...) values of the object that each cell is assigned
+                to. Lengths and positions are in cells.
             cells: (P, 2) x, y of the cells.
             shape: H, W of the map.
 
         Returns:
-            (P, D) targets, nan where there is nothing to learn.
+            (P, D) targets, nan for cells to leave unsupervised.
         """
         return values.reshape(len(values), self.channels)
 
     def decode(self, encoded: Tensor, cells: Tensor) -> Tensor:
-        """What cells say, the inverse of :meth:`encode`.
+        """Decodes the outputs of cells, the inverse of :meth:`encode`.
 
         Args:
             encoded: (..., D) encoded values.
@@ -114,22 +116,22 @@ class Property:
         return encoded.reshape(*encoded.shape[:-1], *self.row_shape)
 
     def flip(self, maps: Tensor) -> Tensor:
-        """Undo what a left-right flip of the image does to encoded values.
+        """Undoes the effect of a horizontal flip of the image on encoded values.
 
         Args:
-            maps: (B, D, H, W) of the flipped images, columns already put back.
+            maps: (B, D, H, W) of the flipped images, with columns flipped back.
 
         Returns:
-            (B, D, H, W) as the images themselves would have given.
+            (B, D, H, W), comparable with the maps of the original images.
         """
         return maps
 
     def merge_flipped(self, maps: Tensor, flipped: Tensor) -> Tensor:
-        """One map out of those of images and of flipped images.
+        """Merges the maps of images and of flipped images.
 
         Args:
             maps: (B, D, H, W) of the images.
-            flipped: (B, D, H, W) of the flipped images, columns already put back.
+            flipped: (B, D, H, W) of the flipped images, with columns flipped back.
 
         Returns:
             (B, D, H, W).
@@ -137,12 +139,12 @@ class Property:
         return (maps + self.flip(flipped)) / 2
 
     def transform(self, values: Tensor, matrices: Tensor) -> Tensor:
-        """Bring values from the pixels of one image to those of another.
+        """Transforms values from one image to another.
 
         Args:
             values: (..., N, row_shape...).
-            matrices: (..., 3, 3) affine maps of column vectors (x, y, 1). A negative
-                determinant flips.
+            matrices: (..., 3, 3) affine maps of column vectors (x, y, 1), in pixels. A
+                negative determinant is a flip.
 
         Returns:
             Same shape and type as the values.
@@ -150,43 +152,43 @@ class Property:
         return values
 
     def read(self, value: Any) -> np.ndarray:
-        """Read the value of one object from an annotation.
+        """Reads the value of one object from an annotation.
 
         Args:
-            value: What the annotation file says; None where it says nothing.
+            value: Value in the annotation file; None if there is none.
 
         Returns:
-            ``row_shape`` float32, nan where it is not labelled.
+            ``row_shape`` float32, nan if unlabeled.
 
         Raises:
             ValueError: If the value has another type or length or is out of range.
         """
         return read_numbers(value, self.row_shape)
 
-    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """How far predictions are off.
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Computes the errors of predictions.
 
         Args:
-            predicted: (N, row_shape...).
-            truth: (N, row_shape...).
+            pred: (N, row_shape...).
+            target: (N, row_shape...) ground truth.
 
         Returns:
-            (N,) Euclidean distance of the rows, nan where the truth is not labelled.
+            (N,) Euclidean distance of the rows, nan if the ground truth is unlabeled.
         """
-        return (predicted - truth).flatten(1).norm(dim=1)
+        return (pred - target).flatten(1).norm(dim=1)
 
 
 def read_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A number, or a flat list of them, in the given shape; nan instead of None."""
+    """Converts a number or a flat list of numbers to a given shape; None to nan."""
     if value is None:
         return np.full(shape, np.nan, np.float32)
     expected = int(np.prod(shape, dtype=int))
     numbers = value if shape else [value]
     if not isinstance(numbers, Sequence) or isinstance(numbers, str):
-        raise ValueError(f'{value!r} is no list of {expected} numbers')
+        raise ValueError(f'{value!r} is not a list of {expected} numbers')
     if not all(is_number(number) for number in numbers):
-        kind = f'no list of {expected} numbers' if shape else 'no number'
-        raise ValueError(f'{value!r} is {kind}')
+        kind = f'list of {expected} numbers' if shape else 'number'
+        raise ValueError(f'{value!r} is not a {kind}')
     if len(numbers) != expected:
         raise ValueError(f'it has {len(numbers)} numbers, not {expected}')
     return np.array(numbers, np.float32).reshape(shape)

@@ -1,6 +1,6 @@
-"""The two properties that make a box: its size, and the offset of its centre.
+"""The two properties of a box: its size and the offset of its center.
 
-Their values come from the assigner, which clips boxes, and are in cells already.
+Their values come from the assigner, which clips boxes, and are in cells.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class SizeProperty(Property):
 
 
 class OffsetProperty(Property):
-    """Where a point lies, seen from a cell: centres, joints."""
+    """Position of a point, such as a center or joint, relative to its cell."""
 
     row_shape = (2,)
     channels = 2
@@ -34,5 +34,5 @@ class OffsetProperty(Property):
         return encoded + cells
 
     def merge_flipped(self, maps: Tensor, flipped: Tensor) -> Tensor:
-        """That of the image alone: flipped, an object may lie in another cell."""
+        """Ignores the flipped map, in which an object may lie in another cell."""
         return maps

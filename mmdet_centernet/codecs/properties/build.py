@@ -1,7 +1,7 @@
-"""From the configs of properties to properties.
+"""Builds properties from their configs.
 
-Head, dataset, pipeline and metric take the same configs, so that a config file declares
-them once.
+Head, dataset, pipeline and metric share these configs, so that a config file declares
+properties once.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from mmdet.utils import ConfigType
 from mmdet_centernet.codecs.properties.base import Property
 
 BOX_FIELDS = ('bboxes', 'labels', 'scores', 'masks')
-"""Fields that objects have without properties."""
+"""Fields of every object."""
 
 
 def build_properties(configs: Mapping[str, ConfigType]) -> dict[str, Property]:
-    """Build properties.
+    """Builds properties.
 
     Args:
-        configs: Config of each by its name.
+        configs: Configs by the name of the property.
 
     Returns:
         Properties by name.
 
     Raises:
-        ValueError: If two have one key, or one has that of a box.
+        ValueError: If two share a key, or one has the key of a box field.
     """
     properties = {name: TASK_UTILS.build(config) for name, config in configs.items()}
     names: dict[str, str] = {}
     for name, prop in properties.items():
         if prop.key in BOX_FIELDS:
             raise ValueError(
-                f'the key of {name} is {prop.key!r}, which boxes have already; choose '
-                'another one'
+                f'the key of {name} is {prop.key!r}, a field that every object has; '
+                'choose another key'
             )
         if prop.key in names:
             raise ValueError(
@@ -47,16 +47,17 @@ def build_properties(configs: Mapping[str, ConfigType]) -> dict[str, Property]:
 
 
 def properties_by_key(configs: Mapping[str, ConfigType]) -> dict[str, Property]:
-    """Build the properties of a dataset or pipeline, which has at least one.
+    """Builds the properties of a dataset, pipeline or metric, at least one.
 
     Args:
-        configs: Config of each by its name.
+        configs: Configs by the name of the property.
 
     Returns:
-        Properties by the field of annotations and instances.
+        Properties by key, the field of annotations and instances.
 
     Raises:
-        ValueError: If there is none, two have one key, or one has that of a box.
+        ValueError: If there is none, two share a key, or one has the key of a box
+            field.
     """
     if not configs:
         raise ValueError(

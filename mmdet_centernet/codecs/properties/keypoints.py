@@ -22,17 +22,17 @@ from mmdet_centernet.functional.points import map_points, points_on_map, signed_
 class KeypointsProperty(Property):
     """Points of an object, such as the joints of a person (paper, section 4.3).
 
-    Learned as displacements from the cell to the points, in cells. A point outside the
-    map cannot be learned.
+    The map holds displacements from the cell to the points, in cells. Points outside
+    the map are not supervised.
 
     Args:
         key: See :class:`Property`.
-        num_points: How many, J.
-        flip_pairs: Pairs of points that change names when the image is flipped: left
-            and right eye.
-        flip_sum: What the displacements in x of a point and of the same point in the
-            flipped image add up to, in cells. With mmdet's flip, which sends x to
-            W - x, that is 1; the official code averages as if it were 0.
+        num_points: Number of points, J.
+        flip_pairs: Pairs of points that a horizontal flip exchanges, such as left and
+            right eye.
+        flip_sum: Sum of a point's displacement in x and that of the same point in the
+            flipped image, in cells. With mmdet's flip, which maps x to W - x, it is 1;
+            the official code averages as if it were 0.
         kwargs: See :class:`Property`.
 
     Raises:
@@ -63,10 +63,10 @@ class KeypointsProperty(Property):
         return dict(kind='keypoints')
 
     def encode(self, values: Tensor, cells: Tensor, shape: Sequence[int]) -> Tensor:
-        """X and y of each point in turn. See :meth:`Property.encode`."""
-        on_map = points_on_map(values, shape)[..., None]
+        """Encodes x and y of each point in turn. See :meth:`Property.encode`."""
+        on_map = points_on_map(values, shape)[..., None]  # (P, J, 1)
         values = torch.where(on_map, values, torch.nan)
-        return (values - cells[:, None]).flatten(1)
+        return (values - cells[:, None]).flatten(1)  # (P, 2 * J)
 
     def decode(self, encoded: Tensor, cells: Tensor) -> Tensor:
         """See :meth:`Property.decode`."""
@@ -75,36 +75,36 @@ class KeypointsProperty(Property):
     def flip(self, maps: Tensor) -> Tensor:
         """See :meth:`Property.flip`."""
         x, y = maps.unflatten(1, (self.num_points, 2)).unbind(2)  # (B, J, H, W)
-        points = torch.stack([self.flip_sum - x, y], dim=2)
+        points = torch.stack([self.flip_sum - x, y], dim=2)  # (B, J, 2, H, W)
         return points[:, self.flipped_order].flatten(1, 2)
 
     def transform(self, values: Tensor, matrices: Tensor) -> Tensor:
         """See :meth:`Property.transform`."""
-        points = map_points(values.flatten(-3, -2), matrices)
-        points = points.unflatten(-2, values.shape[-3:-1])
-        is_flip = signed_areas(matrices) < 0
+        points = map_points(values.flatten(-3, -2), matrices)  # (..., N * J, 2)
+        points = points.unflatten(-2, values.shape[-3:-1])  # (..., N, J, 2)
+        is_flip = signed_areas(matrices) < 0  # (...)
         flipped = points[..., self.flipped_order, :]
         return torch.where(is_flip[..., None, None, None], flipped, points)
 
     def read(self, value: Any) -> np.ndarray:
-        """Read COCO's x, y, visibility of each point. See :meth:`Property.read`."""
-        rows = read_numbers(value, (self.num_points, 3))
-        is_labelled = rows[:, 2:] > 0
-        return np.where(is_labelled, rows[:, :2], np.float32(np.nan))
+        """Reads COCO's x, y, visibility of each point. See :meth:`Property.read`."""
+        rows = read_numbers(value, (self.num_points, 3))  # (J, 3)
+        is_labeled = rows[:, 2:] > 0
+        return np.where(is_labeled, rows[:, :2], np.float32(np.nan))
 
-    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """Mean distance over the labelled points. See :meth:`Property.error`."""
-        return (predicted - truth).norm(dim=-1).nanmean(dim=-1)
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Averages distances of the labeled points. See :meth:`Property.error`."""
+        return (pred - target).norm(dim=-1).nanmean(dim=-1)
 
 
 def _flipped_order(num_points: int, pairs: Sequence[Sequence[int]]) -> list[int]:
-    """Which point of the flipped image takes the place of each."""
+    """Returns for each point its partner in a flipped image."""
     order = list(range(num_points))
     named = [point for pair in pairs for point in pair]
     if len(set(named)) != len(named) or not set(named) <= set(order):
         raise ValueError(
             f'flip_pairs are {list(pairs)}; each of the points 0 to {num_points - 1} '
-            'may stand in one pair'
+            'may be in one pair'
         )
     for left, right in pairs:
         order[left], order[right] = right, left

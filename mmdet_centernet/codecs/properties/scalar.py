@@ -15,7 +15,7 @@ from mmdet_centernet.functional.points import signed_areas
 EPSILON = 1e-6
 """Keeps the official depth, 1 / sigmoid - 1, finite."""
 SMALLEST = 1e-6
-"""Below that no logarithm is taken."""
+"""Smallest argument of a logarithm."""
 
 
 @TASK_UTILS.register_module()
@@ -24,10 +24,10 @@ class ScalarProperty(Property):
 
     Args:
         key: See :class:`Property`.
-        scale: How the number is learned: ``linear``; ``log``, its logarithm, for
-            positive numbers of which relative errors matter; ``inverse_sigmoid``, the
-            depth of the official 3D detector, ``1 / sigmoid(output) - 1``.
-        is_length: It is a length in pixels, which grows with the image.
+        scale: Encoding of the number: ``linear``; ``log``, its logarithm, for positive
+            numbers whose relative error matters; ``inverse_sigmoid``, the depth of the
+            official 3D detector, ``1 / sigmoid(output) - 1``.
+        is_length: The number is a length in pixels, which scales with the image.
         kwargs: See :class:`Property`.
 
     Raises:
@@ -70,16 +70,18 @@ class ScalarProperty(Property):
         """See :meth:`Property.transform`."""
         if not self.is_length:
             return values
-        factors = signed_areas(matrices).abs().sqrt()
+        factors = signed_areas(matrices).abs().sqrt()  # (...)
         return (values * factors[..., None]).to(values.dtype)
 
     def read(self, value: Any) -> np.ndarray:
         """See :meth:`Property.read`."""
         number = super().read(value)
         if self.scale != 'linear' and number <= 0:
-            raise ValueError(f'{value!r} is not above 0, as scale={self.scale!r} needs')
+            raise ValueError(
+                f'{value!r} is not above 0, which scale={self.scale!r} needs'
+            )
         return number
 
-    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """See :meth:`Property.error`."""
-        return (predicted - truth).abs()
+    def error(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Returns the absolute difference. See :meth:`Property.error`."""
+        return (pred - target).abs()

@@ -14,13 +14,13 @@ from mmdet_centernet.functional.points import map_vectors, negate_x
 
 @TASK_UTILS.register_module()
 class VectorProperty(Property):
-    """Several numbers: sides of a block, a colour, the motion of an object.
+    """Several numbers: sides of a block, a color, the motion of an object.
 
     Args:
         key: See :class:`Property`.
-        num_channels: How many numbers, D.
-        is_displacement: They are x and y of a way in the image in pixels, which is
-            scaled, turned and flipped with the image.
+        num_channels: Number of channels, D.
+        is_displacement: The numbers are x and y of a displacement in pixels, which is
+            scaled, rotated and flipped with the image.
         kwargs: See :class:`Property`.
 
     Raises:

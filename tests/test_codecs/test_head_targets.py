@@ -1,4 +1,4 @@
-"""Which cells learn which box."""
+"""Which cells are assigned to which box."""
 
 import math
 from collections import defaultdict
@@ -8,8 +8,8 @@ import torch
 
 from mmdet_centernet.codecs import (
     CenterNetTargetAssigner,
-    center_cells,
-    surrounding_cells,
+    assign_center_cells,
+    assign_covered_cells,
 )
 
 CLASSES, HEIGHT, WIDTH, STRIDE = 3, 20, 28, 4
@@ -52,9 +52,9 @@ def slow_weights(targets):
 
 
 @pytest.mark.parametrize('seed', range(5))
-def test_surrounding_cells_equal_a_slow_search(seed):
+def test_assigned_covered_cells_equal_a_slow_search(seed):
     targets = random_targets(seed)
-    cells = surrounding_cells(targets)
+    cells = assign_covered_cells(targets)
     keep = cells.weights > 0
     listed = zip(
         cells.objects[keep].tolist(),
@@ -70,25 +70,25 @@ def test_surrounding_cells_equal_a_slow_search(seed):
 
 def test_each_object_counts_once():
     targets = random_targets(7)
-    cells = surrounding_cells(targets)
+    cells = assign_covered_cells(targets)
     totals = torch.zeros(len(targets.valid)).index_add(0, cells.objects, cells.weights)
     torch.testing.assert_close(totals, targets.valid.float())
 
 
 def test_an_object_under_a_smaller_one_is_left_to_the_heatmap():
-    """Same centre, one cell each: only the smaller can be told apart."""
+    """Same center, one cell each: the cell is assigned to the smaller."""
     boxes = [torch.tensor([[10.0, 10, 14, 14], [9.0, 9, 15, 15]])]
     labels = [torch.tensor([0, 1])]
     targets = CenterNetTargetAssigner().assign(
         boxes, labels, (1, CLASSES, HEIGHT, WIDTH), stride=STRIDE
     )
     assert targets.radii.tolist() == [0, 0]
-    assert surrounding_cells(targets).weights.tolist() == [1, 0]
+    assert assign_covered_cells(targets).weights.tolist() == [1, 0]
 
 
 def test_center_cells():
     targets = random_targets(0)
-    cells = center_cells(targets)
+    cells = assign_center_cells(targets)
     assert torch.equal(cells.objects, torch.arange(len(targets.valid)))
     assert torch.equal(torch.stack([cells.xs, cells.ys], 1), targets.centers)
     assert torch.equal(cells.weights, targets.valid.float())

@@ -1,4 +1,4 @@
-"""Names that are there twice: said with both ids, and mended as it is said."""
+"""Repeated category names: the finding names both ids; its advice fixes them."""
 
 import json
 
@@ -16,7 +16,7 @@ ADVICE = 'remove the entry with the id 0 from "categories", in all files'
 
 @pytest.fixture
 def content(tmp_path):
-    """Boxes of one class, in the form in which Roboflow exports them."""
+    """Boxes of one class as Roboflow exports them."""
     write_coco(tmp_path, draw_images(('cells',)), ('cells',))
     content = json.loads((tmp_path / 'annotations.json').read_text())
     content['categories'].insert(0, dict(id=0, name='cells', supercategory='none'))
@@ -38,7 +38,7 @@ def read(folder, content, classes=('cells',)):
     return file
 
 
-def said_of(file):
+def findings_of(file):
     return check_file(file) + check_splits(dict(train=[file]), num_classes=1)
 
 
@@ -47,10 +47,10 @@ def labels(folder):
     return {one['bbox_label'] for info in infos for one in info['instances']}
 
 
-def test_a_category_without_boxes_goes(tmp_path, content):
+def test_category_without_boxes_is_removed(tmp_path, content):
     file = read(tmp_path, content)
-    assert labels(tmp_path) == {1}  # says mmdet, of one class
-    (text,) = said_of(file)
+    assert labels(tmp_path) == {1}  # mmdet, for one class
+    (text,) = findings_of(file)
     assert isinstance(text, Fault)
     assert (
         "2 categories are called 'cells': 0 boxes have id 0, 8 boxes have id 1" in text
@@ -58,31 +58,31 @@ def test_a_category_without_boxes_goes(tmp_path, content):
     assert text.endswith(ADVICE)
     assert count_categories(file) == {0: 0, 1: 8}
     assert count_classes(file) == dict(cells=8)
-    del content['categories'][0]  # as it says
-    assert said_of(read(tmp_path, content)) == []
+    del content['categories'][0]  # as advised
+    assert findings_of(read(tmp_path, content)) == []
     assert labels(tmp_path) == {0}
 
 
-def test_two_categories_with_boxes_become_one(tmp_path, content):
+def test_two_categories_with_boxes_are_merged(tmp_path, content):
     for note in content['annotations'][:3]:
         note['category_id'] = 0
-    (text,) = said_of(read(tmp_path, content))
+    (text,) = findings_of(read(tmp_path, content))
     assert '3 boxes have id 0, 5 boxes have id 1' in text
     assert 'give the annotations of 1 the category_id 0 and remove the entry' in text
     assert 'with the id 1 from' in text
     for note in content['annotations']:
         note['category_id'] = 0
     del content['categories'][1]
-    assert said_of(read(tmp_path, content)) == []
+    assert findings_of(read(tmp_path, content)) == []
 
 
-def test_a_file_without_boxes_follows_the_others(tmp_path, content):
+def test_file_without_boxes_follows_the_others(tmp_path, content):
     content['annotations'] = []
     texts = check_file(read(tmp_path, content))
     assert 'the same ones as in the other files' in texts[0]
 
 
-def test_a_class_that_metainfo_names_twice(tmp_path, content):
+def test_repeated_class_in_metainfo(tmp_path, content):
     del content['categories'][0]
     file = read(tmp_path, content, ('cells', 'cells'))
     (text,) = check_file(file)
@@ -90,8 +90,8 @@ def test_a_class_that_metainfo_names_twice(tmp_path, content):
     assert check_splits(dict(train=[file]), num_classes=2) == []
 
 
-def test_a_double_name_that_is_no_class_is_of_no_account(tmp_path, content):
+def test_repeated_category_outside_metainfo_is_ignored(tmp_path, content):
     content['categories'] += [dict(id=i, name='root') for i in (8, 9)]
     del content['categories'][0]
-    (text,) = said_of(read(tmp_path, content))
+    (text,) = findings_of(read(tmp_path, content))
     assert 'metainfo.classes lacks categories of the file' in text

@@ -1,4 +1,4 @@
-"""XML files that mmdet cannot read, or reads wrongly, are named with the fault."""
+"""XML files that mmdet cannot read or reads wrongly are reported."""
 
 import pytest
 from mmdet.datasets import VOCDataset
@@ -58,7 +58,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(('old', 'new', 'words'), FAULTS)
-def test_what_mmdet_cannot_read_is_named_with_its_file(folder, old, new, words):
+def test_xml_that_mmdet_cannot_read_is_reported(folder, old, new, words):
     path = spoil(folder, old, new)
     with pytest.raises(Exception):  # noqa: B017, of many types
         VOCDataset(**options(folder))
@@ -67,7 +67,7 @@ def test_what_mmdet_cannot_read_is_named_with_its_file(folder, old, new, words):
     assert isinstance(text, Fault)
     assert text.startswith(f'{file.source}: {path} (line 2)')
     assert words in text
-    assert len(file.image_paths) == 3  # the others are looked at
+    assert len(file.image_paths) == 3  # the others are read
 
 
 @pytest.mark.parametrize('shape', ['polygon', 'robndbox'])
@@ -92,7 +92,7 @@ def test_missing_xml_and_missing_image(folder):
 def test_a_file_without_size_and_without_image(folder):
     spoil(folder, '<size>', '<old>')
     spoil(folder, '</size>', '</old>')
-    assert read(folder).findings == ()  # mmdet looks at the image
+    assert read(folder).findings == ()  # mmdet reads the image
     assert read(folder).image_sizes.tolist() == [[64, 64]] * 4
     image = folder / 'VOC2007/JPEGImages/000001.jpg'
     image.write_bytes(b'no image')
@@ -111,7 +111,7 @@ def test_a_size_of_0(folder):
     assert not isinstance(text, Fault)
     assert not any('outside the image' in t for t in check_file(read(folder)))
     filtered = VOCDataset(**options(folder), filter_cfg=dict(min_size=32))
-    assert len(filtered) == 3  # says mmdet
+    assert len(filtered) == 3  # mmdet agrees
 
 
 @pytest.mark.parametrize('blank', ['', '  '])
@@ -121,11 +121,11 @@ def test_blank_lines(folder, blank):
     with pytest.raises(FileNotFoundError):
         VOCDataset(**options(folder))
     (text,) = read(folder).findings
-    assert 'line 5 is empty' in text
+    assert 'empty lines (5)' in text
     assert len(read(folder).image_paths) == 4
 
 
-def test_names_with_their_suffix_and_names_twice(folder):
+def test_names_with_suffix_and_repeated_names(folder):
     (folder / LIST).write_text('000000.jpg\n000001\n000001\n')
     twice, suffix = read(folder).findings
     assert '1 images are listed more than once: 000001' in twice
@@ -139,11 +139,11 @@ def test_an_empty_list(folder):
     assert all(map(str, check_file(read(folder))))
 
 
-def test_a_class_that_metainfo_does_not_know_is_read_no_further(folder):
+def test_objects_of_unknown_classes_are_not_checked(folder):
     path = folder / 'VOC2007/Annotations/000001.xml'
     text = path.read_text().replace('bird', 'dragon').replace('<xmin>', '<xmin>?', 1)
     path.write_text(text)
-    assert len(VOCDataset(**options(folder))) == 4  # says mmdet
+    assert len(VOCDataset(**options(folder))) == 4  # mmdet agrees
     file = read(folder)
     assert file.findings == ()
     assert any('metainfo.classes lacks categories' in text for text in check_file(file))

@@ -1,4 +1,4 @@
-"""Files that mmdet trains or tests with have nothing said against them."""
+"""Files that mmdet accepts have no findings."""
 
 import json
 
@@ -31,22 +31,22 @@ def change_coco(folder, function):
     path.write_text(json.dumps(content))
 
 
-def said_of(folder, kind='CocoDataset'):
+def findings_of(folder, kind='CocoDataset'):
     (file,) = read_annotations(dict(type=kind, **options(folder)))
     return check_file(file) + check_splits(dict(test=[file]), num_classes=2)
 
 
-def test_images_alone(tmp_path):
+def test_coco_without_annotations(tmp_path):
     change_coco(tmp_path, lambda content: content.pop('annotations'))
-    assert len(CocoDataset(**options(tmp_path, test_mode=True))) == 4  # says mmdet
-    assert said_of(tmp_path) == []
+    assert len(CocoDataset(**options(tmp_path, test_mode=True))) == 4  # mmdet agrees
+    assert findings_of(tmp_path) == []
     (file,) = read_annotations(dict(type='CocoDataset', **options(tmp_path)))
     assert '4 images, no annotations' in describe_files(dict(test=[file]))
     (text,) = check_splits(dict(train=[file]), num_classes=2)
     assert text.startswith('train: 2 of 2 classes have no example')
 
 
-def test_ids_that_are_texts_or_written_as_floats(tmp_path):
+def test_ids_as_strings_or_floats(tmp_path):
     def change(content):
         for note in content['annotations']:
             note['image_id'] = f'image {note["image_id"]}'
@@ -56,10 +56,10 @@ def test_ids_that_are_texts_or_written_as_floats(tmp_path):
 
     change_coco(tmp_path, change)
     assert sum(len(i['instances']) for i in CocoDataset(**options(tmp_path))) == 8
-    assert said_of(tmp_path) == []
+    assert findings_of(tmp_path) == []
 
 
-def test_lvis_names_images_by_their_address(tmp_path):
+def test_lvis_1_names_images_by_url(tmp_path):
     def change(content):
         for image in content['images']:
             name = image.pop('file_name')
@@ -68,11 +68,11 @@ def test_lvis_names_images_by_their_address(tmp_path):
             del note['iscrowd']
 
     change_coco(tmp_path, change)
-    assert said_of(tmp_path, 'LVISV1Dataset') == []
-    assert any('has no' in text for text in said_of(tmp_path))
+    assert findings_of(tmp_path, 'LVISV1Dataset') == []
+    assert any('has no' in text for text in findings_of(tmp_path))
 
 
-def test_lvis_05_cuts_names_of_coco_2014(tmp_path):
+def test_lvis_05_shortens_names_of_coco_2014(tmp_path):
     def change(content):
         for image in content['images']:
             name = f'000000{image["file_name"]}'
@@ -82,10 +82,10 @@ def test_lvis_05_cuts_names_of_coco_2014(tmp_path):
             image['file_name'] = f'COCO_val2014_{name}'
 
     change_coco(tmp_path, change)
-    assert said_of(tmp_path, 'LVISV05Dataset') == []
+    assert findings_of(tmp_path, 'LVISV05Dataset') == []
 
 
-def test_images_on_a_server_are_not_looked_for(tmp_path):
+def test_images_on_a_server_are_skipped(tmp_path):
     change_coco(tmp_path, lambda content: None)
     cfg = options(tmp_path) | dict(data_prefix=dict(img='s3://bucket/images/'))
     (file,) = read_annotations(dict(type='CocoDataset', **cfg))
@@ -109,7 +109,7 @@ def test_xml_of_another_encoding(tmp_path):
     assert (file.image_index == 0).sum() == 2
 
 
-def test_a_file_that_serves_training_and_validation_is_read_once(tmp_path):
+def test_file_of_training_and_validation_is_read_once(tmp_path):
     def change(content):
         for note in content['annotations']:
             note['iscrowd'] = None
@@ -124,7 +124,7 @@ def test_a_file_that_serves_training_and_validation_is_read_once(tmp_path):
     assert check_splits(alone.files, num_classes=2) == []
 
 
-def test_the_format_of_a_video_dataset_is_not_known(tmp_path):
+def test_video_datasets_are_unknown(tmp_path):
     loader = dict(dataset=dict(type='YouTubeVISDataset', dataset_version='2019'))
     splits = read_splits(dict(val_dataloader=loader))
     (text,) = splits.findings
@@ -132,7 +132,7 @@ def test_the_format_of_a_video_dataset_is_not_known(tmp_path):
 
 
 @pytest.mark.parametrize('content', ['[', '[]', '\ufeff{}', '{"images": []}', ''])
-def test_one_bad_file_does_not_hide_another(tmp_path, content):
+def test_broken_files_do_not_hide_others(tmp_path, content):
     change_coco(tmp_path, lambda content: None)
     (tmp_path / 'val.json').write_text(content)
     good = dict(type='CocoDataset', **options(tmp_path))

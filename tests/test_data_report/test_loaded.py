@@ -1,4 +1,4 @@
-"""Datasets that load their files themselves, such as those of mmengine's format."""
+"""Datasets of other formats, such as mmengine's."""
 
 import json
 
@@ -15,7 +15,7 @@ CLASSES = ('square', 'disc')
 
 @pytest.fixture
 def content(tmp_path):
-    """A faultless file."""
+    """A valid file."""
     images = draw_images(CLASSES)
     write_coco(tmp_path, images, CLASSES)
     return dict(
@@ -52,7 +52,7 @@ def boxes(content):
     return [one for info in content['data_list'] for one in info['instances']]
 
 
-def test_a_faultless_file(tmp_path, content):
+def test_valid_file(tmp_path, content):
     file = read(tmp_path, content)
     assert check_file(file) == []
     assert check_splits(dict(train=[file]), num_classes=2) == []
@@ -66,7 +66,7 @@ def test_fractions(tmp_path, content):
     assert 'boxes seem to be fractions of the image' in text
 
 
-def test_sizes_in_place_of_corners(tmp_path, content):
+def test_sizes_instead_of_corners(tmp_path, content):
     for one in boxes(content):
         x1, y1, x2, y2 = one['bbox']
         one['bbox'] = [x1, y1, x2 - x1, y2 - y1]
@@ -74,7 +74,7 @@ def test_sizes_in_place_of_corners(tmp_path, content):
     assert any('are these x, y, width, height?' in text for text in texts)
 
 
-def test_instances_that_are_none(tmp_path, content):
+def test_invalid_instances(tmp_path, content):
     content['data_list'][1]['instances'][0]['bbox'] = [1, 2, None, 4]
     content['data_list'][2]['instances'][1]['bbox_label'] = 'disc'
     content['data_list'][3]['instances'][1]['bbox_label'] = 7
@@ -87,12 +87,12 @@ def test_instances_that_are_none(tmp_path, content):
     assert any('1 boxes have no class, or a label' in t for t in check_file(file))
 
 
-def test_a_file_that_cannot_be_loaded_is_named(tmp_path):
+def test_unloadable_file_is_named(tmp_path):
     with pytest.raises(ValueError, match=r'list\.json cannot be read as a BaseDet'):
         read(tmp_path, dict(data_list=[]))
 
 
-def test_the_broken_xml_of_wider_face_is_named(tmp_path):
+def test_broken_xml_of_wider_face_is_named(tmp_path):
     (tmp_path / 'Annotations').mkdir()
     (tmp_path / 'Annotations/b.xml').write_text('<annotation>')
     (tmp_path / 'Annotations/a.xml').write_text(

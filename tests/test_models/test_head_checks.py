@@ -6,7 +6,7 @@ from mmengine.logging import MessageHub
 from mmengine.runner import Runner
 
 from helpers.tiny import load_config, shrink
-from mmdet_centernet.models.dataset_classes import check_classes, training_classes
+from mmdet_centernet.models.head_checks import check_classes, training_classes
 
 
 @pytest.fixture(autouse=True)

@@ -35,7 +35,7 @@ def read(folder, classes=CLASSES):
 
 @pytest.fixture
 def dataset(tmp_path):
-    """A faultless dataset, and a function that changes its json."""
+    """A valid dataset, and a function that changes its json."""
     write_coco(tmp_path, draw_images(CLASSES), CLASSES)
 
     def change(function):
@@ -47,14 +47,14 @@ def dataset(tmp_path):
     return tmp_path, change
 
 
-def test_a_faultless_file_is_not_suspected(dataset):
+def test_valid_file_has_no_findings(dataset):
     annotations = read(dataset[0])
     assert check_file(annotations) == []
     assert check_splits(dict(train=[annotations]), num_classes=2) == []
     assert count_classes(annotations) == dict(square=4, disc=4)
 
 
-def only_suspicion(folder, classes=CLASSES):
+def only_finding(folder, classes=CLASSES):
     (text,) = check_file(read(folder, classes))
     return text
 
@@ -73,7 +73,7 @@ NOTE = st.fixed_dictionaries(
 
 @settings(max_examples=60)
 @given(notes=st.lists(NOTE, max_size=6))
-def test_mmdet_leaves_out_the_same_boxes(tmp_path_factory, notes):
+def test_mmdet_drops_the_same_boxes(tmp_path_factory, notes):
     folder = tmp_path_factory.mktemp('coco')
     notes = [dict(note, id=i, image_id=7) for i, note in enumerate(notes)]
     content = dict(
@@ -101,7 +101,7 @@ def test_mmdet_leaves_out_the_same_boxes(tmp_path_factory, notes):
 
 
 @pytest.mark.parametrize('split', ['train', 'val'])
-def test_real_photos_lose_no_box_that_mmdet_keeps(split):
+def test_mmdet_keeps_the_same_boxes_of_real_files(split):
     folder = shared_path('data/coco_open')
     path = folder / f'annotations/instances_{split}2017.json'
     cfg = dict(
@@ -131,17 +131,17 @@ def test_real_photos_lose_no_box_that_mmdet_keeps(split):
         (dict(ignore=True), 'marked with ignore'),
     ],
 )
-def test_dropped_boxes_are_counted_and_their_image_is_named(dataset, fault, reason):
+def test_dropped_boxes_are_reported_with_image_and_reason(dataset, fault, reason):
     folder, change = dataset
     change(lambda content: content['annotations'][2].update(fault))
-    text = only_suspicion(folder)
+    text = only_finding(folder)
     assert f'1 boxes are left out: {reason} (000001.jpg)' in text
     options = config(folder)
     del options['type']
-    assert len(CocoDataset(**options)[1]['instances']) == 1  # says mmdet
+    assert len(CocoDataset(**options)[1]['instances']) == 1  # mmdet agrees
 
 
-def test_fractions_are_recognised(dataset):
+def test_fractions_are_detected(dataset):
     folder, change = dataset
 
     def divide(content):
@@ -149,12 +149,12 @@ def test_fractions_are_recognised(dataset):
             note['bbox'] = [number / 64 for number in note['bbox']]
 
     change(divide)
-    suspicions = check_file(read(folder))
-    assert any('seem to be fractions of the image' in text for text in suspicions)
-    assert any('8 boxes are left out: thinner than a pixel' in t for t in suspicions)
+    findings = check_file(read(folder))
+    assert any('seem to be fractions of the image' in text for text in findings)
+    assert any('8 boxes are left out: thinner than a pixel' in t for t in findings)
 
 
-def test_corners_in_place_of_sizes_are_recognised(dataset):
+def test_corners_instead_of_sizes_are_detected(dataset):
     folder, change = dataset
 
     def add(content):
@@ -163,23 +163,23 @@ def test_corners_in_place_of_sizes_are_recognised(dataset):
             note['bbox'] = [x, y, x + width, y + height]
 
     change(add)
-    assert 'are these x1, y1, x2, y2?' in only_suspicion(folder)
+    assert 'are these x1, y1, x2, y2?' in only_finding(folder)
 
 
 def test_categories_that_metainfo_lacks(dataset):
-    suspicions = check_file(read(dataset[0], classes=('square',)))
+    findings = check_file(read(dataset[0], classes=('square',)))
     assert any(
-        'metainfo.classes lacks categories of the file' in text for text in suspicions
+        'metainfo.classes lacks categories of the file' in text for text in findings
     )
-    assert any('4 boxes are left out: a category outside' in t for t in suspicions)
+    assert any('4 boxes are left out: a category outside' in t for t in findings)
 
 
-def test_a_misspelt_class(dataset):
+def test_misspelled_class(dataset):
     annotations = read(dataset[0], classes=('Square', 'disc'))
-    suspicions = check_file(annotations)
+    findings = check_file(annotations)
     assert any(
         'the file lacks classes of metainfo: Square. Spell them as in the file' in t
-        for t in suspicions
+        for t in findings
     )
     (text,) = check_splits(dict(train=[annotations]), num_classes=2)
     assert text == 'train: 1 of 2 classes have no example: Square'
@@ -188,14 +188,14 @@ def test_a_misspelt_class(dataset):
 def test_a_category_id_without_a_category(dataset):
     folder, change = dataset
     change(lambda content: content['annotations'][0].update(category_id=99))
-    suspicions = check_file(read(folder))
-    assert any('1 boxes have a category_id that the list' in t for t in suspicions)
+    findings = check_file(read(folder))
+    assert any('1 boxes have a category_id that the list' in t for t in findings)
 
 
-def test_the_order_of_classes_is_that_of_mmdet(dataset):
+def test_class_order_differs_from_the_file(dataset):
     folder, _ = dataset
     classes = CLASSES[::-1]
-    assert 'visualizations show wrong names' in only_suspicion(folder, classes)
+    assert 'visualizations show wrong names' in only_finding(folder, classes)
     options = config(folder, classes)
     del options['type']
     labels = [box['bbox_label'] for box in CocoDataset(**options)[0]['instances']]
@@ -218,18 +218,18 @@ def test_the_head_has_another_number_of_classes(dataset):
 def test_missing_images(dataset):
     folder, _ = dataset
     (folder / 'images/000002.jpg').unlink()
-    text = only_suspicion(folder)
+    text = only_finding(folder)
     assert '1 of 4 images' in text
     assert '000002.jpg' in text
     assert isinstance(text, Fault)
 
 
-def test_folders_parted_as_on_windows(dataset):
+def test_windows_folder_separators(dataset):
     dataset[1](lambda c: c['images'][0].update(file_name='a\\000000.jpg'))
-    assert 'Separate folders by /' in only_suspicion(dataset[0])
+    assert 'Separate folders by /' in only_finding(dataset[0])
 
 
-def test_a_file_of_another_format_is_refused(dataset):
+def test_other_format_is_refused(dataset):
     dataset[1](lambda c: c.pop('categories'))
     with pytest.raises(ValueError, match="no list of 'categories'"):
         read(dataset[0])
@@ -246,7 +246,7 @@ def test_a_file_of_another_format_is_refused(dataset):
         (lambda c: c['annotations'][1].update(id=1), '1 ids of annotations occur'),
     ],
 )
-def test_entries_that_mmdet_cannot_read_are_named(dataset, change, words):
+def test_entries_that_mmdet_cannot_read_are_reported(dataset, change, words):
     dataset[1](change)
     annotations = read(dataset[0])
     faults = [text for text in annotations.findings if isinstance(text, Fault)]
@@ -257,7 +257,7 @@ def test_entries_that_mmdet_cannot_read_are_named(dataset, change, words):
         CocoDataset(**{k: v for k, v in options.items() if k != 'type'})
 
 
-def test_a_fault_that_many_entries_have_is_said_once(dataset):
+def test_equal_faults_are_reported_once(dataset):
     def spoil(content):
         for note in content['annotations'][2:]:
             del note['area']
@@ -270,7 +270,7 @@ def test_a_fault_that_many_entries_have_is_said_once(dataset):
     assert len(annotations.boxes) == 2
 
 
-def test_boxes_of_images_that_are_not_listed(dataset):
+def test_boxes_of_unlisted_images(dataset):
     dataset[1](lambda c: c['annotations'][3].update(image_id=77))
     (text,) = read(dataset[0]).findings
     assert 'does not list, the first to image_id 77' in text
@@ -280,7 +280,7 @@ def test_boxes_of_images_that_are_not_listed(dataset):
     assert sum(len(info['instances']) for info in CocoDataset(**options)) == 7
 
 
-def test_classes_that_are_one_text(dataset):
+def test_classes_as_a_string(dataset):
     (text,) = read(dataset[0], classes='square').findings
     assert "write ('square',), with the comma" in text
 
@@ -304,7 +304,7 @@ def test_voc(tmp_path):
     assert annotations.crowds.tolist() == [True, True] + [False] * 6
 
 
-def test_wrapped_datasets_are_found(dataset):
+def test_wrapped_datasets_are_read(dataset):
     inner = config(dataset[0])
     wrapped = dict(
         type='RepeatDataset',
@@ -314,16 +314,16 @@ def test_wrapped_datasets_are_found(dataset):
     assert len(read_annotations(wrapped)) == 2
 
 
-def test_images_that_cannot_be_read(dataset):
+def test_broken_images_are_reported(dataset):
     folder, _ = dataset
     path = folder / 'images/000002.jpg'
     path.write_bytes(path.read_bytes()[:-100])
-    text = only_suspicion(folder)
+    text = only_finding(folder)
     assert '1 images cannot be read' in text
     assert '000002.jpg' in text
 
 
-def test_photos_that_their_exif_tag_turns(dataset):
+def test_images_rotated_by_exif(dataset):
     folder, change = dataset
 
     def widen(content):
@@ -331,20 +331,20 @@ def test_photos_that_their_exif_tag_turns(dataset):
 
     change(widen)
     path = folder / 'images' / '000001.jpg'
-    photo = Image.open(path)
-    photo = photo.resize((photo.width + 20, photo.height))
-    photo.save(path)
+    image = Image.open(path)
+    image = image.resize((image.width + 20, image.height))
+    image.save(path)
     assert check_file(read(folder)) == []
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    photo.save(path, exif=exif)
-    text = only_suspicion(folder)
+    image.save(path, exif=exif)
+    text = only_finding(folder)
     assert '1 images have another size than the file gives' in text
-    assert f'has {photo.height} x {photo.width} pixels' in text
-    assert cv2.imread(str(path)).shape[:2] == (photo.width, photo.height)
+    assert f'has {image.height} x {image.width} pixels' in text
+    assert cv2.imread(str(path)).shape[:2] == (image.width, image.height)
 
 
-def test_no_iscrowd_is_said_of_what_is_evaluated(dataset):
+def test_missing_iscrowd_is_reported_for_evaluated_files(dataset):
     folder, change = dataset
     change(lambda c: c['annotations'][0].pop('iscrowd', None))
     annotations = read(folder)
