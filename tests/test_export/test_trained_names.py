@@ -52,7 +52,7 @@ def test_test_data_that_are_numbered_differently(config):
     found = trained_names(config(train=COUNTED, test=KEPT), KEPT)
     assert found.names == COUNTED
     (doubt,) = found.contradictions
-    assert "mmdet's own test mixes up the classes" in doubt
+    assert "mmdet's test confuses the classes" in doubt
 
 
 def test_without_the_training_data_those_that_its_test_went_by(config):
