@@ -1,4 +1,4 @@
-"""Properties of objects from the ground gt to the loss, and from maps to objects."""
+"""Properties of objects from the ground truth to the loss, and from maps to objects."""
 
 import copy
 
