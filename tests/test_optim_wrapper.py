@@ -58,7 +58,7 @@ def test_a_detector_trains_with_both_options(tmp_path):
         ('CPUAmpOptimWrapper', dict(channels_last=dict(type='ChannelsLastHook'))),
     ):
         seen = []
-        cfg = load_config('ctdet_cspnext-tiny-fast_1xb8-12e_bccd')
+        cfg = load_config('ctdet_cspnext-tiny-fast_1xb4-12e_bccd')
         cfg = shrink(cfg, tmp_path / str(len(runs)))
         cfg.optim_wrapper.type = wrapper
         cfg.default_hooks.update(hooks)

@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 CONFIG = (
     Path(__file__).resolve().parents[2]
-    / 'configs/ctdet/ctdet_cspnext-tiny-fast_1xb8-12e_bccd.py'
+    / 'configs/ctdet/ctdet_cspnext-tiny-fast_1xb4-12e_bccd.py'
 )
 IMAGES = 8
 CELLS = 72

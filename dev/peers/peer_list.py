@@ -30,7 +30,7 @@ PEERS = (
     Peer(
         'cspnext-fast',
         'fast, CSPNeXt-tiny, FinestFPN 64',
-        OURS / 'ctdet_cspnext-tiny-fast_1xb8-12e_bccd.py',
+        OURS / 'ctdet_cspnext-tiny-fast_1xb4-12e_bccd.py',
         (4e-3, 2e-3, 1e-3),
     ),
     Peer(

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 CSPNEXT = """\
 dict(
         type='CSPNeXt',
-        arch='P5',
-        expand_ratio=0.5,
         deepen_factor=0.167,
         widen_factor=0.375,
         out_indices=(1, 2, 3, 4),
-        channel_attention=True,
         $weights
         norm_cfg=norm_cfg,
         act_cfg=dict(type='SiLU', inplace=True))"""

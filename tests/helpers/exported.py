@@ -27,7 +27,7 @@ CONFIGS = dict(
     hourglass='ctdet_hourglass104_4xb6-official-50e_coco',
     r18_fpn='ctdet_r18-fpn_1xb8-24e_bccd',
     r18_fast='ctdet_r18-fast_1xb8-8e_bccd',
-    cspnext_fast='ctdet_cspnext-tiny-fast_1xb8-12e_bccd',
+    cspnext_fast='ctdet_cspnext-tiny-fast_1xb4-12e_bccd',
 )
 
 

@@ -13,7 +13,7 @@ from helpers.tiny import load_config
 @pytest.mark.parametrize(
     'name',
     [
-        'ctdet_cspnext-tiny-fast_1xb8-12e_bccd',
+        'ctdet_cspnext-tiny-fast_1xb4-12e_bccd',
         'ctdet_r18-dcnv2_6xb19-official-140e_coco',
     ],
 )

@@ -1,4 +1,5 @@
 import dataclasses
+import inspect
 
 import cv2
 import numpy as np
@@ -150,8 +151,11 @@ def test_cspnext_is_rtmdets_with_its_weights_and_channel_order(tmp_path):
     model = load(tmp_path, pretrained=True).model
     stock = Config.fromfile(CONFIGS / 'rtmdet/rtmdet_tiny_8xb32-300e_coco.py')
     ours, theirs = model.backbone, stock.model.backbone
-    for key in ('init_cfg', 'deepen_factor', 'widen_factor', 'channel_attention'):
+    for key in ('init_cfg', 'deepen_factor', 'widen_factor', 'act_cfg'):
         assert ours[key] == theirs[key]
+    defaults = inspect.signature(MODELS.get('CSPNeXt')).parameters
+    for key in ('arch', 'expand_ratio', 'channel_attention'):
+        assert defaults[key].default == theirs[key]
     for key in ('mean', 'std', 'bgr_to_rgb'):
         assert model.data_preprocessor[key] == stock.model.data_preprocessor[key]
 
@@ -180,7 +184,7 @@ def test_test_time_augmentation_has_three_scales_and_flip(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('skeleton', 'most'), [(None, 130), (Skeleton(COCO_NAMES), 155)]
+    ('skeleton', 'most'), [(None, 137), (Skeleton(COCO_NAMES), 165)]
 )
 def test_it_is_short(tmp_path, skeleton, most):
     load(tmp_path, skeleton=skeleton)
