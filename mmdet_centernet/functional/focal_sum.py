@@ -187,7 +187,10 @@ def _sweep_sparse(
     cells: _Cells,
     ignored: Tensor | None,
 ) -> Tensor:
-    """Sums over all cells as background and corrects the listed cells."""
+    """Sums over all cells as background and corrects the listed cells.
+
+    For the formula see :meth:`FocalRule.losses`; this computes the same.
+    """
 
     def background(*maps: Tensor | None) -> Tensor:
         evaluate = ChunkEvaluator(logits, rule.alpha, scale)

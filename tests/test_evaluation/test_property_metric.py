@@ -6,6 +6,7 @@ import statistics
 
 import pytest
 import torch
+from mmdet.registry import TASK_UTILS
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.structures import InstanceData
@@ -13,6 +14,8 @@ from mmengine.structures import InstanceData
 from helpers.measured import CONFIGS, evaluator, make_samples, measure
 from helpers.scripts import run_python
 from helpers.tiny import REPO
+from mmdet_centernet.codecs import Property
+from mmdet_centernet.evaluation import CTPropertyMetric
 
 TRUTH = [[0.0, 0, 40, 40], [100, 0, 140, 40], [200, 0, 240, 40]]
 
@@ -176,3 +179,23 @@ def test_two_processes_measure_what_one_does(tmp_path):
     run_python(*torchrun, *scripts, tmp_path / 'out.json', cwd=tmp_path)
     found = json.loads((tmp_path / 'out.json').read_text())
     assert found == pytest.approx(measure(make_samples()))
+
+
+class Flag(Property):
+    """The smallest property: a number of its own, with all defaults."""
+
+
+def test_a_scalar_of_ones_own():
+    TASK_UTILS.register_module(module=Flag)
+    try:
+        metric = CTPropertyMetric(dict(flag=dict(type='Flag', key='flags')))
+    finally:
+        TASK_UTILS.module_dict.pop('Flag')
+    boxes, labels = torch.tensor(TRUTH), torch.zeros(3, dtype=torch.long)
+    gt = dict(bboxes=boxes, labels=labels, flags=torch.tensor([1, 0, math.nan]))
+    for scores in ([0.9, 0.8, 0.7], [0.0, 0.0, 0.0]):  # the second matches nothing
+        pred = dict(bboxes=boxes, labels=labels, scores=torch.tensor(scores))
+        pred['flags'] = torch.tensor([0.5, 0.25, 1])
+        metric.process(None, [dict(gt_instances=gt, pred_instances=pred)])
+    found = metric.compute_metrics(metric.results)
+    assert found == dict(flag_mean=0.375, flag_median=0.375, flag_matched=2)

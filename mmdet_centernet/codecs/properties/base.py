@@ -175,7 +175,7 @@ class Property:
         Returns:
             (N,) Euclidean distance of the rows, nan if the ground truth is unlabeled.
         """
-        return (pred - target).flatten(1).norm(dim=1)
+        return (pred - target).unsqueeze(-1).flatten(1).norm(dim=1)
 
 
 def read_numbers(value: Any, shape: tuple[int, ...]) -> np.ndarray:
