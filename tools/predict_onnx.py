@@ -296,6 +296,12 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
                 f'predict_onnx.py knows {", ".join(KINDS)}: use that of the version '
                 'that wrote the file'
             )
+    for step, _ in settings['view']:
+        if step not in STEPS:
+            raise ValueError(
+                f'{path} has a step {step!r}, but this predict_onnx.py knows '
+                f'{", ".join(STEPS)}: use that of the version that wrote the file'
+            )
     return settings
 
 
@@ -374,6 +380,7 @@ def center_fit(
     return fitted, np.vstack([matrix, [0, 0, 1]])
 
 
+# The steps of _STEPS in mmdet_centernet/export/pipeline.py.
 STEPS = dict(resize=resize, center_pad=center_pad, center_fit=center_fit)
 
 

@@ -150,6 +150,9 @@ def _demand(transform: Any, **values: Any) -> None:
             )
 
 
+# STEPS of tools/predict_onnx.py runs these steps. A new step has to be added there too;
+# older runners refuse it by its name. Raise FORMAT_VERSION if the arguments or the
+# result of an existing step change.
 _STEPS: dict[type, Callable[[Any], Step]] = {
     Resize: _describe_resize,
     RandomCenterCropPad: _describe_crop_pad,
