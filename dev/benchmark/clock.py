@@ -1,4 +1,4 @@
-"""How long does it take, and how much memory?"""
+"""Measures time and memory of a run."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import torch
 Run = Callable[[], object]
 
 RESET_HIGH_WATER_MARK = '5'
-"""What Linux wants written to clear_refs (proc(5))."""
+"""Value that resets it when written to clear_refs (proc(5))."""
 
 
 def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Median seconds of each run, taken in turns so that noise strikes all alike.
+    """Returns median seconds of each run; runs alternate, so noise affects all alike.
 
     Args:
         runs: What to time, by name. Each runs once beforehand, untimed.
@@ -33,7 +33,7 @@ def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
 
 
 def elapsed(run: Run) -> float:
-    """Seconds by the wall, up to the end of the device's work."""
+    """Returns wall-clock seconds until the device has finished."""
     finish_device()
     start = time.perf_counter()
     run()
@@ -42,23 +42,23 @@ def elapsed(run: Run) -> float:
 
 
 def cpu_seconds(run: Run) -> float:
-    """Seconds that all threads of this process computed."""
+    """Returns CPU seconds of all threads of this process."""
     start = time.process_time()
     run()
     return time.process_time() - start
 
 
 def finish_device() -> None:
-    """Wait until the GPU, where there is one, has nothing left to do."""
+    """Waits until the GPU, if there is one, has finished."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
 
 def peak_bytes(run: Run, device: str) -> int | None:
-    """Most memory that a run held beyond what was there before.
+    """Returns the peak memory of a run beyond what was allocated before.
 
-    On a CPU it is resident memory as Linux counts it, which sees what torch's own
-    statistics leave out. None where it cannot be told.
+    On a CPU it is resident memory as Linux counts it, which includes what torch's own
+    statistics omit. None where the system does not report it.
     """
     if device.startswith('cuda'):
         torch.cuda.reset_peak_memory_stats()
@@ -69,7 +69,7 @@ def peak_bytes(run: Run, device: str) -> int | None:
     if not marks.exists():
         return None
     run()
-    # What the allocator kept would be taken again unseen.
+    # Memory that the allocator kept would be reused without being counted.
     ctypes.CDLL(None).malloc_trim(0)
     marks.write_text(RESET_HIGH_WATER_MARK)
     before = resident('VmRSS')
@@ -78,7 +78,7 @@ def peak_bytes(run: Run, device: str) -> int | None:
 
 
 def resident(entry: str) -> int:
-    """An entry of this process's status in bytes."""
+    """Returns an entry of this process's status in bytes."""
     for line in Path('/proc/self/status').read_text().splitlines():
         name, _, value = line.partition(':')
         if name == entry:

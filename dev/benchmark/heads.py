@@ -25,14 +25,14 @@ CHANNELS = dict(in_channels=8, feat_channels=8)
 
 @dataclass(frozen=True)
 class Workload:
-    """What is asked of the heads.
+    """Size and type of the input of the heads.
 
     Attributes:
         images: B.
         classes: C.
         cells: H and W of the maps.
         objects: Objects of the batch.
-        device: Where torch puts it.
+        device: Device of the tensors.
         dtype: Of the maps.
         largest: Half side of the largest object in pixels.
     """
@@ -54,7 +54,7 @@ class Workload:
 
 @dataclass
 class Batch:
-    """The outputs of a network and the truth about its images."""
+    """Outputs of a network and the ground truth of its images."""
 
     logits: Tensor
     wh: Tensor

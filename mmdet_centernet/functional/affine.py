@@ -1,4 +1,4 @@
-"""Where does a pixel of the network's input come from.
+"""Maps between pixels of the network's input and of the original image.
 
 Geometry is a 3x3 float64 matrix that maps column vectors (x, y, 1).
 """
@@ -16,7 +16,7 @@ WAY_BACK_KEYS = ('homography_matrix', 'scale_factor', 'border', 'pad_param')
 
 
 def unpad_matrix(meta: Mapping[str, Any]) -> np.ndarray:
-    """From pixels of the network's input to the image without its border.
+    """Returns the map from the network's input to the image without its border.
 
     Args:
         meta: Meta information of an image. ``border`` (mmdet's RandomCenterCropPad) or
@@ -34,10 +34,10 @@ def unpad_matrix(meta: Mapping[str, Any]) -> np.ndarray:
 
 
 def image_matrix(meta: Mapping[str, Any]) -> np.ndarray:
-    """From pixels of the network's input to pixels of the original image.
+    """Returns the map from the network's input to the original image.
 
-    The border is taken off first. What the pipeline did before is undone exactly where
-    it recorded a ``homography_matrix`` (flips included), else by ``scale_factor``.
+    It removes the border, then inverts the ``homography_matrix`` (flips included) if
+    the pipeline recorded one, else the ``scale_factor``.
 
     Args:
         meta: Meta information of an image: any of ``border``, ``pad_param``,
@@ -65,7 +65,7 @@ def image_matrix(meta: Mapping[str, Any]) -> np.ndarray:
 
 
 def check_way_back(meta: Mapping[str, Any]) -> None:
-    """A pipeline that changes the size of an image has to say how.
+    """Checks that the pipeline recorded how it changed the size of an image.
 
     Steps record it, but ``PackDetInputs`` hands on only what its ``meta_keys`` list, by
     default not the matrix of the official views. Without it boxes would stay in pixels
@@ -76,7 +76,7 @@ def check_way_back(meta: Mapping[str, Any]) -> None:
             is not looked at.
 
     Raises:
-        ValueError: If both shapes differ and nothing says why.
+        ValueError: If both shapes differ and no key records why.
     """
     known = any(meta.get(key) is not None for key in WAY_BACK_KEYS)
     if known or 'ori_shape' not in meta or 'img_shape' not in meta:
@@ -93,7 +93,7 @@ def check_way_back(meta: Mapping[str, Any]) -> None:
 
 
 def map_boxes(boxes: Tensor, matrices: Tensor) -> Tensor:
-    """Send boxes through affine maps; the result is the box around the image of each.
+    """Maps boxes by affine maps and encloses each result in an upright box.
 
     Args:
         boxes: (B, K, 4) x1, y1, x2, y2.

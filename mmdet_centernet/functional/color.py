@@ -1,9 +1,9 @@
-"""How does the official colour augmentation change a pixel.
+"""The official color augmentation as an affine map of colors.
 
 Brightness, contrast and saturation each blend the image with another one: with black,
-with its mean grey, with its own grey version. Grey values are those of the unchanged
-image, so all three in any order, and the light added last, are one affine map of the
-pixel's colour. Colours are B, G, R in 0..255.
+with its mean gray, with its gray version. Gray values are those of the unchanged image,
+so all three in any order, and the light added last, are one affine map of the pixel's
+color. Colors are B, G, R in 0..255.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 
 WHITE = 255.0
 GRAY_WEIGHTS = np.array([0.114, 0.587, 0.299])
-"""Share of B, G, R in the grey value (ITU-R BT.601)."""
+"""Share of B, G, R in the gray value (ITU-R BT.601)."""
 
 LIGHT_VALUES = np.array([0.2141788, 0.01817699, 0.00341571])
 LIGHT_VECTORS = np.array(
@@ -26,16 +26,16 @@ LIGHT_VECTORS = np.array(
         [-0.56089297, 0.71832671, 0.41158938],
     ]
 )
-"""Principal components of the pixels of COCO: one a column, for colours in 0..1."""
+"""Principal components of the pixels of COCO: one per column, for colors in 0..1."""
 
 ROWS = 32
-"""Of an image as wide as a network's input, they fit into a core's cache."""
+"""Rows processed at once; at the width of a network's input they fit the cache."""
 
 BLENDS = ('brightness', 'contrast', 'saturation')
 
 
 class ColorDraws(NamedTuple):
-    """What chance decided about the colours of an image.
+    """Random parameters of the augmentation of an image.
 
     Attributes:
         blends: Names of ``BLENDS``, each with the share that the image keeps, in the
@@ -49,11 +49,11 @@ class ColorDraws(NamedTuple):
 
 
 def color_matrix(draws: ColorDraws, mean_gray: float) -> np.ndarray:
-    """All of the augmentation as one map.
+    """Returns the whole augmentation as one map.
 
     Args:
-        draws: What chance decided.
-        mean_gray: Mean grey value of the image.
+        draws: The random parameters.
+        mean_gray: Mean gray value of the image.
 
     Returns:
         (3, 4) matrix that maps (B, G, R, 1) to B, G, R.
@@ -70,25 +70,24 @@ def color_matrix(draws: ColorDraws, mean_gray: float) -> np.ndarray:
 def _map(
     linear: np.ndarray | float = 0.0, shift: np.ndarray | float = 0.0
 ) -> np.ndarray:
-    """(3, 4) map from its two parts."""
+    """Builds a (3, 4) map from its two parts."""
     matrix = np.empty((3, 4))
     matrix[:, :3], matrix[:, 3] = linear, shift
     return matrix
 
 
 def change_colors(image: np.ndarray, draws: ColorDraws) -> np.ndarray:
-    """Augment the colours of an image.
+    """Augments the colors of an image.
 
-    Channel by channel and a few rows at a time: what is computed stays in the cache,
-    and the result lies in memory as a network wants it, so that packing it copies
-    nothing.
+    It works channel by channel and on a few rows at a time, which stay in the cache.
+    The result has the memory layout of a network's input, so packing copies nothing.
 
     Args:
-        image: (H, W, 3) uint8 or float32, colours in 0..255.
-        draws: What chance decided.
+        image: (H, W, 3) uint8 or float32, colors in 0..255.
+        draws: The random parameters.
 
     Returns:
-        (H, W, 3) float32, a view of a (3, H, W) array; colours may leave 0..255.
+        (H, W, 3) float32, a view of a (3, H, W) array; colors may leave 0..255.
     """
     mean_gray = float(GRAY_WEIGHTS @ cv2.mean(image)[:3])
     matrix = color_matrix(draws, mean_gray)

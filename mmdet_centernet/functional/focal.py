@@ -1,8 +1,8 @@
-"""How wrong is the heat of a cell: the Gaussian-weighted focal loss on logits.
+"""Gaussian-weighted focal loss of each cell, computed from logits.
 
-Every cell has one wrong answer: "no centre" at a peak, "centre" elsewhere. Let ``e``
-be its logit (``-x`` at a peak, ``x`` elsewhere) and ``w = sigmoid(e)`` its
-probability. Both branches of the loss are then the same function of ``e``::
+Let ``e`` be the logit of the wrong class (``-x`` at a peak, ``x`` elsewhere) and
+``w = sigmoid(e)`` its probability. Both branches of the loss are then the same function
+of ``e``::
 
     loss = weight * w ** alpha * -log(1 - w)
 
@@ -31,16 +31,16 @@ def gaussian_focal_loss_with_logits(
     pos_weight: float = 1.0,
     neg_weight: float = 1.0,
 ) -> Tensor:
-    """Gaussian focal loss of each cell (Objects as Points, section 3, equation 1).
+    """Computes the focal loss of each cell (Objects as Points, section 3, equation 1).
 
-    Computed in full precision whatever the autocast; value and gradient are finite for
+    Computes in full precision also under autocast. Value and gradient are finite for
     every finite logit.
 
     Args:
-        logits: Heat before the sigmoid, any shape.
+        logits: Heatmap before the sigmoid, any shape.
         target: Gaussian heat Y in [0, 1], same shape; a cell is a peak where it is
             exactly 1. A constant: no gradient reaches it.
-        alpha: Exponent of the wrong answer's probability, not negative.
+        alpha: Exponent of the wrong class's probability, not negative.
         gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
         pos_weight: Factor of the loss at peaks.
         neg_weight: Factor of the loss elsewhere.
@@ -59,10 +59,10 @@ def gaussian_focal_loss_with_logits(
 
 @dataclass(frozen=True)
 class FocalRule:
-    """The four numbers that shape the loss, and what follows from them.
+    """Exponents and weights of the loss, and the functions of a cell that use them.
 
     Attributes:
-        alpha: Exponent of the wrong answer's probability, not negative.
+        alpha: Exponent of the wrong class's probability, not negative.
         gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
         pos_weight: Factor of the loss at peaks.
         neg_weight: Factor of the loss elsewhere.
@@ -83,7 +83,7 @@ class FocalRule:
             )
 
     def background(self, ignored: Tensor | None, dtype: torch.dtype) -> Factor:
-        """Weight of cells without heat.
+        """Returns the weight of background cells.
 
         Args:
             ignored: Bool, any shape; cells without loss.
@@ -99,9 +99,9 @@ class FocalRule:
     def sign_and_weight(
         self, heat: Tensor, ignored: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Sign that turns logits into those of the wrong answer, and the weight.
+        """Returns the sign that turns a logit into ``e``, and the weight of each cell.
 
-        Only what is no peak can be ignored.
+        Peaks are never ignored.
 
         Args:
             heat: Gaussian heat in [0, 1], any shape.
@@ -116,10 +116,10 @@ class FocalRule:
         return sign, elsewhere.masked_fill(is_peak, self.pos_weight)
 
     def losses(self, logits: Tensor, sign: Factor, weight: Factor) -> Tensor:
-        """Loss of each cell, differentiable in the logits.
+        """Computes the loss of each cell, differentiable in the logits.
 
         Args:
-            logits: Heat before the sigmoid, any shape.
+            logits: Heatmap before the sigmoid, any shape.
             sign: See ``sign_and_weight``, broadcastable to the logits.
             weight: See ``sign_and_weight``, broadcastable to the logits.
 
@@ -133,12 +133,12 @@ class FocalRule:
 
 
 def full_precision(tensor: Tensor) -> torch.dtype:
-    """The dtype that losses of the tensor are computed in."""
+    """Returns the dtype in which losses of the tensor are computed."""
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
 def check_same_shape(logits: Tensor, target: Tensor) -> None:
-    """Refuse a target that does not give every logit its heat.
+    """Checks that the target has the shape of the logits.
 
     Raises:
         ValueError: If the shapes differ.

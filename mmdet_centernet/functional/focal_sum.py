@@ -1,9 +1,9 @@
-"""The focal loss of a batch of heatmaps, summed, without maps in between.
+"""Sum of the focal loss over a batch of heatmaps.
 
-Written with tensor operations, the loss writes and reads a dozen maps. Here value and
-gradient are computed together, and the gradient is the only map that is written: the
-cells are split into tasks, which a CPU spreads over threads, and tasks into chunks,
-whose scratch memory stays in the cache.
+A composition of tensor operations would allocate a dozen maps. This module computes
+value and gradient in one pass and allocates the gradient only. It splits the cells into
+tasks, which run in several threads on a CPU, and tasks into chunks, whose scratch
+memory stays in the cache.
 
 Legend: P listed cells.
 """
@@ -34,13 +34,13 @@ except ImportError:  # before torch 2.3, which gave it the public name
     from torch._utils import is_compiling
 
 TASK = 2**20
-"""Cells that a thread works through, and an accelerator at once: its scratch stays far
-smaller than a batch of maps."""
+"""Cells of a task: a CPU thread processes them in chunks, an accelerator at once. Its
+scratch memory is far smaller than a batch of maps."""
 
 CPU_CHUNK = 2**15
 """Cells evaluated at once on a CPU. The scratch stays in the cache, and torch runs
-operations on so few cells in the calling thread: its own threads would wait for each
-other after every operation, endlessly where other processes want the cores too."""
+operations of this size in the calling thread. Its own threads would synchronize after
+every operation, which takes long where other processes use the cores too."""
 
 EXACT_COMPLEMENT = 0.95
 """Probability w below which the difference 1 - w is precise enough in w's own type:
@@ -59,12 +59,12 @@ def gaussian_focal_loss_sum(
     *,
     rule: FocalRule = PAPER,
 ) -> Tensor:
-    """Sum of ``gaussian_focal_loss_with_logits`` over all cells.
+    """Computes the sum of ``gaussian_focal_loss_with_logits`` over all cells.
 
     Only the logits receive a gradient, and it cannot be differentiated again.
 
     Args:
-        logits: Heat before the sigmoid, any shape.
+        logits: Heatmap before the sigmoid, any shape.
         target: Gaussian heat Y in [0, 1], same shape.
         weight: Factor of each cell's loss, broadcastable to the logits.
         rule: Exponents and weights, by default the paper's.
@@ -94,19 +94,18 @@ def gaussian_focal_loss_sparse(
     *,
     rule: FocalRule = PAPER,
 ) -> Tensor:
-    """The same sum for a target that is 0 except in the listed cells.
+    """Computes the same sum for a target that is 0 except in the listed cells.
 
-    The target is never written out (save under ``torch.compile``): the loss of all
-    cells as background needs the logits alone, then the listed cells are corrected. A
+    The target map is allocated under ``torch.compile`` only. Otherwise the function
+    computes the loss of all cells as background and corrects it in the listed cells. A
     cell that is listed repeatedly counts once, with its highest heat, as where
-    Gaussians overlap; a heat of 0 changes nothing. Nothing is read back from the
-    device.
+    Gaussians overlap; a heat of 0 changes nothing. There is no sync with the device.
 
     Args:
-        logits: Heat before the sigmoid, any shape.
+        logits: Heatmap before the sigmoid, any shape.
         index: (P,) int64 positions of the cells in ``logits.flatten()``.
         heat: (P,) Gaussian heat Y in [0, 1]; peaks are the cells of heat 1.
-        ignored: Bool, broadcastable to the logits: cells without loss, save for peaks.
+        ignored: Bool, broadcastable to the logits: cells without loss, except peaks.
         rule: Exponents and weights, by default the paper's.
 
     Returns:
@@ -129,15 +128,15 @@ def gaussian_focal_loss_sparse(
 
 
 class _SumWithGradient(torch.autograd.Function):
-    """The sum that a sweep makes, and the gradient that it makes along the way."""
+    """Sum of a sweep, which computes the gradient in the same pass."""
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, sweep: Sweep) -> Tensor:
         logits = logits.contiguous()
         ctx.sweep = sweep
         ctx.save_for_backward(logits)
-        # Half precision cannot hold gradients that the loss scale has yet to lift: they
-        # are computed in the backward pass, when it is known.
+        # In half precision gradients underflow without the loss scale, which is known
+        # in the backward pass only, so they are computed there.
         early = ctx.needs_input_grad[0] and logits.dtype == full_precision(logits)
         ctx.gradient = empty_map(logits) if early else None
         return sweep(logits, ctx.gradient, 1.0)
@@ -145,8 +144,8 @@ class _SumWithGradient(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
-        # The buffer is scaled in place and given away; whoever keeps the graph for a
-        # second backward pass has it computed anew.
+        # The buffer is scaled in place and returned, so that a second backward pass
+        # through a retained graph computes it again.
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is not None:
             return gradient.mul_(grad_output), None
@@ -165,7 +164,7 @@ def _sweep_dense(
     target: Tensor,
     extra: Tensor | None,
 ) -> Tensor:
-    """Sum over a dense target; ``extra`` weighs the cells."""
+    """Sums over a dense target; ``extra`` is a factor of each cell."""
 
     def task(*maps: Tensor | None) -> Tensor:
         evaluate = ChunkEvaluator(logits, rule.alpha, scale)
@@ -188,7 +187,7 @@ def _sweep_sparse(
     cells: _Cells,
     ignored: Tensor | None,
 ) -> Tensor:
-    """Sum over all cells as background, corrected in the listed ones."""
+    """Sums over all cells as background and corrects the listed cells."""
 
     def background(*maps: Tensor | None) -> Tensor:
         evaluate = ChunkEvaluator(logits, rule.alpha, scale)
@@ -221,7 +220,7 @@ def _sweep_sparse(
 
 
 class _Cells(NamedTuple):
-    """Listed cells of a map; copies of a cell agree.
+    """Listed cells of a map; all copies of a cell have the same heat.
 
     Attributes:
         positions: (P,) int64.
@@ -235,8 +234,8 @@ class _Cells(NamedTuple):
 
 
 def _merge_repeats(index: Tensor, heat: Tensor, numel: int) -> _Cells:
-    """Give all copies of a cell its highest heat."""
-    scratch = heat.new_empty(numel)  # only the listed cells of it are touched
+    """Sets the heat of all copies of a cell to its highest."""
+    scratch = heat.new_empty(numel)  # only listed cells are written or read
     scratch.index_fill_(0, index, 0.0)
     highest = scratch.scatter_reduce_(0, index, heat, 'amax')[index]
     scratch.index_fill_(0, index, 0.0)
@@ -255,13 +254,13 @@ def _check_cells(index: Tensor, heat: Tensor) -> None:
 
 
 def run_tasks(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
-    """Sum of a task's results for the pieces of maps, on a CPU in several threads."""
+    """Sums the results of a task over pieces of maps, on a CPU in several threads."""
     pieces = list(split_in_step(TASK, *maps))
     threads = min(torch.get_num_threads(), len(pieces))
     on_cpu = all(part is None or part.device.type == 'cpu' for part in maps)
     if not on_cpu or threads == 1:
         return torch.stack([task(*piece) for piece in pieces]).sum()
-    # A new thread would record gradients, whatever its caller does.
+    # Gradient mode is a state of the thread, and new threads start with it on.
     with ThreadPoolExecutor(
         threads, initializer=torch.set_grad_enabled, initargs=(False,)
     ) as pool:
@@ -269,7 +268,7 @@ def run_tasks(task: Callable[..., Tensor], *maps: Tensor | None) -> Tensor:
 
 
 def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
-    """Pieces of the cells of maps or lists, in step; of no map, None each time.
+    """Yields the pieces of several maps or lists together; None for a map that is None.
 
     Maps without cells are one piece.
     """
@@ -278,15 +277,15 @@ def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
         itertools.repeat(None) if cells is None else cells.reshape(-1).split(size)
         for cells in maps
     ]
-    return zip(*pieces, strict=False)  # those of None have no end
+    return zip(*pieces, strict=False)  # repeat(None) is endless
 
 
 class ChunkEvaluator:
-    """Losses and gradients of up to a chunk of cells, in scratch rows of its own.
+    """Computes losses and gradients of a chunk of cells in its own scratch memory.
 
     Args:
         logits: The map that the cells come from.
-        alpha: Exponent of the wrong answer's probability.
+        alpha: Exponent of the wrong class's probability.
         scale: Factor of the gradients.
     """
 
@@ -299,13 +298,13 @@ class ChunkEvaluator:
         self.zero, self.one = logits.new_zeros(()), logits.new_ones(())
 
     def chunks(self, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
-        """Chunks of cells, small enough for a call."""
+        """Yields chunks of cells, small enough for a call."""
         return split_in_step(self.size, *maps)
 
     def __call__(
         self, logits: Tensor, sign: Factor, weight: Factor, out: Tensor | None
     ) -> Tensor:
-        """Losses, valid until the next call; gradients go to ``out`` if there is one.
+        """Returns losses, valid until the next call, and writes gradients to ``out``.
 
         With the error e, w = sigmoid(e) and s = -log(1 - w), the loss w^a s has the
         gradient w^a (w + a (1 - w) s), times the sign with which the logit enters e.
@@ -341,17 +340,17 @@ class ChunkEvaluator:
 
 
 def _times(values: Tensor, factor: Factor, *, out: Tensor) -> Tensor:
-    """Product, written to ``out``; or the values, where it would be the same."""
+    """Writes the product to ``out``, or returns the values if the factor is 1."""
     if isinstance(factor, float) and factor == 1 and values.dtype == out.dtype:
         return values
     return torch.mul(values, factor, out=out)
 
 
 def empty_map(logits: Tensor) -> Tensor:
-    """An uninitialised map like the logits.
+    """Allocates a map like the logits.
 
-    Linux hands out memory page by page as it is first written, which would take as
-    long as the losses do. numpy asks it for huge pages; torch does not.
+    Linux maps memory page by page at the first write, which would take as long as the
+    losses. numpy requests huge pages for large arrays; torch does not.
     """
     if logits.device.type != 'cpu' or logits.numel() == 0:
         return torch.empty_like(logits)

@@ -1,4 +1,4 @@
-"""The official views of an image, one for tests and one for training."""
+"""The official views of an image: one for tests and one for training."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from mmdet_centernet.transforms.warp import Size, warp_sample
 
 @TRANSFORMS.register_module()
 class CenterAffine(BaseTransform):
-    """The image in the middle of a black view, for tests (paper, section 4.1).
+    """Centers the image in a black view, for tests (paper, section 4.1).
 
     With ``pad`` the resolution is kept and the view is the next larger multiple of
     ``pad + 1``. With ``size`` the longer side of the image is scaled to the width of
-    the view. Black is meant before the colours are normalised, so let the data
-    preprocessor pad nothing.
+    the view. The border is black before normalization, so the data preprocessor
+    must not pad.
 
-    ``PackDetInputs`` has to hand on ``homography_matrix`` in its ``meta_keys``: by it
-    the head finds the way back to the original image, and refuses to guess without.
-    An earlier ``scale_factor`` is removed. As officially it holds the
+    ``PackDetInputs`` needs ``homography_matrix`` in its ``meta_keys``: the head maps
+    boxes to the original image by it, and raises an error without. An earlier
+    ``scale_factor`` is removed. As officially the matrix holds the
     nominal ``scale``, not the ratio of the rounded sizes.
 
     Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,
@@ -52,7 +52,8 @@ class CenterAffine(BaseTransform):
             in or out by it.
 
     Raises:
-        ValueError: If not one of ``pad`` and ``size`` is given, or one is out of range.
+        ValueError: If not exactly one of ``pad`` and ``size`` is given, or if an
+            argument is out of range.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class CenterAffine(BaseTransform):
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Bring image and annotations into the view."""
+        """Warps image and annotations into the view."""
         original = results['img'].shape[:2]
         height, width = (max(1, int(length * self.scale)) for length in original)
         if (height, width) != original:
@@ -101,13 +102,13 @@ class CenterAffine(BaseTransform):
 
 
 class View(NamedTuple):
-    """What chance decided about the view of an image.
+    """Random parameters of the view of an image.
 
     Attributes:
-        center: x, y of the centre of the window in pixels of the image.
+        center: x, y of the center of the window in pixels of the image.
         side: Side of the window.
-        flip: Mirror the image, and the window with it.
-        angle: Degrees by which the window is turned, after mirroring.
+        flip: Flip the image, and the window with it.
+        angle: Degrees by which the window is rotated, after the flip.
     """
 
     center: tuple[float, float]
@@ -118,16 +119,16 @@ class View(NamedTuple):
 
 @TRANSFORMS.register_module()
 class RandomCenterAffine(BaseTransform):
-    """A random window of the image, scaled to a fixed size (official training view).
+    """Warps a random window of the image to a fixed size (official training view).
 
     The window's side is the longer side of the image times a random ratio, and its
-    centre keeps away from the borders of the image; what lies outside the image is
+    center keeps away from the borders of the image. Outside the image the view is
     black. Cropping, scaling and flipping are one warp. Unlike mmdet's
     ``RandomCenterCropPad`` the window grows with the image, boxes that are cut stay
-    (clipped) wherever their centre was, and a window without boxes is good enough.
+    (clipped) wherever their center was, and windows without boxes are accepted.
 
-    Flipping is done here, by a chance of ``flip_prob``, as the official mirror sends
-    column x to ``width - 1 - x`` for pixels and boxes alike.
+    This step also flips, with probability ``flip_prob``: the official flip maps column
+    x to ``width - 1 - x`` for pixels and boxes alike.
 
     Rotation is for keypoints that have heatmaps of their own (``JointPoints``): of a
     rotated view the head learns these alone, as officially, since no upright box fits
@@ -184,7 +185,7 @@ class RandomCenterAffine(BaseTransform):
 
     @cache_randomness
     def _draw(self, height: int, width: int) -> View:
-        """Decide about an image, in the order of the official code."""
+        """Draws the parameters in the order of the official code."""
         side = max(height, width) * np.random.choice(self.ratios)
         center = self._draw_center(width), self._draw_center(height)
         angle = self._draw_angle() if self.rotation_prob else 0.0
@@ -192,12 +193,12 @@ class RandomCenterAffine(BaseTransform):
         return View(center, side, flip, angle)
 
     def _draw_center(self, length: int) -> int:
-        """Where along a side of the image the middle of the window lies."""
+        """Draws a coordinate of the center of the window."""
         margin = crop_margin(self.border, length)
         return np.random.randint(margin, length - margin)
 
     def _draw_angle(self) -> float:
-        """By how many degrees the window is turned."""
+        """Draws the angle of the window in degrees."""
         if np.random.random() >= self.rotation_prob:
             return 0.0
         angle = np.random.randn() * self.max_rotation / 2
@@ -205,7 +206,7 @@ class RandomCenterAffine(BaseTransform):
 
     @autocast_box_type()
     def transform(self, results: dict) -> dict:
-        """Bring image and annotations into a random view.
+        """Warps image and annotations into a random view.
 
         Raises:
             ValueError: If the view is rotated and boxes have no keypoints.
@@ -213,11 +214,11 @@ class RandomCenterAffine(BaseTransform):
         return self.show(results, self._draw(*results['img'].shape[:2]))
 
     def show(self, results: dict, view: View) -> dict:
-        """Bring image and annotations into a given view.
+        """Warps image and annotations into a given view.
 
         Args:
             results: Sample with boxes of an mmdet box type, changed in place.
-            view: What to show.
+            view: Parameters of the view.
 
         Returns:
             The same sample.
@@ -225,7 +226,7 @@ class RandomCenterAffine(BaseTransform):
         (center_x, center_y), width = view.center, results['img'].shape[1]
         prepared = np.eye(3)
         if view.flip:
-            # On its own, not within the warp, whose rounding depends on direction.
+            # Not part of the warp, whose rounding depends on the direction.
             results['img'] = cv2.flip(results['img'], 1)
             prepared = flip_matrix(width)
             center_x = width - 1 - center_x
@@ -250,7 +251,7 @@ class RandomCenterAffine(BaseTransform):
 
 
 def _checked_size(size: Size) -> Size:
-    """Width and height as cv2 wants them."""
+    """Returns width and height as whole numbers, as cv2 needs them."""
     if not _are_positive(size) or len(size) != 2 or min(size) < 1:
         raise ValueError(f'size is {size!r}; give (width, height) in pixels')
     width, height = size
@@ -258,14 +259,14 @@ def _checked_size(size: Size) -> Size:
 
 
 def _check_chances(**chances: Any) -> None:
-    """Refuse what is no probability."""
+    """Checks that all values are probabilities."""
     for name, chance in chances.items():
         if not is_number(chance) or not 0 <= chance <= 1:
             raise ValueError(f'{name} is {chance!r}; it has to lie between 0 and 1')
 
 
 def _are_positive(numbers: Any) -> bool:
-    """Whether these are several numbers, or one, all above 0."""
+    """Whether these are one or more numbers, all above 0."""
     return (
         isinstance(numbers, Sequence)
         and len(numbers) > 0

@@ -1,4 +1,4 @@
-"""Official colour augmentation as a pipeline step."""
+"""The official color augmentation as a pipeline step."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from mmdet_centernet.functional.color import BLENDS, ColorDraws, change_colors
 
 @TRANSFORMS.register_module()
 class CenterNetColorJitter(BaseTransform):
-    """Brightness, contrast and saturation in random order, then coloured light.
+    """Changes brightness, contrast and saturation in random order, then adds light.
 
-    The official code changes colours after the image was warped, so this step belongs
-    behind ``RandomCenterAffine``: the padding is changed, too, and counts for the mean
-    grey value. Nothing is clipped.
+    The official code changes colors after the warp, so this step belongs after
+    ``RandomCenterAffine``: it also changes the padding, which counts in the mean gray
+    value. Nothing is clipped.
 
     Required keys: ``img`` (H, W, 3), B, G, R in 0..255, uint8 or float32. Modified
     keys: ``img`` (float32).
@@ -26,10 +26,10 @@ class CenterNetColorJitter(BaseTransform):
         strength: Brightness, contrast and saturation are multiplied by factors between
             ``1 - strength`` and ``1 + strength``.
         light_std: Standard deviation of the light along the three principal components
-            of COCO's colours.
+            of COCO's colors.
 
     Raises:
-        ValueError: If an argument is negative, or the image is not in colour.
+        ValueError: If an argument is negative, or the image has no color.
     """
 
     def __init__(self, *, strength: float = 0.4, light_std: float = 0.1) -> None:
@@ -45,10 +45,10 @@ class CenterNetColorJitter(BaseTransform):
         return ColorDraws(list(zip(names, shares, strict=True)), lights)
 
     def transform(self, results: dict) -> dict:
-        """Change the colours of ``results['img']``, (H, W, 3).
+        """Changes the colors of ``results['img']``, (H, W, 3).
 
         Raises:
-            ValueError: If the image has not three channels.
+            ValueError: If the image does not have three channels.
         """
         image = results['img']
         if image.ndim != 3 or image.shape[2] != 3:

@@ -1,4 +1,4 @@
-"""What else changes in a sample when its image is warped."""
+"""Warps of an image together with its annotations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mmdet.structures.mask import BitmapMasks, PolygonMasks
 from mmdet_centernet.transforms.property_boxes import carries_values
 
 SEGMENTATION_IGNORED = 255
-"""mmdet's label for pixels that count for nothing."""
+"""mmdet's label for pixels that are ignored."""
 
 PER_BOX_KEYS = ('gt_bboxes_labels', 'gt_ignore_flags', 'gt_masks', 'gt_instances_ids')
 
@@ -26,11 +26,11 @@ def warp_sample(
     prepared: np.ndarray,
     upright: np.ndarray | None = None,
 ) -> None:
-    """Warp an image and take its annotations along.
+    """Warps an image and its annotations.
 
-    Boxes are clipped to the view, and those outside it are removed with all that
-    belongs to them. (The official code clips to the middle of the last cell of the
-    network's output: that is left to the target assigner, which knows the stride.)
+    Boxes are clipped to the view. Those outside it are removed, with their labels,
+    masks and other fields. (The official code clips to the middle of the last cell of
+    the output map: the target assigner does that, since it knows the stride.)
 
     Args:
         results: Sample of a pipeline, changed in place. ``img`` has gone through
@@ -69,9 +69,9 @@ def warp_sample(
 def _keep_upright(
     rotated: BaseBoxes, results: dict, matrix: np.ndarray, size: Size
 ) -> BaseBoxes:
-    """The boxes without a rotation, and the properties with it.
+    """Returns boxes without the rotation and properties with it.
 
-    Ignored regions stay what encloses them: they are to cover what the image shows.
+    Ignored regions stay the rotated boxes, since they have to cover the image content.
 
     Args:
         rotated: N boxes behind the rotation.
@@ -95,13 +95,13 @@ def _keep_upright(
 
 
 def record_homography(results: dict, matrix: np.ndarray) -> None:
-    """Remember a map beside what happened before, in float32 as mmdet does.
+    """Appends a map to the recorded homography, in float32 as mmdet does.
 
-    The scale factor of an earlier step is forgotten: the way back is longer now, and a
-    head that is not handed the matrix has to notice.
+    The scale factor of an earlier step is removed: it no longer describes the whole
+    map, and a head that does not get the matrix has to raise an error.
 
     Args:
-        results: What the pipeline knows of an image; ``homography_matrix`` is written.
+        results: Sample of a pipeline; ``homography_matrix`` is written.
         matrix: (3, 3) from pixels before to pixels after the step.
     """
     results.pop('scale_factor', None)
@@ -111,9 +111,9 @@ def record_homography(results: dict, matrix: np.ndarray) -> None:
 
 
 def warp_boxes(boxes: BaseBoxes, matrix: np.ndarray, size: Size) -> BaseBoxes:
-    """Send boxes of any type through a map, and clip them to the view.
+    """Maps boxes of any type and clips them to the view.
 
-    Computed in float64, so that centres fall into the same cells as officially.
+    Computes in float64, so that centers fall into the same cells as officially.
 
     Args:
         boxes: N boxes in pixels before the step.
@@ -130,7 +130,7 @@ def warp_boxes(boxes: BaseBoxes, matrix: np.ndarray, size: Size) -> BaseBoxes:
 
 
 def drop_outside(results: dict) -> None:
-    """Remove boxes that the view does not show."""
+    """Removes boxes outside the view."""
     shown = results['gt_bboxes'].is_inside(results['img_shape']).numpy()
     if shown.all():
         return
@@ -143,7 +143,7 @@ def drop_outside(results: dict) -> None:
 def warp_masks(
     masks: BitmapMasks | PolygonMasks, matrix: np.ndarray, size: Size
 ) -> BitmapMasks | PolygonMasks:
-    """Send instance masks through a map.
+    """Maps instance masks.
 
     Args:
         masks: N masks of an image.
@@ -163,6 +163,6 @@ def warp_masks(
 
 
 def _warp_polygon(polygon: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """x, y, x, y, ... of one polygon."""
+    """Maps one polygon, x, y, x, y, ..."""
     points = polygon.reshape(-1, 2) @ matrix[:2, :2].T + matrix[:2, 2]
     return points.ravel()
