@@ -17,7 +17,7 @@ from runpy import run_path
 
 SCRIPTS = {
     'new-config': ('new_config.py', 'write a config for a folder with your own data'),
-    'browse-targets': ('browse_targets.py', 'check a dataset and draw the targets'),
+    'browse-targets': ('browse_targets.py', 'check a dataset and draw its targets'),
     'train': ('train.py', "train a config, with the options of mmdet's train.py"),
     'test': ('test.py', "test a checkpoint, with the options of mmdet's test.py"),
     'export-onnx': ('export_onnx.py', 'export a checkpoint to ONNX'),

@@ -1,7 +1,7 @@
-"""How `make docs` makes a site of the pages.
+"""Sphinx configuration for `make docs`.
 
-All of the repository is the source, so that a link means the same here as where the
-files lie: pages lead to pages, and whatever is no page is copied into the site.
+The source folder is the whole repository, so that relative links between files work on
+the site as on GitHub. Linked files that are not pages are copied to the site.
 """
 
 from mmdet_centernet import __version__
@@ -23,27 +23,27 @@ include_patterns = ['*.md', 'docs/**', 'configs/*/*.md']
 exclude_patterns = ['.*', 'build', 'data', 'work_dirs']
 templates_path = ['_templates']
 
-# What GitHub reads in Markdown without being told.
+# Syntax that GitHub renders without configuration.
 myst_enable_extensions = ['dollarmath']
 myst_fence_as_directive = ['mermaid']
 myst_heading_anchors = 4
 
-# Shell and Python both stand in indented blocks, and nothing tells them apart.
+# Indented blocks hold shell or Python and do not state which.
 highlight_language = 'text'
 
-# Class docstrings hold the arguments; types stand in the signature alone.
+# Class docstrings document the arguments; only signatures show types.
 autodoc_typehints_format = 'short'
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_maximum_signature_line_length = 88
 
-# The diagram as large as it comes, and no button to enlarge it.
+# Diagrams in their own size, without a button to enlarge them.
 mermaid_height = 'auto'
 mermaid_fullscreen = False
 
 html_theme = 'furo'
 html_title = f'mmdet_centernet {version}'
 html_copy_source = False
-# The front page lies in docs/, as its source does; whoever opens the site is led there.
+# The front page is docs/index.html; index.html redirects to it.
 html_additional_pages = {'index': 'to_front_page.html'}

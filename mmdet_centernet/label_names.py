@@ -129,7 +129,7 @@ def _read(path: str, backend_args: Mapping[str, Any] | None) -> dict[str, Any]:
     try:
         content = load(path, file_format='json', backend_args=backend_args)
     except ValueError as error:  # includes decoding errors
-        raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
+        raise ValueError(f'{path} is not JSON in UTF-8: {error}') from error
     entries = content.get('categories') if isinstance(content, dict) else None
     if not isinstance(entries, list) or not all(map(_is_category, entries)):
         raise ValueError(

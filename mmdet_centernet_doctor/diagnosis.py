@@ -44,9 +44,9 @@ DEPENDENCIES = dict(
     gpu=('torch', 'operators'),
     torchvision=('torch',),
 )
-"""A step that fails together with one of its dependencies is no problem of its own."""
+"""Dependencies: a step that fails together with one is not a problem of its own."""
 OPTIONAL = ('gpu', 'torchvision', 'onnx', 'onnxruntime', 'mim')
-"""An absent library or GPU prevents a task, but is no problem."""
+"""An absent library or GPU prevents a task, but is not a problem."""
 MODULES = dict(opencv='cv2', torch_numpy='torch', dcn='mmcv', operators='mmcv')
 """Step to its module, where the names differ."""
 

@@ -130,8 +130,8 @@ def test_file_without_the_last_classes_is_accepted(coco):
 @pytest.mark.parametrize(
     ('text', 'words'),
     [
-        ('\ufeff{"categories": []}', 'no JSON in UTF-8'),
-        ('{', 'no JSON in UTF-8'),
+        ('\ufeff{"categories": []}', 'not JSON in UTF-8'),
+        ('{', 'not JSON in UTF-8'),
         ('[]', 'no list of categories'),
         ('{}', 'no list of categories'),
         ('{"categories": {"1": "red"}}', 'no list of categories'),

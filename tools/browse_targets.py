@@ -22,7 +22,7 @@ import mmdet_centernet  # noqa: F401, registers the types of configs
 from mmdet_centernet.codecs import CenterTargets
 from mmdet_centernet.data_report.annotation_findings import check_all
 from mmdet_centernet.data_report.class_findings import total_counts
-from mmdet_centernet.data_report.evaluation import check_evaluators
+from mmdet_centernet.data_report.evaluation_findings import check_evaluators
 from mmdet_centernet.data_report.findings import Fault, some
 from mmdet_centernet.data_report.readers import SplitFiles, read_splits
 from mmdet_centernet.data_report.report import (
@@ -79,7 +79,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('config')
+    parser.add_argument('config', help='training config')
     parser.add_argument(
         '--out-dir', type=Path, help='output folder (work_dirs/targets/CONFIG)'
     )
@@ -91,9 +91,15 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--show', action='store_true', help='open a window')
     parser.add_argument(
-        '--seed', type=int, default=0, help='of image choice and augmentation (0)'
+        '--seed', type=int, default=0, help='seed of image choice and augmentation (0)'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        metavar='KEY=VALUE',
+        help='settings that override those of the config',
+    )
     return parser.parse_args()
 
 

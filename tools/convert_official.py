@@ -108,7 +108,7 @@ def read(path: Path) -> dict:
         if not HAS_SAFE_GLOBALS and 'HistoryBuffer' in what:
             what += OLD_TORCH.format(path)
         raise ValueError(what) from error
-    check_whole(path)
+    check_checksums(path)
     if not isinstance(checkpoint, dict):
         raise ValueError(f'it holds a {type(checkpoint).__name__}, not a dict')
     if 'state_dict' not in checkpoint:
@@ -121,7 +121,7 @@ def read(path: Path) -> dict:
     return checkpoint
 
 
-def check_whole(path: Path) -> None:
+def check_checksums(path: Path) -> None:
     """Verifies the checksums of the file: torch.load accepts flipped bits."""
     if zipfile.is_zipfile(path):  # not before torch 1.6
         with zipfile.ZipFile(path) as file:

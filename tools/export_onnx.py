@@ -91,14 +91,15 @@ def parse_args() -> argparse.Namespace:
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
         help='take one image of this size at a time, smaller ones padded below and '
-        'right; for networks and runtimes that need a fixed size',
+        'right; for networks whose graph fixes the input size, and runtimes without '
+        'dynamic shapes',
     )
     parser.add_argument(
         '--classes',
         nargs='+',
         metavar='NAME',
-        help='names in the order of the labels, if the annotation file of the training '
-        'data, whose categories have that order, is missing',
+        help='class names in label order; needed only if the training annotation file '
+        'is missing',
     )
     return parser.parse_args()
 

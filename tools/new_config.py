@@ -54,7 +54,12 @@ def parse_args() -> argparse.Namespace:
         metavar=('W', 'H'),
         help='fit images into this width and height; default: by the objects',
     )
-    parser.add_argument('--epochs', type=int, help='default: 1,000 to 2,000 steps')
+    parser.add_argument(
+        '--epochs',
+        type=int,
+        help='default: about 1,000 steps on a CPU, 2,000 on a GPU, within 8 to 300 '
+        'epochs',
+    )
     parser.add_argument(
         '--batch-size', type=int, help='images per step; default: by the memory'
     )
@@ -72,7 +77,7 @@ def parse_args() -> argparse.Namespace:
         '--seed',
         type=int,
         default=0,
-        help='seed for dividing one set into train and val (0)',
+        help='seed of the train/val split (0)',
     )
     parser.add_argument(
         '--shrink',

@@ -108,9 +108,9 @@ def run_all(
     for path, image, found in predict(detector, image_set.ids, args.batch_size, failed):
         results.add(path, image.shape[:2], found)
         sure = found[found.scores > args.score_thr]
-        picture = args.out_dir / path.relative_to(image_set.root)
+        target = args.out_dir / path.relative_to(image_set.root)
         try:
-            write_image(picture, detector.draw(image, sure))
+            write_image(target, detector.draw(image, sure))
         except (OSError, ValueError, OverflowError, cv2.error) as error:
             failed[path] = (
                 f'predicted, but its visualization cannot be written: {error}'
@@ -130,14 +130,21 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('model', type=Path, help='ONNX file')
     parser.add_argument('images', type=Path, help='image, or folder with images')
-    parser.add_argument('--out-dir', type=Path, default=Path('predictions'))
+    parser.add_argument(
+        '--out-dir',
+        type=Path,
+        default=Path('predictions'),
+        help='output folder (predictions)',
+    )
     parser.add_argument(
         '--score-thr', type=float, default=0.3, help='draw detections above it (0.3)'
     )
     parser.add_argument(
         '--batch-size', type=int, default=1, help='images of equal size per run (1)'
     )
-    parser.add_argument('--threads', type=int, default=0, help='0: one per core')
+    parser.add_argument(
+        '--threads', type=int, default=0, help='threads per operator (0: one per core)'
+    )
     parser.add_argument(
         '--annotations',
         type=Path,
@@ -296,6 +303,12 @@ def read_settings(session: onnxruntime.InferenceSession, path: Path) -> dict[str
                 f'predict_onnx.py knows {", ".join(KINDS)}: use that of the version '
                 'that wrote the file'
             )
+    for step, _ in settings['view']:
+        if step not in STEPS:
+            raise ValueError(
+                f'{path} has a step {step!r}, but this predict_onnx.py knows '
+                f'{", ".join(STEPS)}: use that of the version that wrote the file'
+            )
     return settings
 
 
@@ -374,6 +387,7 @@ def center_fit(
     return fitted, np.vstack([matrix, [0, 0, 1]])
 
 
+# The steps of _STEPS in mmdet_centernet/export/pipeline.py.
 STEPS = dict(resize=resize, center_pad=center_pad, center_fit=center_fit)
 
 
@@ -739,7 +753,7 @@ def read_annotations(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes().decode())
     except ValueError as error:  # or of the encoding
-        raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
+        raise ValueError(f'{path} is not JSON in UTF-8: {error}') from error
     for part, name in dict(images='file_name', categories='name').items():
         entries = content.get(part) if isinstance(content, dict) else None
         if not isinstance(entries, list):

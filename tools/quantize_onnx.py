@@ -81,7 +81,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', type=Path, help='file of export_onnx.py --normalize')
+    parser.add_argument(
+        'model', type=Path, help='file written by `export-onnx --normalize`'
+    )
     parser.add_argument('folder', type=Path, help='folder of calibration images')
     parser.add_argument('out', type=Path, help='ONNX file to write')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Turns boxes and labels of a batch into targets."""
+"""Assigns boxes to cells (CenterNetTargetAssigner)."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ class CenterNetTargetAssigner:
             labels: For each image (n,) classes.
             shape: B, C, H, W of the heatmap.
             stride: Pixels per cell.
-            ignored_boxes: For each image (m, 4) regions that are no background.
+            ignored_boxes: For each image (m, 4) regions that are not background.
 
         Returns:
             Targets. Boxes that are not finite, are empty or lie outside the map are

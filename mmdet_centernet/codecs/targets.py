@@ -35,7 +35,7 @@ class PointTargets:
         radii: (N,) int64 radius of the Gaussian; -1 where there is no object.
         valid: (N,) bool. Points that cannot be learned keep their row: a fixed length
             avoids a device sync.
-        ignored: (B, H, W) bool cells that are no negatives, or None.
+        ignored: (B, H, W) bool cells that are not negatives, or None.
         shape: B, C, H, W.
     """
 

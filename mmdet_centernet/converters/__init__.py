@@ -1,6 +1,7 @@
-"""Converts weights of the official implementation and of ImageNet classifiers."""
+"""Converts weights of the official code and of ImageNet-trained DLA-34."""
 
-from .dla_imagenet import convert_dla_imagenet
+from mmdet_centernet.models.dla_imagenet import convert_dla_imagenet
+
 from .official import (
     convert_official_state_dict,
     dead_tensors,

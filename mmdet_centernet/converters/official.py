@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from mmdet_centernet.converters.layouts import OFFICIAL, Layout
-from mmdet_centernet.converters.rename import recognize, rename, without_prefix
+from mmdet_centernet.converters.layouts import OFFICIAL
+from mmdet_centernet.renaming.rename import recognize, rename, without_prefix
+from mmdet_centernet.renaming.tables import Layout
 
 OURS = {
     network: Layout({ours: official for official, ours in layout.names.items()})

@@ -19,7 +19,7 @@ from mmdet_centernet.data_report.annotations import (
     local_images,
     rows,
 )
-from mmdet_centernet.data_report.evaluation import check_coco_evaluation
+from mmdet_centernet.data_report.evaluation_findings import check_coco_evaluation
 from mmdet_centernet.data_report.findings import Fault, Problem, sum_up
 from mmdet_centernet.label_names import classes_of
 
@@ -49,7 +49,7 @@ def read_coco(dataset: CocoDataset) -> Annotations:
         ``findings``.
 
     Raises:
-        ValueError: If the file is no JSON, or a list is missing.
+        ValueError: If the file is not JSON, or a list is missing.
         OSError: If it cannot be read.
     """
     content = _load_json(dataset)
@@ -167,7 +167,7 @@ def _load_json(dataset: CocoDataset) -> Any:
     try:
         return load(path, file_format='json', backend_args=dataset.backend_args)
     except (ValueError, RecursionError) as error:  # includes decoding errors
-        raise ValueError(f'{path} is no JSON in UTF-8: {error}') from error
+        raise ValueError(f'{path} is not JSON in UTF-8: {error}') from error
 
 
 def _check_lists(content: Any, dataset: CocoDataset) -> None:

@@ -48,7 +48,7 @@ def read_xml(dataset: XMLDataset) -> Annotations:
         reported in ``findings``.
 
     Raises:
-        ValueError: If the list is no text in UTF-8, or the config names no classes.
+        ValueError: If the list is not text in UTF-8, or the config names no classes.
         OSError: If the list cannot be read.
     """
     if not classes_of(dataset):
@@ -73,7 +73,7 @@ def _read_list(dataset: XMLDataset) -> list[Line]:
     try:
         names = list_from_file(dataset.ann_file, backend_args=dataset.backend_args)
     except ValueError as error:
-        raise ValueError(f'{dataset.ann_file} is no text in UTF-8: {error}') from error
+        raise ValueError(f'{dataset.ann_file} is not text in UTF-8: {error}') from error
     root = dataset.sub_data_root
     return [
         Line(

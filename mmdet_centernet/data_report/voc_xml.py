@@ -116,13 +116,13 @@ def _size_faults(root: ElementTree.Element) -> Iterator[KindAndText]:
         text = node.findtext(side)  # type: ignore[union-attr]
         if text is None:
             yield f'no {side}', f'has a size without {side}'
-        elif not _is_whole(text):
+        elif not _is_integer(text):
             yield side, f'has the {side} {text!r}; it has to be a whole number'
 
 
 def _annotated_size(root: ElementTree.Element) -> tuple[int, int] | None:
     texts = [root.findtext(f'size/{side}', '') for side in ('width', 'height')]
-    if not all(map(_is_whole, texts)):
+    if not all(map(_is_integer, texts)):
         return None
     width, height = map(int, texts)
     return width, height
@@ -137,7 +137,7 @@ def _object_faults(
         yield 'name', 'has an object without name'
     elif name in dataset.metainfo['classes']:
         difficult = node.findtext('difficult', '0')
-        if not _is_whole(difficult):
+        if not _is_integer(difficult):
             text = f'has a {name} with difficult {difficult!r}; it has to be 0 or 1'
             yield 'difficult', text
         yield from _box_faults(node, name)
@@ -166,7 +166,7 @@ def _object(node: ElementTree.Element) -> Object:
     return Object(
         name,
         tuple(UNKNOWN if corner is None else corner for corner in corners),
-        _is_whole(difficult) and bool(int(difficult)),
+        _is_integer(difficult) and bool(int(difficult)),
     )
 
 
@@ -182,7 +182,7 @@ def _mmdet_fault(dataset: XMLDataset, name: str, xml: str) -> Iterator[KindAndTe
         yield 'mmdet', f'cannot be read by mmdet: {reason(error)}'
 
 
-def _is_whole(text: str) -> bool:
+def _is_integer(text: str) -> bool:
     try:
         int(text)
     except ValueError:

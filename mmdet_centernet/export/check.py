@@ -1,9 +1,9 @@
 """Compares the detections of an exported graph with the maps of the detector.
 
-A comparison rank by rank would fail, because rounding errors decide between nearly
-equal scores or neighboring cells. Instead, each detection is looked up in the maps of
-the detector, and a missing peak counts by how much its score exceeds that of the
-detection listed instead.
+Detections are not compared rank by rank, because rounding errors decide the order of
+nearly equal scores and the choice between neighboring cells. Instead, the check looks
+up each detection in the detector's maps. The error of a missing peak is the difference
+between its score and that of the detection listed instead.
 
 Legend: K detections, C classes, H x W map.
 """
@@ -184,14 +184,14 @@ def _missing(
         found: Detections of one image.
         heatmap: (1, C, H, W) logits.
         listed: (C, H * W) bool, cells with a detection.
-        around: (C, kernel^2, H * W) scores of the neighbourhood of each cell.
-        kernel: Odd side of the neighbourhood.
+        around: (C, kernel^2, H * W) scores of the neighborhood of each cell.
+        kernel: Odd side of the neighborhood.
     """
     peaks = top_peaks(heatmap, len(found.scores), kernel)
     real = peaks.logits[0] > -torch.inf
     labels, cells = peaks.labels[0, real], peaks.positions[0, real]
     absent = ~listed[labels, cells]
-    neighbourhood = around[labels[absent], :, cells[absent]].sort(dim=1).values
-    neighbourhood = F.pad(neighbourhood, (1, 0))  # for a neighborhood of one cell
-    alternative = neighbourhood[:, -2].maximum(found.scores[-1])
-    return (neighbourhood[:, -1] - alternative).clamp(min=0)
+    neighborhood = around[labels[absent], :, cells[absent]].sort(dim=1).values
+    neighborhood = F.pad(neighborhood, (1, 0))  # for a neighborhood of one cell
+    alternative = neighborhood[:, -2].maximum(found.scores[-1])
+    return (neighborhood[:, -1] - alternative).clamp(min=0)

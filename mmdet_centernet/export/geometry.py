@@ -1,4 +1,4 @@
-"""Describes how runtimes without torch map property values to the image.
+"""Describes how the ONNX runner maps property values from network input to image.
 
 Legend: N objects. Matrices are (1, 3, 3).
 """

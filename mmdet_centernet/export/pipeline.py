@@ -64,8 +64,8 @@ def find_pipeline(cfg: Config) -> Sequence[ConfigType]:
                 return get_test_pipeline_cfg(Config(dict(test_dataloader=cfg[name])))
     if not cfg.get('test_pipeline'):
         raise ValueError(
-            'the config has no test pipeline: it needs a test_dataloader, a '
-            'val_dataloader or a test_pipeline'
+            'the config has no test pipeline: add test_dataloader, val_dataloader or '
+            'test_pipeline'
         )
     return cfg.test_pipeline
 
@@ -140,7 +140,7 @@ def _describe_center_affine(affine: CenterAffine) -> Step:
 
 
 def _demand(transform: Any, **values: Any) -> None:
-    """Checks that arguments have the values supported outside mmdet."""
+    """Checks that arguments have the only values that the runner supports."""
     for name, value in values.items():
         found = getattr(transform, name)
         if found != value:
@@ -150,6 +150,9 @@ def _demand(transform: Any, **values: Any) -> None:
             )
 
 
+# STEPS of tools/predict_onnx.py runs these steps. A new step has to be added there too;
+# older runners refuse it by its name. Raise FORMAT_VERSION if the arguments or the
+# result of an existing step change.
 _STEPS: dict[type, Callable[[Any], Step]] = {
     Resize: _describe_resize,
     RandomCenterCropPad: _describe_crop_pad,

@@ -59,7 +59,7 @@ def _causes(model: nn.Module, inputs: Any, samples: Any) -> str:
     if not isinstance(inputs, Tensor) or not hasattr(model, 'loss'):
         return ''
     try:
-        images = broken_images(model, inputs, samples)
+        images = non_finite_images(model, inputs, samples)
     except Exception:  # batch norm, for example, rejects a single value
         return ''
     return (
@@ -87,7 +87,7 @@ def broken_terms(losses: dict[str, Any]) -> list[str]:
 
 
 @torch.no_grad()
-def broken_images(
+def non_finite_images(
     detector: Any, inputs: Tensor, samples: list[DetDataSample]
 ) -> list[str]:
     """Returns the files of images whose loss is not finite in a batch of one.

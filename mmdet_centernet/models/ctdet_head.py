@@ -363,7 +363,7 @@ class CTDetHead(BaseDenseHead):
             batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images,
                 and a field per property.
             batch_img_metas: Meta information of B images.
-            batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
+            batch_gt_instances_ignore: ``bboxes`` of regions that are not background.
             other_preds: The outputs of the head after the third.
 
         Returns:

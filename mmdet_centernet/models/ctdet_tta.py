@@ -154,7 +154,8 @@ def _read_tta_cfg(cfg: OptConfigType) -> dict[str, Any]:
     unknown = sorted((cfg or {}).keys() - TTA_DEFAULTS.keys())
     if unknown:
         raise ValueError(
-            f'tta_cfg: CTDetTTAModel has no {unknown}, only {list(TTA_DEFAULTS)}'
+            f'tta_cfg of CTDetTTAModel: unknown keys {", ".join(unknown)}; allowed: '
+            f'{", ".join(TTA_DEFAULTS)}'
         )
     return {**TTA_DEFAULTS, **(cfg or {})}
 

@@ -15,7 +15,7 @@ from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mmdet_centernet.converters import convert_dla_imagenet
+from mmdet_centernet.models.dla_imagenet import convert_dla_imagenet
 
 CHANNELS = (16, 32, 64, 128, 256, 512)
 TREE_DEPTHS = {2: 1, 3: 2, 4: 2, 5: 1}

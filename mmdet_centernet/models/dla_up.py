@@ -1,4 +1,4 @@
-"""The neck of DLA-34, which merges the backbone's maps into one of stride 4."""
+"""DLAUp: iterative deep aggregation of DLA maps to stride 4."""
 
 from __future__ import annotations
 

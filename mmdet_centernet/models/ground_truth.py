@@ -29,7 +29,7 @@ def assign_instances(
     Args:
         assigner: The target assigner.
         batch_gt_instances: ``bboxes`` in input pixels and ``labels`` of B images.
-        batch_gt_instances_ignore: ``bboxes`` of regions that are no background.
+        batch_gt_instances_ignore: ``bboxes`` of regions that are not background.
         shape: B, C, H, W of the heatmap.
         stride: Pixels per cell.
     """

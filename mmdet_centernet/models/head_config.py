@@ -132,7 +132,8 @@ def read_test_cfg(cfg: OptConfigType) -> dict[str, Any]:
     unknown = sorted(cfg.keys() - TEST_DEFAULTS.keys())
     if unknown:
         warnings.warn(
-            f'test_cfg: CTDetHead has no {unknown}; its keys are {list(TEST_DEFAULTS)}',
+            f'test_cfg of CTDetHead: unknown keys {", ".join(unknown)}; allowed: '
+            f'{", ".join(TEST_DEFAULTS)}',
             stacklevel=2,
         )
     settings = {name: cfg.get(name, default) for name, default in TEST_DEFAULTS.items()}

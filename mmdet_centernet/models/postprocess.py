@@ -1,4 +1,4 @@
-"""Transforms detections to image pixels and filters them."""
+"""Maps detections to image pixels; score threshold, clipping and NMS."""
 
 from __future__ import annotations
 

@@ -283,9 +283,9 @@ def describe_keypoints(
 
 
 def _describe_labels(split: Split, count: int) -> str:
-    labelled = ~np.isnan(read_points(split, count)).any(axis=2)  # (N, J)
-    without = int((~labelled.any(axis=1)).sum())
-    text = f'{labelled.sum():,} labels on {len(labelled):,} objects'
+    labeled = ~np.isnan(read_points(split, count)).any(axis=2)  # (N, J)
+    without = int((~labeled.any(axis=1)).sum())
+    text = f'{labeled.sum():,} labels on {len(labeled):,} objects'
     return f'{text}; {without:,} have only a box' if without else text
 
 

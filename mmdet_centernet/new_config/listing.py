@@ -43,7 +43,7 @@ def list_files(root: Path) -> Listing:
     """
     root = root.absolute()
     if not root.is_dir():
-        raise NotADirectoryError(f'{root} is no folder')
+        raise NotADirectoryError(f'{root} is not a folder')
     files = sorted(_walk(root))
 
     def of(*suffixes: str) -> tuple[Path, ...]:

@@ -155,7 +155,7 @@ def find_faults(split: Split, count: int) -> list[str]:
     points = read_points(split, count)
     largest = np.nanmax(points, initial=-np.inf)
     if largest == -np.inf:
-        return ['no object has a labelled keypoint (visibility 1 or 2)']
+        return ['no object has a labeled keypoint (visibility 1 or 2)']
     if largest <= 1:
         return ['keypoints are fractions: multiply them by width and height']
     return []

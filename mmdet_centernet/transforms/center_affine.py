@@ -145,9 +145,9 @@ class RandomCenterAffine(BaseTransform):
         size: Width and height of the view.
         ratios: Side of the window by the longer side of the image; one is chosen.
             Larger ratios show smaller objects.
-        border: Least distance of the window's centre from the borders of the image in
+        border: Least distance of the window's center from the borders of the image in
             pixels; halved in small images until it fits.
-        flip_prob: How often the image is mirrored.
+        flip_prob: Probability of flipping the image.
         rotation_prob: How often the window is turned (officially ``aug_rot``).
         max_rotation: Largest angle in degrees. Angles are normally distributed with
             half of it as their standard deviation (officially ``rotate``), and larger

@@ -54,7 +54,7 @@ class CenterNetColorJitter(BaseTransform):
         if image.ndim != 3 or image.shape[2] != 3:
             raise ValueError(
                 f'{results.get("img_path", "an image")} has shape {image.shape}, three '
-                "colours are needed: load it with color_type='color'"
+                "colors are needed: load it with color_type='color'"
             )
         results['img'] = change_colors(image, self._draw())
         return results

@@ -153,7 +153,7 @@ def wrong_box(draw: Random, content: Content) -> None:
 
 
 def wrong_number(draw: Random, content: Content) -> None:
-    """An area, width or height that is no number."""
+    """An area, width or height that is not a number."""
     if draw.random() < 0.3:
         draw.choice(content['annotations'])['area'] = draw.choice(WRONG_NUMBERS)
     else:
@@ -254,7 +254,7 @@ def no_iscrowd(draw: Random, content: Content) -> None:
 
 Fault = Callable[[Random, Content], str | bytes | None]
 REFUSED_FAULTS: dict[Fault, str] = {
-    not_json: 'is no JSON in UTF-8',
+    not_json: 'is not JSON in UTF-8',
     other_json: 'has no list of',
 }
 REPORTED_FAULTS: dict[Fault, str] = {

@@ -71,10 +71,10 @@ def test_the_annotation_id_0(tmp_path, content):
 @pytest.mark.parametrize(
     ('spoil', 'words'),
     [
-        (lambda note: note.update(iscrowd=None), 'an iscrowd that is no number'),
-        (lambda note: note.update(iscrowd='no'), 'an iscrowd that is no number'),
+        (lambda note: note.update(iscrowd=None), 'an iscrowd that is not a number'),
+        (lambda note: note.update(iscrowd='no'), 'an iscrowd that is not a number'),
         (lambda note: note.pop('iscrowd'), 'have no iscrowd'),
-        (lambda note: note.update(id='a1'), 'an id that is no number'),
+        (lambda note: note.update(id='a1'), 'an id that is not a number'),
     ],
 )
 def test_what_pycocotools_cannot_evaluate_is_reported(tmp_path, content, spoil, words):

@@ -3,7 +3,7 @@
 import pytest
 from mmengine.registry import init_default_scope
 
-from mmdet_centernet.data_report.evaluation import check_evaluators
+from mmdet_centernet.data_report.evaluation_findings import check_evaluators
 
 
 @pytest.fixture

@@ -119,7 +119,7 @@ def test_file_of_training_and_validation_is_read_once(tmp_path):
     splits = read_splits(dict(train_dataloader=loader, val_dataloader=loader))
     assert [len(files) for files in splits.files.values()] == [1, 0, 0]
     (text,) = check_splits(splits.files, num_classes=2)
-    assert '8 annotations have an iscrowd that is no number, the first None' in text
+    assert '8 annotations have an iscrowd that is not a number, the first None' in text
     alone = read_splits(dict(train_dataloader=loader))
     assert check_splits(alone.files, num_classes=2) == []
 

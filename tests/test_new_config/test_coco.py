@@ -168,5 +168,5 @@ def test_no_boxes_and_several_formats(data):
         read_folder(list_files(data))
     for looked_for in ('4 images', 'COCO: 0 of 1', 'VOC: 0 of 0', 'YOLO: 0 of 0'):
         assert looked_for in str(error.value)
-    with pytest.raises(NotADirectoryError, match='is no folder'):
+    with pytest.raises(NotADirectoryError, match='is not a folder'):
         list_files(data / 'nowhere')

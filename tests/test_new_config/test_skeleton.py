@@ -99,7 +99,7 @@ def test_wrong_lengths_are_named_by_their_annotations(content, tmp_path):
         read(content, tmp_path)
 
 
-def test_unlabelled_sets_and_fractions_are_named(content, tmp_path):
+def test_unlabeled_sets_and_fractions_are_named(content, tmp_path):
     for note in content['annotations']:
         note['keypoints'] = [value / 64 for value in note['keypoints']]
         note['keypoints'][2::3] = [1] * 3
@@ -107,7 +107,7 @@ def test_unlabelled_sets_and_fractions_are_named(content, tmp_path):
         read(content, tmp_path)
     for note in content['annotations']:
         note['keypoints'] = [0] * 9
-    with pytest.raises(ValueError, match='no object has a labelled keypoint'):
+    with pytest.raises(ValueError, match='no object has a labeled keypoint'):
         read(content, tmp_path)
 
 

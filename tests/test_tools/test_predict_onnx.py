@@ -349,8 +349,8 @@ def test_names_that_begin_further_up(model, nested, predict, truth):
 @pytest.mark.parametrize(
     ('text', 'says'),
     [
-        ('\ufeff{"images": [], "categories": []}', 'is no JSON in UTF-8'),
-        ('{"images": [', 'is no JSON in UTF-8'),
+        ('\ufeff{"images": [], "categories": []}', 'is not JSON in UTF-8'),
+        ('{"images": [', 'is not JSON in UTF-8'),
         ('[]', "has no list of 'images'"),
         ('{"images": []}', "has no list of 'categories'"),
         ('{"images": {}, "categories": []}', "has no list of 'images'"),

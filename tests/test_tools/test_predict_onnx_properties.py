@@ -299,6 +299,14 @@ def test_a_kind_of_a_later_version(model, pictures, predict, tmp_path):
         predict(newer, pictures)
 
 
+def test_a_step_of_a_later_version(model, pictures, predict, tmp_path):
+    later = [['rotate', dict(angle=90)]]
+    newer = change_metadata(model, tmp_path / 'newer.onnx', view=later)
+    message = r"has a step 'rotate', but .* knows resize, center_pad, center_fit"
+    with pytest.raises(SystemExit, match=message):
+        predict(newer, pictures)
+
+
 def test_outputs_that_are_not_there(model, pictures, predict, tmp_path):
     more = [dict(name='depth', key='depths', geometry=dict(kind='plain'))]
     wrong = change_metadata(model, tmp_path / 'wrong.onnx', properties=more)

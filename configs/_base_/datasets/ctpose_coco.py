@@ -12,7 +12,7 @@ properties = dict(
         flip_pairs=[(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14),
                     (15, 16)],
         flip_sum=0,  # averages flipped maps as the official code does
-        # Persons without a labelled keypoint, most of them tiny, train only the heatmap.
+        # Persons without a labeled keypoint, most of them tiny, train only the heatmap.
         required=True))
 # Pairs of keypoints that visualizations connect, counted from 0.
 skeleton = [(15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6),

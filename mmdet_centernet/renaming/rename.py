@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from mmdet_centernet.converters.layouts import Layout
+from mmdet_centernet.renaming.tables import Layout
 
 # Only norms without momentum use it, and no network here has any. Files written before
 # torch 0.4.1 lack it.

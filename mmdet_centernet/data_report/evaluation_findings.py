@@ -38,7 +38,7 @@ def _crowds(entries: Sequence[dict]) -> list[str]:
     if wrong:
         found.append(
             Fault(
-                f'{len(wrong)} annotations have an iscrowd that is no number, the '
+                f'{len(wrong)} annotations have an iscrowd that is not a number, the '
                 f'first {wrong[0]["iscrowd"]!r} (id {wrong[0]["id"]!r}), so '
                 'pycocotools cannot evaluate: set it to 0, or to 1 for a crowd'
             )
@@ -53,7 +53,7 @@ def _ids(entries: Sequence[dict]) -> list[str]:
     if texts:
         return [
             Fault(
-                f'{len(texts)} annotations have an id that is no number, the first '
+                f'{len(texts)} annotations have an id that is not a number, the first '
                 f'{texts[0]!r}, so pycocotools cannot evaluate: number the annotations '
                 'from 1'
             )

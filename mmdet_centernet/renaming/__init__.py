@@ -1,0 +1,1 @@
+"""Renames the tensors of state dicts by tables of names."""
