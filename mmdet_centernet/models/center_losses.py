@@ -43,7 +43,7 @@ def heatmap_loss(loss: nn.Module, logits: Tensor, target: HeatmapTarget) -> Tens
     return loss(logits, dense, weight, avg_factor=num_peaks)
 
 
-def map_loss(loss: nn.Module, maps: Tensor, target: RegressionTarget) -> Tensor:
+def regression_loss(loss: nn.Module, maps: Tensor, target: RegressionTarget) -> Tensor:
     """Computes the loss of a map as a mean over objects and channels.
 
     The share of an object is the mean over its cells, by their weights.

@@ -43,7 +43,11 @@ from mmdet_centernet.models.branches import (
     init_heatmap,
     init_regression,
 )
-from mmdet_centernet.models.center_losses import bbox_loss, heatmap_loss, map_loss
+from mmdet_centernet.models.center_losses import (
+    bbox_loss,
+    heatmap_loss,
+    regression_loss,
+)
 from mmdet_centernet.models.conv_blocks import conv_stack
 from mmdet_centernet.models.ground_truth import (
     assign_instances,
@@ -460,7 +464,7 @@ class CTDetHead(BaseDenseHead):
         for name, target in head_targets.regressions.items():
             loss = getattr(self, f'loss_{name}', None)
             if loss is not None:
-                losses[f'loss_{name}'] = map_loss(loss, maps[name], target)
+                losses[f'loss_{name}'] = regression_loss(loss, maps[name], target)
         if self.loss_bbox is not None:
             losses['loss_bbox'] = bbox_loss(
                 self.loss_bbox,
