@@ -2,7 +2,7 @@
 
 Usage: python dev/peers [--seeds 0,1,2] [--rates 3] [--epochs 12] [--only 'atss yolox']
 
-All detectors share data, augmentations, optimizer, schedule and batch size. For each,
+All detectors share data, kinds of augmentation, optimizer and schedule. For each,
 the first `--rates` learning rates of its list are tried with the first seed. The rate
 with the highest AP on val.json is trained with all seeds and tested on test.json.
 Finished trainings are kept in the work directory, interrupted ones continue. Trainings

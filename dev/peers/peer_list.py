@@ -31,7 +31,7 @@ PEERS = (
         'cspnext-fast',
         'fast, CSPNeXt-tiny, FinestFPN 64',
         OURS / 'ctdet_cspnext-tiny-fast_1xb4-12e_bccd.py',
-        (4e-3, 2e-3, 1e-3),
+        (2e-3, 4e-3, 1e-3),
     ),
     Peer(
         'r18-fast',

@@ -224,6 +224,12 @@ def test_peers_share_data_augmentations_and_schedule(name):
     base = peer_list.ROOT / 'configs/ctdet' / f'{BASE}.py'
     ours, cfg = run_trial.make_config(base, 'absent', 1, 0, 12), trial_config(name)
     cfg.optim_wrapper.optimizer.lr = 1
+    if name == 'cspnext-fast':  # its recipe: docs/fast.md
+        assert cfg.train_dataloader.batch_size == cfg.auto_scale_lr.base_batch_size == 4
+        cfg.train_dataloader.batch_size = cfg.auto_scale_lr.base_batch_size = 8
+        crop = cfg.train_dataloader.dataset.pipeline[3]
+        assert crop.crop_size == (320, 256)
+        crop.crop_size = (256, 320)
     assert cfg.custom_hooks == ours.custom_hooks
     for key in SHARED:
         assert cfg[key] == ours[key], key
