@@ -15,6 +15,7 @@ from mmengine.structures import InstanceData
 
 from helpers.exported import detector_of_properties
 from helpers.tiny import load_config, shrink
+from mmdet_centernet.apis import CTDetInferencer
 from mmdet_centernet.visualization import CTDetLocalVisualizer
 
 NAME = 'ctpose_r18-half-fpn_1xb8-4e_digits-corners'
@@ -213,3 +214,6 @@ def test_det_inferencer(trained, calls, tmp_path):
     result = inferencer(str(images[0]), return_datasamples=True)
     (sample,) = result['predictions']
     assert sample.pred_instances.keypoints.shape == (100, 4, 2)
+    ours = CTDetInferencer(str(path), cfg.load_from, device='cpu', show_progress=False)
+    (found,) = ours(str(images[0]))['predictions']
+    assert found['keypoints'] == sample.pred_instances.keypoints.tolist()
