@@ -222,7 +222,7 @@ def refuse_tta(draw: Random) -> str:
     if draw.random() < 0.5:
         name = draw.choice(['iou_threshold', 'scales', 'flip'])
         cfg['tta_cfg'] = {name: 1}
-        message = f'has no .*{name}.*, only '
+        message = f'unknown keys {name}; allowed: '
         return refused(ValueError, message, lambda: MODELS.build(cfg))
     model = MODELS.build(cfg)
     batch = dict(inputs=[torch.rand(3, SIDE, SIDE)], data_samples=[DetDataSample()])

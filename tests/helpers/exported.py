@@ -1,5 +1,7 @@
 """Detectors to export: networks of shipped configs with random weights."""
 
+from unittest.mock import patch
+
 import onnxruntime
 import torch
 from mmdet.registry import MODELS
@@ -109,11 +111,15 @@ def _spread_scores(detector, images):
 
 
 def in_mmdet(detector, images, flip=False):
-    """Detections by mmdet's detector, data preprocessor and TTA model."""
+    """Detections by mmdet's detector, data preprocessor and TTA model.
+
+    Boxes are not clipped, since that is left to the runner.
+    """
     inputs = list(torch.from_numpy(images).permute(0, 3, 1, 2))
     meta = dict(img_shape=images.shape[1:3], ori_shape=images.shape[1:3])
     samples = [DetDataSample(metainfo=meta) for _ in images]
-    with torch.no_grad():
+    settings = detector.bbox_head.test_settings
+    with torch.no_grad(), patch.dict(settings, clip_border=False):
         if flip:
             tta = CTDetTTAModel(detector)
             samples = tta.test_step(dict(inputs=[inputs], data_samples=[samples]))

@@ -185,7 +185,10 @@ def test_test_data_of_another_order(config, checkpoint, tmp_path, export):
     [
         (('test',), None),
         (('test', 'val'), None),
-        (('test', 'val', 'pipeline'), 'needs a test_dataloader, a val_dataloader or'),
+        (
+            ('test', 'val', 'pipeline'),
+            'no test pipeline: add test_dataloader, val_dataloader',
+        ),
     ],
 )
 def test_a_config_without_test_data(
