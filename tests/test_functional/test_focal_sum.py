@@ -434,8 +434,8 @@ def test_compiled_loss_is_the_same(backend, form):
         )
 
     _dynamo.reset()
-    # torch 2.0, which has no torch.compiler yet, compiles it in pieces; torch 2.1 breaks
-    # the graph where a dataclass (FocalRule) is made. Versions up to 2.6 were not tried.
+    # torch 2.0, which has no torch.compiler yet, compiles it in pieces; torch 2.1
+    # breaks the graph where it makes a FocalRule. Others below 2.6 were not tried.
     is_recent = digit_version(torch.__version__) >= digit_version('2.6')
     fullgraph = is_recent or (hasattr(torch, 'compiler') and form != 'cells')
     compiled = torch.compile(total, backend=backend, fullgraph=fullgraph)
