@@ -57,7 +57,8 @@ def gaussian_focal_loss_with_logits(
     return rule.losses(logits, *rule.sign_and_weight(heat))
 
 
-@dataclass(frozen=True)
+# Not frozen: torch 2.1 cannot compile the construction of a frozen dataclass.
+@dataclass
 class FocalRule:
     """Exponents and weights of the loss, and the functions of a cell that use them.
 
