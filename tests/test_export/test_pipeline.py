@@ -6,6 +6,7 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from torch import nn
 
+from helpers.crop_pad import center_crop_pad
 from helpers.tiny import config_paths
 from mmdet_centernet import export
 from mmdet_centernet.export import describe_pipeline, find_pipeline
@@ -13,17 +14,7 @@ from mmdet_centernet.export import describe_pipeline, find_pipeline
 LOAD = dict(type='LoadImageFromFile')
 FLOAT = dict(type='LoadImageFromFile', to_float32=True)
 RESIZE = dict(type='Resize', scale=(320, 240), keep_ratio=True)
-CROP_PAD = dict(
-    type='RandomCenterCropPad',
-    ratios=None,
-    border=None,
-    mean=[0, 0, 0],
-    std=[1, 1, 1],
-    to_rgb=True,
-    test_mode=True,
-    test_pad_mode=['logical_or', 31],
-    test_pad_add_pix=1,
-)
+CROP_PAD = center_crop_pad(31)
 
 
 @pytest.mark.parametrize('path', config_paths(), ids=lambda path: path.stem)

@@ -1,39 +1,20 @@
 import json
 from types import SimpleNamespace
-from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from mmdet.registry import VISBACKENDS
 from mmdet.structures import DetDataSample
 from mmengine.runner import Runner
-from mmengine.visualization import BaseVisBackend
 from torch import nn
 
+from helpers.recorder import ImageRecorder
 from helpers.tiny import load_config, shrink
 from mmdet_centernet.hooks import HeatmapVisualizationHook
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detectors
 from mmdet_centernet.visualization.image_space import warp_heatmap
-
-
-@VISBACKENDS.register_module()
-class ImageRecorder(BaseVisBackend):
-    """Keeps the images that the hook passes to the visualizer."""
-
-    images: ClassVar[list] = []
-
-    def _init_env(self):
-        pass
-
-    @property
-    def experiment(self):
-        return self
-
-    def add_image(self, name, image, step=0, **kwargs):
-        self.images.append((name, image, step))
 
 
 def recorder_config(folder, **hook):

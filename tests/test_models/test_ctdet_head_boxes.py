@@ -8,6 +8,7 @@ from mmdet.datasets.transforms import PackDetInputs
 from mmdet.registry import TRANSFORMS
 from mmengine.config import ConfigDict
 
+from helpers.crop_pad import center_crop_pad
 from helpers.heads import META, make_head, perfect_maps, random_maps
 
 
@@ -43,19 +44,7 @@ PIPELINES = {
         ('homography_matrix',),
     ),
     'center-crop-pad': (
-        [
-            dict(
-                type='RandomCenterCropPad',
-                ratios=None,
-                border=None,
-                mean=[0, 0, 0],
-                std=[1, 1, 1],
-                to_rgb=True,
-                test_mode=True,
-                test_pad_mode=['logical_or', 31],
-                test_pad_add_pix=1,
-            )
-        ],
+        [center_crop_pad(31)],
         ('border',),
     ),
     'letter-resize': ([LetterResize()], ('pad_param',)),

@@ -187,7 +187,7 @@ def test_test_data_of_another_order(config, checkpoint, tmp_path, export):
         (('test', 'val'), None),
         (
             ('test', 'val', 'pipeline'),
-            'no test pipeline: add test_dataloader, val_dataloader',
+            'add test_dataloader, val_dataloader or test_pipeline',
         ),
     ],
 )

@@ -18,6 +18,7 @@ from mmdet.utils import get_test_pipeline_cfg
 from mmengine.config import Config
 from pycocotools.coco import COCO
 
+from helpers.crop_pad import center_crop_pad
 from helpers.exported import HAS_DEFORM_CONV, assert_same, lively_detector, small_config
 from helpers.shared_data import shared_path
 from helpers.tiny import REPO, tiny_config
@@ -28,17 +29,7 @@ SCRIPT = REPO / 'tools/predict_onnx.py'
 PIXELS = 0.05
 LOAD = dict(type='LoadImageFromFile')
 FLOAT = dict(type='LoadImageFromFile', to_float32=True)
-CROP_PAD = dict(
-    type='RandomCenterCropPad',
-    ratios=None,
-    border=None,
-    mean=[0, 0, 0],
-    std=[1, 1, 1],
-    to_rgb=True,
-    test_mode=True,
-    test_pad_mode=['logical_or', 63],
-    test_pad_add_pix=1,
-)
+CROP_PAD = center_crop_pad(63)
 PIPELINES = dict(
     as_it_is=[LOAD],
     resize_into=[LOAD, dict(type='Resize', scale=(333, 200), keep_ratio=True)],

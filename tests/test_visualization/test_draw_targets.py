@@ -2,7 +2,8 @@ import numpy as np
 import torch
 from mmdet.visualization import DetLocalVisualizer
 
-from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
+from helpers.targets import ALONE, FLAT, OTHER_TWIN, STRIDE, THIN, TWIN, make_targets
+from mmdet_centernet.codecs import paint_heatmap
 from mmdet_centernet.data_report.statistics import collect, shares_cell
 from mmdet_centernet.visualization.draw_targets import (
     DROPPED_COLOR,
@@ -13,23 +14,6 @@ from mmdet_centernet.visualization.draw_targets import (
 )
 from mmdet_centernet.visualization.plot_summary import plot_summary
 from mmdet_centernet.visualization.primitives import GROUND_TRUTH_COLOR
-
-STRIDE = 4
-ALONE = (4, 4, 20, 24)
-TWIN = (40, 40, 52, 54)
-OTHER_TWIN = (41, 38, 51, 56)  # its center is in the same cell
-FLAT = (60, 20, 60, 30)
-THIN = (90, 4, 92, 60)
-
-
-def make_targets(boxes, labels=None, cells=32, **assigner):
-    labels = torch.zeros(len(boxes)) if labels is None else torch.tensor(labels)
-    return CenterNetTargetAssigner(**assigner).assign(
-        [torch.tensor(boxes, dtype=torch.float).reshape(-1, 4)],
-        [labels.long()],
-        (1, 3, cells, cells),
-        stride=STRIDE,
-    )
 
 
 def test_windows_contain_the_gaussians():

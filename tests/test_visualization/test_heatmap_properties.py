@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 import torch
 from mmdet.models import DetDataPreprocessor
-from mmdet.registry import VISBACKENDS
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
-from mmengine.visualization import BaseVisBackend
 
 from helpers.heads import make_head
+from helpers.recorder import ImageRecorder
 from helpers.tiny import load_config, shrink
 from mmdet_centernet.codecs import KeypointsProperty, ScalarProperty
 from mmdet_centernet.visualization.draw_heatmaps import draw_heatmaps
@@ -210,23 +209,6 @@ def test_ground_truth_without_properties(tmp_path):
     assert figure.point_targets == {}
 
 
-@VISBACKENDS.register_module()
-class JointRecorder(BaseVisBackend):
-    """Keeps the images that the hook passes to the visualizer."""
-
-    images: list = []  # noqa: RUF012
-
-    def _init_env(self):
-        pass
-
-    @property
-    def experiment(self):
-        return self
-
-    def add_image(self, name, image, step=0, **kwargs):
-        self.images.append((name, image))
-
-
 @pytest.mark.slow
 def test_training_and_validation(tmp_path, monkeypatch):
     logged = []
@@ -242,13 +224,13 @@ def test_training_and_validation(tmp_path, monkeypatch):
     cfg.default_hooks.checkpoint = None
     cfg.visualizer.name = str(tmp_path)
     cfg.visualizer.vis_backends.append(
-        dict(type='JointRecorder', save_dir=str(tmp_path))
+        dict(type='ImageRecorder', save_dir=str(tmp_path))
     )
-    JointRecorder.images.clear()
+    ImageRecorder.images.clear()
     Runner.from_cfg(cfg).train()
     assert logged == []
-    assert len(JointRecorder.images) == 8
-    for _, image in JointRecorder.images:
+    assert len(ImageRecorder.images) == 8
+    for _, image, _ in ImageRecorder.images:
         assert image.shape == (3 * (CAPTION_HEIGHT + 384), 2 * 384, 3)
         _, _, (target, _) = panels(image)
         assert (np.ptp(target, axis=2) > 50).any()
