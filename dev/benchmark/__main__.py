@@ -1,10 +1,10 @@
-"""Compare speed and memory with mmdet's own CenterNet, in one process.
+"""Compares speed and memory with mmdet's own CenterNet, in one process.
 
 Usage: python dev/benchmark [--out work_dirs/benchmark]
 
-Prints a table and writes it as benchmark.json, with a picture for each quantity that
-was varied. Both sides run in turns on the same inputs with the same weights; a figure
-is the median of the runs. Machines differ and are never quiet: compare ratios.
+Prints a table, writes it as benchmark.json, and plots each quantity that is varied.
+Both sides alternate on the same inputs with the same weights; figures are medians.
+Compare ratios, not times: they depend less on the machine and its load.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PACKAGES = ('torch', 'mmcv', 'mmdet', 'mmengine', 'numpy')
 
 
 def parse_args() -> argparse.Namespace:
-    """Command line."""
+    """Parses the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -78,7 +78,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Runs the groups, prints the table and writes the files."""
     args = parse_args()
     init_default_scope('mmdet')
     MMLogger.get_current_instance().setLevel('WARNING')  # no list of initial weights
@@ -102,12 +102,12 @@ def main() -> None:
     result = dict(about=about, rows=rows, sweeps=sweeps)
     content = json.dumps(result, indent=2) + '\n'
     write_bytes(args.out / 'benchmark.json', content.encode())
-    pictures = draw_sweeps(sweeps, args.out)
-    print('\nwritten:', args.out / 'benchmark.json', *pictures)
+    plots = draw_sweeps(sweeps, args.out)
+    print('\nwritten:', args.out / 'benchmark.json', *plots)
 
 
 def about_run(args: argparse.Namespace) -> dict:
-    """The options that measures look at."""
+    """Returns the arguments of the measurements."""
     names = ('device', 'images', 'classes', 'cells', 'objects', 'repeats', 'photos')
     return {name: getattr(args, name) for name in names} | {
         'dtype': getattr(torch, args.dtype)
@@ -115,7 +115,7 @@ def about_run(args: argparse.Namespace) -> dict:
 
 
 def describe_machine(args: argparse.Namespace) -> dict[str, str]:
-    """Processor or GPU, threads and versions."""
+    """Describes processor or GPU, threads and versions."""
     processor = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, IndexError):
         models = Path('/proc/cpuinfo').read_text().split('model name')
@@ -126,7 +126,7 @@ def describe_machine(args: argparse.Namespace) -> dict[str, str]:
         machine=f'{processor}, {args.threads} threads',
         python=platform.python_version(),
         packages=' '.join(
-            # What is imported counts: forks of mmdet have other names for pip.
+            # Of the imported module: forks of mmdet have other names in pip.
             f'{name} {import_module(name).__version__}'
             for name in PACKAGES
         ),

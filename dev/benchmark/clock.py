@@ -16,22 +16,6 @@ RESET_HIGH_WATER_MARK = '5'
 """Value that resets it when written to clear_refs (proc(5))."""
 
 
-def alternate(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Returns median seconds of each run; runs alternate, so noise affects all alike.
-
-    Args:
-        runs: What to time, by name. Each runs once beforehand, untimed.
-        repeats: How often.
-    """
-    for run in runs.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            seconds[name].append(elapsed(run))
-    return {name: statistics.median(taken) for name, taken in seconds.items()}
-
-
 def elapsed(run: Run) -> float:
     """Returns wall-clock seconds until the device has finished."""
     finish_device()
@@ -39,6 +23,27 @@ def elapsed(run: Run) -> float:
     run()
     finish_device()
     return time.perf_counter() - start
+
+
+def alternate(
+    runs: Mapping[str, Run],
+    repeats: int,
+    timer: Callable[[Run], float] = elapsed,
+) -> dict[str, float]:
+    """Returns median seconds of each run; runs alternate, so noise affects all alike.
+
+    Args:
+        runs: What to time, by name. Each runs once beforehand, untimed.
+        repeats: How often.
+        timer: Executes a run and returns its seconds.
+    """
+    for run in runs.values():
+        run()
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            seconds[name].append(timer(run))
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
 def cpu_seconds(run: Run) -> float:

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mmdet_centernet.export import describe_pipeline, export_onnx
+from networks import STOCK_CONFIGS
 
-import mmdet
 import numpy as np
 import torch
 from mmdet.apis import inference_detector
@@ -24,7 +24,6 @@ from mmengine.registry import init_default_scope
 from torch import nn
 
 ROOT = Path(__file__).resolve().parents[2]
-STOCK = Path(mmdet.__file__).parent / '.mim/configs/centernet'
 RECIPE = '8xb16-crop512-140e_coco.py'
 SIDE = 511  # mmdet pads it to 512; an image of 512 pixels would become one of 544
 NETWORKS = {'ResNet-18': 'r18', 'ResNet-18-DCN': 'r18-dcnv2'}
@@ -41,7 +40,7 @@ def exported_runs(network: str, folder: Path) -> dict[str, Callable[[], object]]
     from predict_onnx import Detector
 
     name = NETWORKS[network]
-    stock = build(STOCK / f'centernet_{name}_{RECIPE}')
+    stock = build(STOCK_CONFIGS / f'centernet_{name}_{RECIPE}')
     ours = build(ROOT / f'configs/ctdet/ctdet_{name}_{RECIPE}')
     ours.load_state_dict(stock.state_dict())
     random = np.random.default_rng(0)

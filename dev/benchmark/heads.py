@@ -1,4 +1,4 @@
-"""Both heads on the same maps and objects: losses and decoding."""
+"""Losses and decoding of both heads on the same maps and objects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STRIDE = 4
 MARGIN = 2  # pixels between an object and the border
 SMALLEST, LARGEST = 4, 120  # half sides of objects in pixels
 TEST_CFG = dict(topk=100, local_maximum_kernel=3, max_per_img=100)
-# The heads themselves: their branches do not take part here.
+# Arbitrary: the branches of the heads are not run.
 CHANNELS = dict(in_channels=8, feat_channels=8)
 
 
@@ -47,29 +47,29 @@ class Workload:
 
     @property
     def logit_bytes(self) -> int:
-        """Memory of the heatmap's logits."""
+        """Returns the bytes of the heatmap's logits."""
         count = self.images * self.classes * self.cells**2
         return count * torch.finfo(self.dtype).bits // 8
 
 
 @dataclass
 class Batch:
-    """Outputs of a network and the ground truth of its images."""
+    """Outputs of a network and the ground gt of its images."""
 
     logits: Tensor
     wh: Tensor
     offset: Tensor
-    truth: list[InstanceData]
+    gt: list[InstanceData]
     metas: list[dict]
 
 
 def draw_batch(load: Workload, seed: int = 0) -> Batch:
-    """Random maps, mostly background, and random boxes."""
+    """Draws random maps, mostly background, and random boxes."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     side = load.cells * STRIDE
     shares = np.array_split(np.arange(load.objects), load.images)
-    truth = [_draw_objects(len(share), side, load, rng) for share in shares]
+    gt = [_draw_objects(len(share), side, load, rng) for share in shares]
     place = dict(device=load.device, dtype=load.dtype)
     shape = load.images, load.classes, load.cells, load.cells
     sizes = load.images, 2, load.cells, load.cells
@@ -83,7 +83,7 @@ def draw_batch(load: Workload, seed: int = 0) -> Batch:
         logits=(torch.randn(shape, **place) * 1.5 - 4).requires_grad_(),
         wh=(torch.rand(sizes, **place) * 20).requires_grad_(),
         offset=torch.rand(sizes, **place).requires_grad_(),
-        truth=truth,
+        gt=gt,
         metas=[meta] * load.images,
     )
 
@@ -91,7 +91,7 @@ def draw_batch(load: Workload, seed: int = 0) -> Batch:
 def _draw_objects(
     count: int, side: int, load: Workload, rng: np.random.Generator
 ) -> InstanceData:
-    """Boxes inside the image and their classes."""
+    """Draws boxes inside the image, and their classes."""
     center = rng.uniform(2 * SMALLEST, side - 2 * SMALLEST, (count, 2))
     room = np.minimum(center, side - center) - MARGIN
     half = np.minimum(rng.uniform(SMALLEST, load.largest, (count, 2)), room)
@@ -103,7 +103,7 @@ def _draw_objects(
 
 
 def build_heads(load: Workload) -> tuple[CTDetHead, CenterNetHead]:
-    """Ours and stock, with the same targets."""
+    """Builds our head and stock's, with the same targets."""
     ours = MODELS.build(
         dict(
             type='CTDetHead',
@@ -122,7 +122,7 @@ def build_heads(load: Workload) -> tuple[CTDetHead, CenterNetHead]:
 
 
 def loss_runs(load: Workload) -> dict[str, Callable[[], object]]:
-    """Targets and three losses, forward and backward; copying the logits as floor."""
+    """Returns steps of targets and losses; the floor copies the logits."""
     batch = draw_batch(load)
     ours, stock = build_heads(load)
     return dict(
@@ -134,7 +134,7 @@ def loss_runs(load: Workload) -> dict[str, Callable[[], object]]:
 
 def _learn(head: CTDetHead | CenterNetHead, batch: Batch, heatmap: Tensor) -> None:
     losses = head.loss_by_feat(
-        [heatmap], [batch.wh], [batch.offset], batch.truth, batch.metas
+        [heatmap], [batch.wh], [batch.offset], batch.gt, batch.metas
     )
     sum(losses.values()).backward()
     for maps in (batch.logits, batch.wh, batch.offset):
@@ -142,7 +142,7 @@ def _learn(head: CTDetHead | CenterNetHead, batch: Batch, heatmap: Tensor) -> No
 
 
 def decode_runs(load: Workload) -> dict[str, Callable[[], object]]:
-    """100 boxes an image out of the maps."""
+    """Returns decodings of 100 boxes per image."""
     batch = draw_batch(load)
     ours, stock = build_heads(load)
     return dict(

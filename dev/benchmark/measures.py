@@ -1,7 +1,7 @@
-"""The measures, in groups; each yields rows of the table or a sweep.
+"""Groups of measurements; each yields rows of the table or a sweep.
 
-A row holds what was measured, its unit and figures for ours, stock and, where there is
-one, a floor that nobody gets below. A sweep holds the same at several points.
+A row has a name, a unit and figures of ours, stock and, if there is one, a lower bound
+(``floor``). A sweep has them for several values of one quantity.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from clock import Run, alternate, cpu_seconds, peak_bytes
 from dcn import NETWORKS as DCN_NETWORKS
 from dcn import dcn_runs, mmcv_is_compiled
 from heads import Workload, decode_runs, loss_runs
+from mmdet_centernet.reason import reason
 from networks import NETWORKS, predict_runs, train_runs
 from options import option_runs
 from pipelines import LOADER_WORKERS, loader_runs, pipeline_runs
@@ -22,7 +23,7 @@ from pipelines import LOADER_WORKERS, loader_runs, pipeline_runs
 import torch
 
 LVIS = dict(images=8, classes=1203)
-SWEEP_REPEATS = 3  # at many points
+SWEEP_REPEATS = 3  # there are many values
 SWEEPS: dict[str, dict] = {
     'objects': dict(objects=(10, 100, 1000, 10_000)),
     'classes': dict(classes=(1, 20, 80, 320)),
@@ -32,7 +33,7 @@ SWEEPS: dict[str, dict] = {
 
 @dataclass(frozen=True)
 class Options:
-    """The command line; see there."""
+    """Arguments of the command line."""
 
     device: str
     dtype: torch.dtype
@@ -46,13 +47,13 @@ class Options:
 
     @property
     def workload(self) -> Workload:
-        """What the heads are asked."""
+        """The inputs of the heads."""
         names = ('images', 'classes', 'cells', 'objects', 'device', 'dtype')
         return Workload(**{name: getattr(self, name) for name in names})
 
 
 def measure_losses(options: Options) -> Iterator[dict]:
-    """Targets and losses, forward and backward, for COCO's classes and LVIS's."""
+    """Measures targets and losses, with as many classes as COCO and as LVIS."""
     lvis = replace(options.workload, **LVIS)
     for name, load in (
         ('targets + losses', options.workload),
@@ -64,12 +65,12 @@ def measure_losses(options: Options) -> Iterator[dict]:
 
 
 def measure_decoding(options: Options) -> Iterator[dict]:
-    """100 detections an image out of the maps."""
+    """Measures the decoding of 100 detections per image."""
     yield _time_row('decode', decode_runs(options.workload), options.repeats)
 
 
 def measure_accelerator(options: Options) -> Iterator[dict]:
-    """The loss step by objects and precision, its syncs, and torch.compile.
+    """Measures the loss step by objects and precision, its syncs, and torch.compile.
 
     Stock runs in float32 only: its loss overflows in half precision.
     """
@@ -90,19 +91,18 @@ def measure_accelerator(options: Options) -> Iterator[dict]:
 
 
 def _compiled_row(name: str, run: Run, repeats: int) -> dict:
-    """A row whose run may need a compiler that is missing."""
+    """Returns a row, with the error instead of a time if there is no compiler."""
     try:
         return _time_row(name, dict(ours=run), repeats)
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        return dict(what=f'{name}: {type(error).__name__}: {reason}', unit='ms')
+        return dict(what=f'{name}: {reason(error)}', unit='ms')
 
 
 def measure_pipeline(options: Options) -> Iterator[dict]:
-    """Loading and augmenting, in CPU seconds an image."""
+    """Measures loading and augmentation, per image."""
     runs = pipeline_runs(options.scratch, options.photos)
     count = runs['floor'].count  # type: ignore[attr-defined]
-    totals = alternate_cpu(runs, options.repeats)
+    totals = alternate(runs, options.repeats, cpu_seconds)
     figures = {name: 1000 * seconds / count for name, seconds in totals.items()}
     yield dict(what='pipeline, an image (CPU)', unit='ms', **figures)
     loaders = loader_runs(options.scratch, options.photos)
@@ -112,17 +112,8 @@ def measure_pipeline(options: Options) -> Iterator[dict]:
     yield dict(what=f'{LOADER_WORKERS} workers, an image', unit='ms', **figures)
 
 
-def alternate_cpu(runs: Mapping[str, Run], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each run, taken in turns."""
-    taken = {name: [cpu_seconds(run)] for name, run in runs.items()}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            taken[name].append(cpu_seconds(run))
-    return {name: sorted(seconds)[len(seconds) // 2] for name, seconds in taken.items()}
-
-
 def measure_training(options: Options) -> Iterator[dict]:
-    """A step of ResNet-18 at 512 x 512, batch 8, and its stages."""
+    """Measures a step of ResNet-18 at 512 x 512, batch 8, and its stages."""
     runs = train_runs('ResNet-18', 8, options.device)
     yield _time_row('training step, ResNet-18', runs, options.repeats)
     shares = {name: step.shares() for name, step in runs.items()}
@@ -132,14 +123,14 @@ def measure_training(options: Options) -> Iterator[dict]:
 
 
 def measure_options(options: Options) -> Iterator[dict]:
-    """A training step of the small fast recipe by its options, in CPU time."""
-    taken = alternate_cpu(option_runs(), options.repeats)
+    """Measures a training step of the small fast recipe by its options, in CPU time."""
+    taken = alternate(option_runs(), options.repeats, cpu_seconds)
     for name, seconds in taken.items():
         yield dict(what=f'step, {name} (CPU)', unit='ms', ours=1000 * seconds)
 
 
 def measure_prediction(options: Options) -> Iterator[dict]:
-    """From images of 512 x 512 to boxes."""
+    """Measures predictions, from images of 512 x 512 to boxes."""
     for network in NETWORKS:
         for images in (1, 8):
             name = f'predict, {network}, batch {images}'
@@ -148,7 +139,7 @@ def measure_prediction(options: Options) -> Iterator[dict]:
 
 
 def measure_exported(options: Options) -> Iterator[dict]:
-    """Whole predictions of one image, exported (ours) against stock mmdet, on a CPU."""
+    """Measures predictions of one image on a CPU: exported against stock mmdet."""
     # onnxruntime is optional, so only this group imports it.
     from exported import NETWORKS as EXPORTED_NETWORKS
     from exported import exported_runs
@@ -159,7 +150,7 @@ def measure_exported(options: Options) -> Iterator[dict]:
 
 
 def measure_dcn(options: Options) -> Iterator[dict]:
-    """Networks with DCNv2 in torch (ours) against mmcv's compiled operator (stock)."""
+    """Measures DCNv2 in torch (ours) against mmcv's compiled operator (stock)."""
     if not mmcv_is_compiled():
         raise SystemExit('dcn: this mmcv has no compiled operators to compare with')
     for network in DCN_NETWORKS:
@@ -174,7 +165,7 @@ def measure_dcn(options: Options) -> Iterator[dict]:
 
 
 def measure_sweeps(options: Options) -> Iterator[dict]:
-    """Time and memory of the losses against objects, classes and map size."""
+    """Measures time and memory of the losses by objects, classes and map size."""
     for axis, changes in SWEEPS.items():
         points = []
         for value in changes[axis]:
@@ -193,7 +184,7 @@ def _time_row(name: str, runs: Mapping[str, Run], repeats: int) -> dict:
 
 
 def _memory_row(name: str, runs: Mapping[str, Run], load: Workload) -> dict:
-    """Memory beyond the inputs in units of the logits' bytes."""
+    """Returns memory beyond the inputs in units of the logits' bytes."""
     figures = {}
     for side in ('ours', 'stock'):
         if side not in runs:

@@ -1,4 +1,4 @@
-"""Both heads on the same network: a training step, a prediction."""
+"""A training step and a prediction with both heads on the same network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OBJECTS_PER_IMAGE = 7
 
 
 def build_detectors(network: str, device: str) -> dict[str, BaseDetector]:
-    """The stock detector, and its copy with our head and the same weights."""
+    """Builds the stock detector, and one with our head and the same weights."""
     cfg = Config.fromfile(STOCK_CONFIGS / NETWORKS[network]).model
     cfg.backbone.pop('init_cfg')
     stock = MODELS.build(cfg)
@@ -42,7 +42,7 @@ def build_detectors(network: str, device: str) -> dict[str, BaseDetector]:
 
 
 def draw_data(images: int, *, classes: int = CLASSES, cells: int = CELLS) -> dict:
-    """A batch as mmdet's data loader gives it: noise with boxes."""
+    """Draws a batch in the form of mmdet's data loader: noise with boxes."""
     load = Workload(
         images=images,
         classes=classes,
@@ -60,16 +60,16 @@ def draw_data(images: int, *, classes: int = CLASSES, cells: int = CELLS) -> dic
                 scale_factor=(1.0, 1.0),
                 border=np.zeros(4, dtype=np.float32),
             ),
-            gt_instances=truth,
+            gt_instances=gt,
         )
-        for truth in batch.truth
+        for gt in batch.gt
     ]
     pixels = rng.integers(256, size=(images, 3, side, side), dtype=np.uint8)
     return dict(inputs=list(torch.from_numpy(pixels)), data_samples=samples)
 
 
 def train_runs(network: str, images: int, device: str) -> dict[str, Callable]:
-    """A step of training by SGD, from uint8 images to new weights."""
+    """Returns training steps with SGD, from uint8 images to updated weights."""
     data = draw_data(images)
     return {
         name: TrainingStep(model, data)
@@ -78,7 +78,7 @@ def train_runs(network: str, images: int, device: str) -> dict[str, Callable]:
 
 
 class TrainingStep:
-    """One step of training, and how its time is spent."""
+    """One training step, as a whole or by stages."""
 
     def __init__(self, model: BaseDetector, data: dict) -> None:
         self.model = model.train()
@@ -87,16 +87,16 @@ class TrainingStep:
         self.optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
 
     def __call__(self) -> None:
-        """All stages."""
+        """Runs all stages."""
         for stage in self._stages().values():
             stage()
 
     def shares(self) -> dict[str, float]:
-        """Seconds of each stage."""
+        """Returns the seconds of each stage."""
         return {name: elapsed(stage) for name, stage in self._stages().items()}
 
     def _stages(self) -> dict[str, Callable[[], None]]:
-        """Name and work of each stage; they hand on what they made in `made`."""
+        """Returns the stages in order; later ones read earlier results from `made`."""
         made: dict = {}
         head = self.model.bbox_head
 
@@ -111,9 +111,9 @@ class TrainingStep:
 
         def learn() -> None:
             samples = made['data_samples']
-            truth = [sample.gt_instances for sample in samples]
+            gt = [sample.gt_instances for sample in samples]
             metas = [sample.metainfo for sample in samples]
-            made['losses'] = head.loss_by_feat(*made['maps'], truth, metas)
+            made['losses'] = head.loss_by_feat(*made['maps'], gt, metas)
 
         def backward() -> None:
             sum(made['losses'].values()).backward()
@@ -123,17 +123,17 @@ class TrainingStep:
             self.optimizer.zero_grad()
 
         return {
-            'normalise': prepare,
+            'normalization': prepare,
             'backbone and neck': extract,
             'branches': branch,
             'targets and losses': learn,
             'backward': backward,
-            'weights': update,
+            'optimizer': update,
         }
 
 
 def predict_runs(network: str, images: int, device: str) -> dict[str, Callable]:
-    """From uint8 images to boxes."""
+    """Returns predictions, from uint8 images to boxes."""
     data = draw_data(images)
     return {
         name: prediction(model, data)
@@ -142,7 +142,7 @@ def predict_runs(network: str, images: int, device: str) -> dict[str, Callable]:
 
 
 def prediction(model: BaseDetector, data: dict) -> Callable[[], object]:
-    """A prediction of one detector."""
+    """Returns a prediction of one detector."""
     model.eval()
 
     def run() -> object:

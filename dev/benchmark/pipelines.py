@@ -1,4 +1,4 @@
-"""Training pipelines: a JPEG file becomes a sample of 512 x 512."""
+"""Training pipelines, from a JPEG file to a sample of 512 x 512."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from mmengine.dataset import pseudo_collate
 from torch.utils.data import DataLoader, Dataset
 
 WIDTH, HEIGHT = 640, 480
-PHOTOS = 16
+IMAGES = 16
 LOADER_WORKERS = 2
 LOADER_BATCH = 8
 LOADER_PASSES = 4  # over the images, so that starting does not count
-GRAIN = 16  # pixels: coarse noise compresses about as well as a photo
+GRAIN = 16  # pixels: coarse noise compresses about as well as a real image
 OURS = [
     dict(type='LoadImageFromFile'),
     dict(type='LoadAnnotations', with_bbox=True),
@@ -32,12 +32,12 @@ OURS = [
 
 
 def pipeline_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], None]]:
-    """Load and augment all images once, by the official and by stock's augmentations.
+    """Returns passes over all images with the official and with stock's augmentation.
 
-    The floor is reading and decoding the files.
+    The floor reads and decodes the files.
 
     Args:
-        folder: Where to write drawn images if there are no photos.
+        folder: Where to write drawn images if there is no folder of images.
         photos: Folder of JPEG files.
     """
     infos = _describe_all(folder, photos)
@@ -48,11 +48,11 @@ def pipeline_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], N
     }
 
 
-def loader_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], None]]:
-    """Returns passes over all images by a data loader with workers.
+def loader_runs(folder: Path, photos: Path | None) -> dict[str, Callable[[], int]]:
+    """Returns passes of a data loader with workers; each returns its number of samples.
 
     Args:
-        folder: Where to write drawn images if there are no photos.
+        folder: Where to write drawn images if there is no folder of images.
         photos: Folder of JPEG files.
     """
     infos = _describe_all(folder, photos) * LOADER_PASSES
@@ -71,16 +71,16 @@ def _build(steps: list[dict]) -> Compose:
 
 
 def _describe_all(folder: Path, photos: Path | None) -> list[dict]:
-    files = sorted(photos.glob('*.jpg')) if photos else draw_photos(folder)
+    files = sorted(photos.glob('*.jpg')) if photos else draw_images(folder)
     if not files:
         raise SystemExit(f'{photos} holds no .jpg files')
     return [_describe(file) for file in files]
 
 
-def draw_photos(folder: Path) -> list[Path]:
-    """Write JPEG files of smooth noise."""
+def draw_images(folder: Path) -> list[Path]:
+    """Writes JPEG files of smooth noise."""
     rng = np.random.default_rng(0)
-    files = [folder / f'{number}.jpg' for number in range(PHOTOS)]
+    files = [folder / f'{number}.jpg' for number in range(IMAGES)]
     for file in files:
         shape = HEIGHT // GRAIN, WIDTH // GRAIN, 3
         coarse = rng.integers(256, size=shape, dtype=np.uint8)
@@ -91,7 +91,7 @@ def draw_photos(folder: Path) -> list[Path]:
 
 
 def _describe(file: Path) -> dict:
-    """A sample as a dataset hands it to its pipeline, with seven boxes."""
+    """Returns a sample with seven boxes in the form that datasets give pipelines."""
     height, width = cv2.imread(str(file)).shape[:2]
     rng = np.random.default_rng(0)
     corners = rng.uniform(0, 0.6, (7, 2))
@@ -103,7 +103,7 @@ def _describe(file: Path) -> dict:
     )
 
 
-def _loads(pipeline: Compose, infos: list[dict]) -> Callable[[], None]:
+def _loads(pipeline: Compose, infos: list[dict]) -> Callable[[], int]:
     loader = DataLoader(
         _Samples(pipeline, infos),
         batch_size=LOADER_BATCH,
@@ -112,16 +112,15 @@ def _loads(pipeline: Compose, infos: list[dict]) -> Callable[[], None]:
         persistent_workers=True,
     )
 
-    def run() -> None:
-        for _ in loader:
-            pass
+    def run() -> int:
+        return sum(len(batch['inputs']) for batch in loader)
 
     run.count = len(infos)  # type: ignore[attr-defined]
     return run
 
 
 class _Samples(Dataset):
-    """Samples of a pipeline, made when they are asked for."""
+    """Runs a pipeline for each sample."""
 
     def __init__(self, pipeline: Compose, infos: list[dict]) -> None:
         self.pipeline, self.infos = pipeline, infos

@@ -1,4 +1,4 @@
-"""The table and the pictures."""
+"""Formats the table and plots the sweeps."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LABELS = {
 
 
 def print_header() -> None:
-    """The columns' names."""
+    """Prints the names of the columns."""
     print(COLUMNS.format('', 'ours', 'stock', 'ratio', 'floor'))
 
 
 def format_row(row: dict) -> str:
-    """One line of the table; the ratio says how many times stock takes."""
+    """Formats a line of the table; the ratio is stock divided by ours."""
     ours, stock = row.get('ours'), row.get('stock')
     ratio = f'{stock / ours:.1f}' if ours and stock else ''
     cells = [_figure(row.get(side), row['unit']) for side in ('ours', 'stock', 'floor')]
@@ -37,7 +37,7 @@ def _figure(value: float | None, unit: str) -> str:
 
 
 def draw_sweeps(sweeps: Sequence[dict], folder: Path) -> list[Path]:
-    """A picture for each quantity that was varied: time left, memory right."""
+    """Writes a plot for each varied quantity: time on the left, memory on the right."""
     files = []
     for sweep in sweeps:
         figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6))

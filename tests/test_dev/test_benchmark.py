@@ -34,11 +34,11 @@ def test_both_heads_find_the_same_losses_and_boxes(tool):
     load = heads.Workload(images=2, classes=3, cells=32, objects=9)
     batch = heads.draw_batch(load)
     ours, stock = heads.build_heads(load)
-    maps = [batch.wh], [batch.offset], batch.truth, batch.metas
+    maps = [batch.wh], [batch.offset], batch.gt, batch.metas
     with torch.no_grad():
         losses = ours.loss_by_feat([batch.logits], *maps)
         expected = stock.loss_by_feat([batch.logits.sigmoid()], *maps)
-    assert sum(map(len, batch.truth)) == 9
+    assert sum(map(len, batch.gt)) == 9
     for name, loss in expected.items():
         torch.testing.assert_close(losses[name], loss, rtol=1e-4, atol=1e-6)
     runs = heads.decode_runs(load)
@@ -135,7 +135,7 @@ def test_small_objects_where_there_are_many(tool):
     sizes = {}
     for count in (7, 200):
         load = crowds[f'{count} objects an image, float32']
-        boxes = torch.cat([one.bboxes for one in heads.draw_batch(load).truth])
+        boxes = torch.cat([one.bboxes for one in heads.draw_batch(load).gt])
         assert len(boxes) == 2 * count
         sizes[count] = (boxes[:, 2:] - boxes[:, :2]).max().item()
     assert sizes[200] <= 48 < sizes[7]
@@ -176,8 +176,8 @@ def test_a_loader_gives_all_samples(tool, tmp_path):
     pipelines = part('pipelines')
     runs = pipelines.loader_runs(tmp_path, None)
     assert set(runs) == {'ours', 'stock'}
-    assert runs['ours'].count == pipelines.PHOTOS * pipelines.LOADER_PASSES
-    runs['ours']()
+    expected = pipelines.IMAGES * pipelines.LOADER_PASSES
+    assert runs['ours']() == runs['ours'].count == expected
 
 
 def test_a_missing_compiler_is_reported_in_the_table(tool):
