@@ -1,7 +1,6 @@
 """Encodes objects as targets of the head and decodes its output maps to detections."""
 
-import warnings
-from typing import Any
+from mmdet_centernet.former_names import former_names
 
 from .center_assigner import CenterNetTargetAssigner
 from .center_coder import CenterCoder, Detections, decode_centers, scale_matrix
@@ -78,12 +77,4 @@ FORMER_NAMES = {
     'supervise': 'make_head_targets',
     'surrounding_cells': 'assign_covered_cells',
 }
-"""Kept for one release."""
-
-
-def __getattr__(name: str) -> Any:
-    if name not in FORMER_NAMES:
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    new = FORMER_NAMES[name]
-    warnings.warn(f'{__name__}.{name} is now {new}', DeprecationWarning, stacklevel=2)
-    return globals()[new]
+__getattr__ = former_names(__name__, FORMER_NAMES)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mmdet_centernet.arguments import is_number
 from mmdet_centernet.codecs.targets import CenterTargets
 from mmdet_centernet.functional.gaussian import gaussian_radius
+from mmdet_centernet.functional.points import points_on_map
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ class CenterNetTargetAssigner:
         classes = torch.cat(list(labels)).long()  # (N,)
         known = (classes >= 0) & (classes < num_classes)
         # Rows that are not valid stay: filtering by a mask would sync.
-        valid = usable & known & (sizes > 0).all(1) & _inside(points, limits[:2])
+        on_map = points_on_map(points, feat_shape)
+        valid = usable & known & (sizes > 0).all(1) & on_map
         sizes = torch.where(valid[:, None], sizes, 0.0)
         points = torch.where(valid[:, None], points, 0.0)
         centers = points.long()
@@ -241,11 +243,6 @@ def _on_map(corners: Tensor, limits: Tensor) -> Tensor:
     clipped = torch.minimum(corners.clamp(min=0), limits)  # (N, 4)
     has_area = (clipped[:, 2:] > clipped[:, :2]).all(1)
     return has_area & (corners[:, 2:] - corners[:, :2]).isfinite().all(1)
-
-
-def _inside(points: Tensor, limits: Tensor) -> Tensor:
-    """Tests which points lie in a cell of the map, (N,) bool."""
-    return ((points >= 0) & (points < limits)).all(1)
 
 
 def _image_numbers(boxes: Sequence[Tensor]) -> Tensor:

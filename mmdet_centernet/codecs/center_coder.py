@@ -13,12 +13,8 @@ import torch
 from torch import Tensor
 
 from mmdet_centernet.codecs.joints import JointPoints
-from mmdet_centernet.codecs.properties import (
-    KeypointsProperty,
-    OffsetProperty,
-    Property,
-    SizeProperty,
-)
+from mmdet_centernet.codecs.properties import KeypointsProperty, Property
+from mmdet_centernet.codecs.properties.box import OFFSET, SIZE
 from mmdet_centernet.functional.flip import mean_logit
 from mmdet_centernet.functional.peaks import cells_at, gather_cells, top_peaks
 
@@ -136,9 +132,6 @@ class CenterCoder:
             if points.loss_offset is not None:
                 merged[offset] = OFFSET.merge_flipped(maps[offset], unflipped[offset])
         return merged
-
-
-SIZE, OFFSET = SizeProperty('sizes'), OffsetProperty('points')
 
 
 def decode_centers(

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from mmdet_centernet.codecs.joints import JointPoints
-from mmdet_centernet.codecs.properties import OffsetProperty, Property
+from mmdet_centernet.codecs.properties import Property
+from mmdet_centernet.codecs.properties.box import OFFSET
 from mmdet_centernet.codecs.targets import (
     CenterTargets,
     PointTargets,
@@ -63,9 +64,6 @@ class HeadTargets(NamedTuple):
 
     heatmaps: dict[str, HeatmapTarget]
     regressions: dict[str, RegressionTarget]
-
-
-OFFSET = OffsetProperty('points')
 
 
 def make_head_targets(
@@ -191,8 +189,8 @@ class AssignedCells(NamedTuple):
         xs: (P,) int64 column of the cell.
         ys: (P,) int64 row of the cell.
         weights: (P,) float32; those of an object add up to 1. 0 in cells that are
-            assigned to another object, and for padding entries: a fixed length avoids
-            a device sync.
+            assigned to another object, and for unsupervised objects, which stay
+            listed: leaving them out would sync with the device.
     """
 
     objects: Tensor

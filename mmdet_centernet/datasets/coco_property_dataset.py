@@ -37,7 +37,7 @@ class CocoPropertyDataset(CocoDataset):
     ) -> None:
         self.properties = properties_by_key(properties)
         self._seen_fields: set[str] = set()
-        self._has_skeleton = False
+        self._skeleton_read = False
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict]:
@@ -47,7 +47,7 @@ class CocoPropertyDataset(CocoDataset):
             ValueError: See the class.
         """
         self._seen_fields.clear()
-        self._has_skeleton = False
+        self._skeleton_read = False
         data_list = super().load_data_list()
         missing = sorted(self.properties.keys() - self._seen_fields)
         if self._seen_fields and missing:
@@ -63,8 +63,8 @@ class CocoPropertyDataset(CocoDataset):
         Raises:
             ValueError: If the value of a property cannot be read.
         """
-        if not self._has_skeleton:  # CocoDataset deletes self.coco after loading
-            self._has_skeleton = True
+        if not self._skeleton_read:  # CocoDataset deletes self.coco after loading
+            self._skeleton_read = True
             self._read_skeleton()
         info = super().parse_data_info({**raw_data_info, 'raw_ann_info': []})
         # One at a time, since CocoDataset skips some without reporting which.

@@ -4,9 +4,6 @@ Needs `onnx` and `onnxruntime`: `pip install mmdet_centernet[export]`. `mmdet_ce
 does not import this package.
 """
 
-import warnings
-from typing import Any
-
 from mmdet_centernet.export.onnx import Exported, export_onnx
 from mmdet_centernet.export.pipeline import (
     PipelineSteps,
@@ -14,6 +11,7 @@ from mmdet_centernet.export.pipeline import (
     find_pipeline,
 )
 from mmdet_centernet.export.trained_names import Names, trained_names
+from mmdet_centernet.former_names import former_names
 
 __all__ = [
     'Exported',
@@ -25,9 +23,4 @@ __all__ = [
     'trained_names',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name != 'View':
-        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    warnings.warn('View is called PipelineSteps now', DeprecationWarning, 2)
-    return PipelineSteps
+__getattr__ = former_names(__name__, {'View': 'PipelineSteps'})

@@ -73,7 +73,7 @@ def check_way_back(meta: Mapping[str, Any]) -> None:
 
     Args:
         meta: Meta information of an image; one without ``ori_shape`` or ``img_shape``
-            is not looked at.
+            is not checked.
 
     Raises:
         ValueError: If both shapes differ and no key records why.
@@ -84,11 +84,11 @@ def check_way_back(meta: Mapping[str, Any]) -> None:
     before, after = (tuple(meta[key][:2]) for key in ('ori_shape', 'img_shape'))
     if before != after:
         raise ValueError(
-            f'{meta.get("img_path", "an image")} of {before} pixels became {after} and '
-            'nothing says how, so boxes cannot go back: list what the pipeline records '
-            'in meta_keys of PackDetInputs, homography_matrix for CenterAffine and '
-            'Resize, border for RandomCenterCropPad. For padding alone leave Pad out '
-            'and set data_preprocessor.pad_size_divisor'
+            f'{meta.get("img_path", "an image")} of {before} pixels became {after} '
+            'and no key records how, so boxes cannot be mapped back: list what the '
+            'pipeline records in meta_keys of PackDetInputs, homography_matrix for '
+            'CenterAffine and Resize, border for RandomCenterCropPad. For padding alone '
+            'leave Pad out and set data_preprocessor.pad_size_divisor'
         )
 
 

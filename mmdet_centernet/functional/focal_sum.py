@@ -1,8 +1,8 @@
 """Sum of the focal loss over a batch of heatmaps.
 
 A composition of tensor operations would allocate a dozen maps. This module computes
-value and gradient in one pass and allocates the gradient only. It splits the cells into
-tasks, which run in several threads on a CPU, and tasks into chunks, whose scratch
+value and gradient in one pass and writes no other full-size map. It splits the cells
+into tasks, which run in several threads on a CPU, and tasks into chunks, whose scratch
 memory stays in the cache.
 
 Legend: P listed cells.
@@ -10,7 +10,6 @@ Legend: P listed cells.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -277,10 +276,10 @@ def split_in_step(size: int, *maps: Tensor | None) -> Iterator[tuple[Any, ...]]:
     """
     # An empty tensor splits into one empty piece.
     pieces = [
-        itertools.repeat(None) if cells is None else cells.reshape(-1).split(size)
-        for cells in maps
+        None if cells is None else cells.reshape(-1).split(size) for cells in maps
     ]
-    return zip(*pieces, strict=False)  # repeat(None) is endless
+    count = max(len(split) for split in pieces if split is not None)
+    return zip(*(split or (None,) * count for split in pieces), strict=True)
 
 
 class ChunkEvaluator:

@@ -1,17 +1,7 @@
-"""Former name of :mod:`mmdet_centernet.functional.flip`, kept for one release."""
+"""Former name of :mod:`mmdet_centernet.functional.flip`."""
 
-from __future__ import annotations
+from mmdet_centernet.former_names import former_names
 
-import warnings
-from typing import Any
-
-from mmdet_centernet.functional import flip
-
-
-def __getattr__(name: str) -> Any:
-    warnings.warn(
-        f'mmdet_centernet.functional.mirror is now {flip.__name__}',
-        DeprecationWarning,
-        stacklevel=2,
-    )
-    return getattr(flip, name)
+__getattr__ = former_names(
+    __name__, {'mean_logit': 'mmdet_centernet.functional.flip.mean_logit'}
+)

@@ -444,11 +444,12 @@ class CTDetHead(BaseDenseHead):
         """Finds rotated images, (B,) bool or None; only point sets learn from them."""
         rotated = rotated_images(metas, like)
         if rotated is not None and not self.point_sets:
-            flags = [meta.get('rotated', False) for meta in metas]
+            names = zip(image_names(metas), metas, strict=True)
+            name = next(name for name, meta in names if meta.get('rotated'))
             raise ValueError(
-                f'{image_names(metas)[flags.index(True)]} is rotated, so that only '
-                'point_sets can learn from it, but the head has none: remove '
-                'rotation_prob of RandomCenterAffine, or add JointPoints'
+                f'{name} is rotated, so that only point_sets can learn from it, but '
+                'the head has none: remove rotation_prob of RandomCenterAffine, or add '
+                'JointPoints'
             )
         return rotated
 

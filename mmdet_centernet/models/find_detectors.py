@@ -36,7 +36,7 @@ def find_detector_cfg(model: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Finds the config of the first detector with a ``CTDetHead``.
 
     Args:
-        model: Config of a detector, or of a model that wraps it at any depth.
+        model: Config of a detector, or of a model that wraps it, nested in dicts.
 
     Returns:
         The config; None if there is none.

@@ -28,7 +28,7 @@ class GaussianFocalLossWithLogits(nn.Module):
     float32 under any autocast.
 
     Args:
-        alpha: Exponent of the wrong answer's probability, not negative.
+        alpha: Exponent of the wrong class's probability, not negative.
         gamma: Exponent of 1 - Y, not negative; the paper calls it beta.
         reduction: ``none``, ``mean`` or ``sum``.
         loss_weight: Factor of the loss.
@@ -71,7 +71,7 @@ class GaussianFocalLossWithLogits(nn.Module):
         """Computes the loss for a dense target.
 
         Args:
-            logits: Heat before the sigmoid, any shape.
+            logits: Heatmap before the sigmoid, any shape.
             gaussian_target: Heat Y in [0, 1], same shape; exactly 1 at peaks.
             weight: Factor of each cell's loss, broadcastable to the logits.
             avg_factor: Divisor of ``mean`` instead of the number of cells.
@@ -103,7 +103,7 @@ class GaussianFocalLossWithLogits(nn.Module):
         """Computes the loss for a target that is 0 except in listed cells.
 
         Args:
-            logits: Heat before the sigmoid, any shape.
+            logits: Heatmap before the sigmoid, any shape.
             index: (P,) int64 positions of the cells in ``logits.flatten()``; of a cell
                 that is listed repeatedly the highest heat counts.
             heat: (P,) heat Y in [0, 1]; exactly 1 at peaks.

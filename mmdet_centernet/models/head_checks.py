@@ -1,4 +1,4 @@
-"""Checks that dataset, feature maps and ground truth fit the head."""
+"""Selects feature maps; checks that they, dataset and ground truth fit the head."""
 
 from __future__ import annotations
 

@@ -123,18 +123,19 @@ class RandomCenterAffine(BaseTransform):
 
     The window's side is the longer side of the image times a random ratio, and its
     center keeps away from the borders of the image. Outside the image the view is
-    black. Cropping, scaling and flipping are one warp. Unlike mmdet's
+    black. Cropping, scaling and rotation are one warp. Unlike mmdet's
     ``RandomCenterCropPad`` the window grows with the image, boxes that are cut stay
     (clipped) wherever their center was, and windows without boxes are accepted.
 
     This step also flips, with probability ``flip_prob``: the official flip maps column
     x to ``width - 1 - x`` for pixels and boxes alike.
 
-    Rotation is for keypoints that have heatmaps of their own (``JointPoints``): of a
-    rotated view the head learns these alone, as officially, since no upright box fits
-    a turned object. Boxes are then those of the same view without rotation, and tell
-    how wide Gaussians are; objects whose box that view does not show are left out.
-    ``PackPropertyInputs`` tells the head. Steps that mix images have to stand before.
+    Rotation is for keypoints that have heatmaps of their own (``JointPoints``). As in
+    the official code, rotated views train these only, since no upright box fits a
+    rotated object. Boxes are then those of the same view without rotation and determine
+    the Gaussians' radii; objects whose box is outside that view are left out.
+    ``PackPropertyInputs`` marks rotated images for the head. Steps that mix images have
+    to precede this one.
 
     Required keys: ``img``; where present ``gt_bboxes``, ``gt_bboxes_labels``,
     ``gt_ignore_flags``, ``gt_instances_ids``, ``gt_masks`` and ``gt_seg_map`` follow.
@@ -148,10 +149,9 @@ class RandomCenterAffine(BaseTransform):
         border: Least distance of the window's center from the borders of the image in
             pixels; halved in small images until it fits.
         flip_prob: Probability of flipping the image.
-        rotation_prob: How often the window is turned (officially ``aug_rot``).
+        rotation_prob: Probability of rotating the window (officially ``aug_rot``).
         max_rotation: Largest angle in degrees. Angles are normally distributed with
-            half of it as their standard deviation (officially ``rotate``), and larger
-            ones are cut.
+            half of it as their standard deviation (officially ``rotate``), clipped.
 
     Raises:
         ValueError: If an argument is out of range.

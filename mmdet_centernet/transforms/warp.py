@@ -74,7 +74,7 @@ def _keep_upright(
     Ignored regions stay the rotated boxes, since they have to cover the image content.
 
     Args:
-        rotated: N boxes behind the rotation.
+        rotated: N boxes after the rotation.
         results: The sample, with boxes before the step.
         matrix: (3, 3) map without the rotation.
         size: Width and height of the view.
@@ -82,9 +82,9 @@ def _keep_upright(
     if not carries_values(rotated):
         raise ValueError(
             f'{results.get("img_path", "an image")} was to be rotated, and its boxes '
-            'carry no keypoints. From rotated images JointPoints are learned alone: '
-            'load them by LoadProperties, or leave rotation_prob out and put Rotate or '
-            'RandomAffine of mmdet into the pipeline, which enclose turned boxes'
+            'carry no keypoints. Rotated images train JointPoints only: load them by '
+            'LoadProperties, or replace rotation_prob by Rotate or RandomAffine of '
+            'mmdet, which enclose rotated boxes'
         )
     boxes = warp_boxes(results['gt_bboxes'], matrix, size)
     ignored = results.get('gt_ignore_flags', np.zeros(len(boxes), bool))

@@ -8,6 +8,7 @@ def test_the_former_module_of_mean_logit():
 
     with pytest.warns(DeprecationWarning, match=r'is now mmdet_centernet\..*flip'):
         assert mirror.mean_logit is flip.mean_logit
+    assert not hasattr(mirror, 'anything')
 
 
 @pytest.mark.parametrize(('former', 'name'), codecs.FORMER_NAMES.items())

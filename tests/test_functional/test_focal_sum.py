@@ -24,6 +24,8 @@ RULES = [
     dict(alpha=0.5, gamma=0.5, pos_weight=1.5, neg_weight=0.7),
     dict(alpha=3.0, gamma=1.0, pos_weight=0.0, neg_weight=2.0),
 ]
+# Around 0, and as low as at the start of a training: a case of its own on a CPU.
+MEANS = [0.0, -12.0]
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
 
@@ -44,9 +46,10 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(focal_sum, 'CPU_CHUNK', 32)
 
 
-def random_logits(dtype=torch.float64, shape=SHAPE, spread=4.0):
+def random_logits(dtype=torch.float64, shape=SHAPE, spread=4.0, mean=0.0):
     rng = torch.Generator().manual_seed(1)
-    return (torch.randn(shape, generator=rng, dtype=torch.float64) * spread).to(dtype)
+    noise = torch.randn(shape, generator=rng, dtype=torch.float64)
+    return (noise * spread + mean).to(dtype)
 
 
 def random_cells(dtype=torch.float64, numel=NUMEL, amount=120):
@@ -91,8 +94,9 @@ def assert_same(ours, total, logits):
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('rule', RULES)
 @pytest.mark.parametrize('weight_shape', [None, SHAPE, (2, 1, 7, 5), ()])
-def test_sum_equals_cell_by_cell(dtype, rule, weight_shape):
-    logits = random_logits(dtype)
+@pytest.mark.parametrize('mean', MEANS)
+def test_sum_equals_cell_by_cell(dtype, rule, weight_shape, mean):
+    logits = random_logits(dtype, mean=mean)
     target = random_cells()[2].view(SHAPE)
     weight = None if weight_shape is None else torch.rand(weight_shape)
     ours = value_and_gradient(
@@ -111,8 +115,9 @@ def test_sum_equals_cell_by_cell(dtype, rule, weight_shape):
 @pytest.mark.parametrize('dtype', DTYPES)
 @pytest.mark.parametrize('rule', RULES)
 @pytest.mark.parametrize('with_ignored', [False, True])
-def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored):
-    logits = random_logits(dtype)
+@pytest.mark.parametrize('mean', MEANS)
+def test_listed_cells_equal_a_dense_target(dtype, rule, with_ignored, mean):
+    logits = random_logits(dtype, mean=mean)
     index, heat, target = random_cells()
     target = target.view(SHAPE)
     ignored = torch.rand(2, 1, 7, 5) < 0.4 if with_ignored else None

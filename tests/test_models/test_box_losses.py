@@ -60,10 +60,10 @@ def test_losses_equal_a_slow_sum():
         cell = torch.stack([x, y]).float()
         center = targets.centers[index] + targets.offsets[index]
         size = targets.sizes[index]
-        pred_center, said_size = cell + offset[0, :, y, x], wh[0, :, y, x]
-        sums['loss_wh'] += 0.1 * weight * F.l1_loss(said_size, size)
+        pred_center, pred_size = cell + offset[0, :, y, x], wh[0, :, y, x]
+        sums['loss_wh'] += 0.1 * weight * F.l1_loss(pred_size, size)
         sums['loss_offset'] += weight * F.l1_loss(pred_center, center)
-        extent = said_size.clamp(min=SMALLEST_SIZE)
+        extent = pred_size.clamp(min=SMALLEST_SIZE)
         pred = torch.cat([pred_center - extent / 2, pred_center + extent / 2])
         true = torch.cat([center - size / 2, center + size / 2])
         sums['loss_bbox'] += 2 * weight * giou_loss(pred[None], true[None])

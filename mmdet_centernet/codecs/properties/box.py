@@ -36,3 +36,6 @@ class OffsetProperty(Property):
     def merge_flipped(self, maps: Tensor, flipped: Tensor) -> Tensor:
         """Ignores the flipped map, in which an object may lie in another cell."""
         return maps
+
+
+SIZE, OFFSET = SizeProperty('sizes'), OffsetProperty('points')
