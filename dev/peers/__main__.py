@@ -121,7 +121,7 @@ def _run(command: list[str | Path], log: Path) -> None:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=str(ROOT)),
+            env=_environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -134,6 +134,12 @@ def _run(command: list[str | Path], log: Path) -> None:
                 print(line, end='', flush=True)
     if process.wait():
         raise SystemExit(f'The training failed, see {log}; the same command continues.')
+
+
+def _environment() -> dict[str, str]:
+    """Returns the environment of a training: one thread, this checkout's package."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get('PYTHONPATH')]))
+    return dict(os.environ, OMP_NUM_THREADS='1', PYTHONPATH=path)
 
 
 def _parse_args() -> argparse.Namespace:

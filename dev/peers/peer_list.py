@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ROOT / 'configs' / 'ctdet'
-THEIRS = Path(__file__).resolve().parent / 'configs'
+PEER_CONFIGS = Path(__file__).resolve().parent / 'configs'
 
 
 class Peer(NamedTuple):
@@ -31,34 +31,40 @@ PEERS = (
         'cspnext-fast',
         'fast, CSPNeXt-tiny, FinestFPN 64',
         OURS / 'ctdet_cspnext-tiny-fast_1xb4-12e_bccd.py',
-        (2e-3, 4e-3, 1e-3),
+        (2e-3, 1e-3, 5e-4),
     ),
     Peer(
         'r18-fast',
         'fast, ResNet-18, FinestFPN 64',
-        OURS / 'ctdet_r18-fast_1xb8-8e_bccd.py',
-        (2e-3, 4e-3, 1e-3),
+        PEER_CONFIGS / 'ctdet_r18-fast_1xb4-12e_bccd.py',
+        (2e-3, 1e-3, 5e-4),
     ),
     Peer(
         'atss',
         'ATSS, ResNet-18, FPN 128',
-        THEIRS / 'atss_r18-fpn_1xb8-12e_bccd.py',
-        (2e-3, 4e-3, 1e-3),
+        PEER_CONFIGS / 'atss_r18-fpn_1xb4-12e_bccd.py',
+        (1e-3, 5e-4, 2e-3),
+    ),
+    Peer(
+        'atss-cspnext',
+        'ATSS, CSPNeXt-tiny, FPN 128',
+        PEER_CONFIGS / 'atss_cspnext-tiny-fpn_1xb4-12e_bccd.py',
+        (1e-3, 5e-4, 2e-3),
     ),
     Peer(
         'rtmdet',
         'RTMDet-tiny',
-        THEIRS / 'rtmdet_tiny_1xb8-12e_bccd.py',
-        (2e-3, 4e-3, 1e-3),
+        PEER_CONFIGS / 'rtmdet_tiny_1xb4-12e_bccd.py',
+        (1e-3, 5e-4, 2e-3),
     ),
     Peer(
         'yolox',
         'YOLOX-tiny',
-        THEIRS / 'yolox_tiny_1xb8-12e_bccd.py',
-        (2e-3, 4e-3, 1e-3),
+        PEER_CONFIGS / 'yolox_tiny_1xb4-12e_bccd.py',
+        (1e-3, 2e-3, 5e-4),
     ),
 )
-"""All are tried with the same three learning rates; first comes that of the config."""
+"""All are tried with the same three learning rates, the likeliest first."""
 
 
 class Trial(NamedTuple):

@@ -89,6 +89,7 @@ def make_config(
         loader.update(num_workers=0, persistent_workers=False)
     for evaluator in (cfg.val_evaluator, cfg.test_evaluator):
         evaluator.update(classwise=True)
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []), dict(type='ChannelsLastHook')]
     cfg.default_hooks.checkpoint = dict(
         type='CheckpointHook', interval=1, max_keep_ckpts=1
     )

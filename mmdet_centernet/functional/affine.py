@@ -87,8 +87,8 @@ def check_way_back(meta: Mapping[str, Any]) -> None:
             f'{meta.get("img_path", "an image")} of {before} pixels became {after} '
             'and no key records how, so boxes cannot be mapped back: list what the '
             'pipeline records in meta_keys of PackDetInputs, homography_matrix for '
-            'CenterAffine and Resize, border for RandomCenterCropPad. For padding alone '
-            'leave Pad out and set data_preprocessor.pad_size_divisor'
+            'CenterAffine and Resize, border for RandomCenterCropPad. For padding '
+            'alone leave Pad out and set data_preprocessor.pad_size_divisor'
         )
 
 

@@ -1,7 +1,7 @@
 # YOLOX-tiny as mmdet's yolox_tiny_8xb8-300e_coco.py, from scratch. Data, augmentations,
 # preprocessing, optimizer and schedule are those of the base: no mosaic, no mixup, no
 # multi-scale batches, no EMA, no L1 loss in the last epochs.
-_base_ = '../../../configs/ctdet/ctdet_r18-fpn_1xb8-24e_bccd.py'
+_base_ = './_base_/bccd_1xb4-12e.py'
 
 # model
 norm_cfg = dict(type='BN', momentum=0.03, eps=0.001)

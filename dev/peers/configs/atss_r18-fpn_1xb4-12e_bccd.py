@@ -1,6 +1,6 @@
 # ATSS as mmdet's atss_r50_fpn_1x_coco.py, with ResNet-18 and 128 channels, from scratch.
 # Data, augmentations, preprocessing, optimizer and schedule are those of the base.
-_base_ = '../../../configs/ctdet/ctdet_r18-fpn_1xb8-24e_bccd.py'
+_base_ = './_base_/bccd_1xb4-12e.py'
 
 # model
 model = dict(

@@ -1,7 +1,7 @@
 # RTMDet-tiny as mmdet's rtmdet_tiny_8xb32-300e_coco.py, from scratch, BN for SyncBN.
 # Data, augmentations, preprocessing, optimizer and schedule are those of the base: no
 # mosaic, no mixup, no EMA.
-_base_ = '../../../configs/ctdet/ctdet_r18-fpn_1xb8-24e_bccd.py'
+_base_ = './_base_/bccd_1xb4-12e.py'
 
 # model
 norm_cfg = dict(type='BN')
