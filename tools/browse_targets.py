@@ -160,7 +160,9 @@ def describe_build_error(error: Exception) -> str:
     if 'at least one array' in str(error):
         return (
             'mmdet keeps no image of the training set: its files list none, or '
-            'filter_cfg removes all, for example images without boxes'
+            'filter_cfg removes all, for example images without a box of any class in '
+            'metainfo. Correct ann_file, spell classes as in the file, or change '
+            'filter_cfg'
         )
     return f'mmdet cannot build the training set: {reason(error)}'
 

@@ -166,6 +166,19 @@ def test_filter_that_removes_all_images(config):
     assert 'mmdet keeps no image of the training set' in result.report
 
 
+def test_classes_that_no_box_has(config):
+    cfg = Config.fromfile(config)
+    dataset = cfg.train_dataloader.dataset
+    dataset.update(
+        metainfo=dict(classes=('misspelled', 'unknown')),
+        filter_cfg=dict(filter_empty_gt=True),
+    )
+    cfg.dump(config)
+    result = check(config)
+    assert result.status == 3
+    assert 'without a box of any class in metainfo' in result.report
+
+
 def test_unusual_class_names_are_drawn(config):
     change(config, lambda c: c['categories'][0].update(name='5$ \ud800 $x_{'))
     result = check(config)
