@@ -84,8 +84,8 @@ def _twins(splits: Mapping[str, Split]) -> Iterator[str]:
         yield line(
             'WARNING',
             f'{len(twins.paths)} images are in both {" and ".join(twins.splits)}, such '
-            f'as {" = ".join(twins.paths[0])}: metrics on training images are too '
-            'high',
+            f'as {" = ".join(twins.paths[0])}: metrics on images that training or '
+            'the choice of a checkpoint has used are too high',
         )
 
 

@@ -31,6 +31,7 @@ def shrink(name: str, split: Split, root: Path, scale: Sequence[int]) -> Split:
     Returns:
         The split with the copies, without a ``source``.
     """
+    # Not "images": folders and configs of earlier versions have this name.
     folder = root / OWN_FOLDER / 'photos' / name
     images, factors = [], {}
     for image in tqdm(split.content['images'], 'shrinking', unit='image', leave=False):
