@@ -109,7 +109,7 @@ def find_duplicates(splits: Mapping[str, Iterable[str]]) -> list[Duplicates]:
         pairs = []
         for length in sorted(lengths[one].keys() & lengths[other].keys()):
             first, second = (
-                {_digest(path): path for path in lengths[split][length]}
+                {_digest_or_none(path): path for path in lengths[split][length]}
                 for split in (one, other)
             )
             same = (first.keys() & second.keys()) - {None}
@@ -117,6 +117,15 @@ def find_duplicates(splits: Mapping[str, Iterable[str]]) -> list[Duplicates]:
         if pairs:
             found.append(Duplicates((one, other), sorted(pairs)))
     return found
+
+
+def file_digest(path: str) -> bytes:
+    """Computes the SHA-256 of the content of a file.
+
+    Raises:
+        OSError: If it cannot be read.
+    """
+    return hashlib.sha256(Path(path).read_bytes()).digest()
 
 
 def _by_length(paths: Iterable[str]) -> dict[int, list[str]]:
@@ -128,9 +137,9 @@ def _by_length(paths: Iterable[str]) -> dict[int, list[str]]:
     return found
 
 
-def _digest(path: str) -> bytes | None:
+def _digest_or_none(path: str) -> bytes | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).digest()
+        return file_digest(path)
     except OSError:
         return None
 

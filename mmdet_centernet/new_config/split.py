@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os.path as osp
 import random
 import re
@@ -11,6 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from mmdet_centernet.data_report.images import file_digest
 
 ALL = 'all'
 """Files and folders whose name states no split."""
@@ -108,12 +109,8 @@ def group_equal_images(paths: Iterable[str]) -> list[list[str]]:
     groups = defaultdict(list)
     for length, same in lengths.items():
         for path in same:
-            groups[length, _content(path) if len(same) > 1 else b''].append(path)
+            groups[length, file_digest(path) if len(same) > 1 else b''].append(path)
     return sorted(groups.values())
-
-
-def _content(path: str) -> bytes:
-    return hashlib.sha256(Path(path).read_bytes()).digest()
 
 
 VAL_SHARE = 0.15
