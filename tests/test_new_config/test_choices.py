@@ -58,6 +58,8 @@ def test_crops_fit_lying_and_standing_images(standing, crop):
     ('free', 'on_gpu', 'size'),
     [
         (0.1 * GB, False, 1),
+        (0.625 * GB - 1, False, 2),  # 2 x 4 x 80 MB
+        (0.625 * GB, False, 4),
         (1.25 * GB - 1, True, 4),  # 2 x 8 x 80 MB
         (1.25 * GB, True, 8),
         (64 * GB, False, 4),

@@ -1,13 +1,19 @@
 """The sample output in docs/custom_data.md."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 
 from helpers.tiny import REPO
-from mmdet_centernet.new_config.explain import WIDTH, describe_settings
+from mmdet_centernet.new_config.explain import (
+    WIDTH,
+    describe_classes,
+    describe_settings,
+)
 from mmdet_centernet.new_config.resources import Memory
 from mmdet_centernet.new_config.settings import Measures, Options, choose
+from mmdet_centernet.new_config.split import Split
 
 PAGE = REPO / 'docs/custom_data.md'
 IMAGES, OBJECTS = 205, 100
@@ -33,7 +39,31 @@ def measures(needed):
     )
 
 
-def test_the_page_shows_the_lines_that_are_printed():
+def split_with(counts):
+    """Makes a split of one image with that many boxes of each class."""
+    annotations = [
+        dict(image_id=0, category_id=id_)
+        for id_, count in enumerate(counts.values())
+        for _ in range(count)
+    ]
+    categories = [dict(id=id_, name=name) for id_, name in enumerate(counts)]
+    image = dict(id=0, file_name='0.jpg')
+    content = dict(images=[image], annotations=annotations, categories=categories)
+    return Split(content, Path())
+
+
+def test_the_page_shows_the_classes_that_are_printed():
+    shown = sample()['classes']
+    counts = {
+        name: int(count.replace(',', ''))
+        for name, count in re.findall(r'(\w+) \(([\d,]+)\)', shown)
+    }
+    assert list(counts) == ['RBC', 'WBC', 'Platelets']
+    (printed,) = describe_classes(dict(train=split_with(counts)), list(counts))
+    assert printed == shown
+
+
+def test_the_page_shows_the_settings_that_are_printed():
     lines = sample()
     found = measures(int(re.search(r': (\d+) pixels or more', lines['input'])[1]))
     free = float(re.search(r'([\d.]+) GB of free memory', lines['batch'])[1])
