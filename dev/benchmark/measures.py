@@ -86,8 +86,9 @@ def measure_accelerator(options: Options) -> Iterator[dict]:
             if side in runs
         }
         yield dict(what='  syncs of a batch', unit='', **syncs)
-    for name, run in focal_runs(options.workload).items():
-        yield _compiled_row(f'focal loss, {name}', run, options.repeats)
+    focal = focal_runs(options.workload)
+    yield _time_row('focal loss, eager', dict(ours=focal['eager']), options.repeats)
+    yield _compiled_row('focal loss, compiled', focal['compiled'], options.repeats)
 
 
 def _compiled_row(name: str, run: Run, repeats: int) -> dict:

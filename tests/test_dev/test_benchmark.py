@@ -104,7 +104,8 @@ def test_unknown_group_is_named(tmp_path):
 def test_accelerator_rows_cover_objects_and_precisions(tool, monkeypatch, tmp_path):
     measures = part('measures')
     # Compilation takes minutes; the slow test below compiles.
-    monkeypatch.setattr(measures, 'focal_runs', lambda load: {'eager': lambda: None})
+    focal = dict(eager=lambda: None, compiled=lambda: 1 / 0)
+    monkeypatch.setattr(measures, 'focal_runs', lambda load: focal)
     options = measures.Options(
         device='cpu',
         dtype=torch.float32,
@@ -126,7 +127,10 @@ def test_accelerator_rows_cover_objects_and_precisions(tool, monkeypatch, tmp_pa
     syncs = [row for row in rows if row['what'] == '  syncs of a batch']
     assert len(syncs) == 9
     assert all(row['ours'] is None for row in syncs)  # no GPU
-    assert rows[-1]['what'] == 'focal loss, eager'
+    eager, compiled = rows[-2:]
+    assert eager['what'] == 'focal loss, eager'
+    assert eager['ours'] > 0
+    assert compiled['what'].startswith('focal loss, compiled: ZeroDivisionError')
 
 
 def test_small_objects_where_there_are_many(tool):
