@@ -46,7 +46,7 @@ NAMED = 10  # files that a remark lists
 MAX_WAITING = 64  # images that wait in memory for others of their size
 BOX_OUTPUTS = ('boxes', 'scores', 'labels')
 # Kinds of property values: numbers independent of the image size; lengths,
-# displacements and points in pixels; directions in degrees, from the x axis towards the
+# displacements and points in pixels; directions in degrees, from the x axis toward the
 # y axis; and values that grow with powers of width and height, such as areas.
 KINDS = ('plain', 'length', 'displacement', 'keypoints', 'angle', 'scaled')
 TEXTS = ('plain', 'length', 'scaled')

@@ -46,7 +46,7 @@ def window_matrix(
 
 
 def _rotation(angle: float) -> np.ndarray:
-    """Returns the (2, 2) float32 rotation from the x axis towards the y axis."""
+    """Returns the (2, 2) float32 rotation from the x axis toward the y axis."""
     sine, cosine = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     return np.array([[cosine, -sine], [sine, cosine]], dtype=np.float32)
 

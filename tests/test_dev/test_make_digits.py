@@ -126,7 +126,7 @@ def test_a_bar_points_in_the_direction_of_its_angle(angle):
     axis = 0.5 * np.arctan2(2 * moments['mu11'], moments['mu20'] - moments['mu02'])
     middle = moments['m10'] / moments['m00'], moments['m01'] / moments['m00']
     x1, y1, x2, y2 = stamp.box
-    # The center of mass is shifted towards the heavy end.
+    # The center of mass is shifted toward the heavy end.
     lean = np.subtract(middle, ((x1 + x2 - 1) / 2, (y1 + y2 - 1) / 2))
     seen = np.rad2deg(axis)
     if lean @ (np.cos(axis), np.sin(axis)) < 0:

@@ -59,7 +59,7 @@ def where(mask):
     ],
 )
 def test_angles_are_arrows_from_the_center(angle, tip, tail):
-    """Angles run from the x axis towards the y axis, which points down."""
+    """Angles run from the x axis toward the y axis, which points down."""
     mask = draw(dict(a=AngleProperty('angles')), dict(angles=[angle]))
     assert ink(mask, 80, 60)
     assert ink(mask, *tip)

@@ -23,7 +23,7 @@ DEGREES = 180 / math.pi
 
 @TASK_UTILS.register_module()
 class AngleProperty(Property):
-    """A direction in the image: degrees from the x axis towards the y axis.
+    """A direction in the image: degrees from the x axis toward the y axis.
 
     Since y points down, angles increase clockwise. The map holds sine and cosine, which
     are continuous where the angle wraps around.
