@@ -24,7 +24,7 @@ MEAN_AND_STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
 
 def views_of_a_spot(pipeline):
-    """Views of a picture that is black but for a soft spot."""
+    """Views of an image that is black but for a soft spot."""
     ys, xs = np.mgrid[: ORIGINAL[0], : ORIGINAL[1]]
     spot = np.exp(-((xs - SPOT[0]) ** 2 + (ys - SPOT[1]) ** 2) / 50) * 255
     image = np.repeat(spot[..., None], 3, 2).astype(np.float32)

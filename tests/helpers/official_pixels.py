@@ -1,4 +1,4 @@
-"""Pictures of the official implementation, as exactly as OpenCV allows."""
+"""Images of the official implementation, as exactly as OpenCV allows."""
 
 import hashlib
 
@@ -7,19 +7,19 @@ import numpy as np
 
 
 def same_opencv(golden):
-    """Whether pictures were made by this major version, and have to be equal."""
+    """Whether images were made by this major version, and have to be equal."""
     return cv2.__version__.split('.')[0] == str(golden['opencv_version_main'])[0]
 
 
-def assert_picture(picture, golden, case):
-    """Compare with the fingerprint of an official 8-bit picture.
+def assert_image(image, golden, case):
+    """Compare with the fingerprint of an official 8-bit image.
 
     Versions of OpenCV interpolate differently: by up to 6 of 255 levels.
     """
     grid = golden[f'{case}__u8_grid'].astype(int)
-    gap = np.abs(picture[3::8, 5::8] - grid)
+    gap = np.abs(image[3::8, 5::8] - grid)
     if same_opencv(golden):
-        digest = hashlib.sha256(np.ascontiguousarray(picture).tobytes()).hexdigest()
+        digest = hashlib.sha256(np.ascontiguousarray(image).tobytes()).hexdigest()
         assert digest == str(golden[f'{case}__u8_sha256'])
         assert gap.max() == 0
     assert gap.mean() < 0.2

@@ -1,4 +1,4 @@
-"""Small real images: photos from beside the checkout, and handwritten digits."""
+"""Small real images, from beside the checkout, and handwritten digits."""
 
 import json
 from collections import defaultdict
@@ -10,10 +10,10 @@ import make_digits
 from helpers.images import IMAGE_SIZE, LabeledImage, Object
 from helpers.shared_data import shared_path
 
-NUM_PHOTOS = 4
+NUM_IMAGES = 4
 # Two with crowds, one of them upright; one of half the size; one without objects.
-COCO_PHOTOS = tuple(f'{number:012}.jpg' for number in (5001, 329323, 404484, 58636))
-BCCD_PHOTOS = tuple(f'BloodImage_{number:05}.jpg' for number in (0, 2, 14, 17))
+COCO_IMAGES = tuple(f'{number:012}.jpg' for number in (5001, 329323, 404484, 58636))
+BCCD_IMAGES = tuple(f'BloodImage_{number:05}.jpg' for number in (0, 2, 14, 17))
 VOC_NAMES = {
     'airplane': 'aeroplane',
     'couch': 'sofa',
@@ -27,18 +27,18 @@ VOC_NAMES = {
 def real_images(classes):
     """Reads a few real images with their objects of some classes.
 
-    Skips the test if the folder of photos is absent.
+    Skips the test if the folder of images is absent.
     """
     if 'RBC' in classes:
-        return _photos('bccd/val.json', 'bccd/images', BCCD_PHOTOS, classes)
+        return _read_images('bccd/val.json', 'bccd/images', BCCD_IMAGES, classes)
     if '0' in classes:
         return _digits()
     annotations = 'coco_open/annotations/instances_val2017.json'
-    return _photos(annotations, 'coco_open/val2017', COCO_PHOTOS, classes)
+    return _read_images(annotations, 'coco_open/val2017', COCO_IMAGES, classes)
 
 
-def _photos(annotations, images, names, classes):
-    """Reads photos by name, downscaled, with their objects of some classes."""
+def _read_images(annotations, images, names, classes):
+    """Reads images by name, downscaled, with their objects of some classes."""
     coco = json.loads(shared_path(f'data/{annotations}').read_text())
     categories = {one['id']: one['name'] for one in coco['categories']}
     per_image = defaultdict(list)
@@ -73,7 +73,7 @@ def _digits():
     """Draws images of the quick start."""
     scans = make_digits.split_scans(seed=0)['train']
     labeled = []
-    for seed in range(NUM_PHOTOS):
+    for seed in range(NUM_IMAGES):
         image, digits = make_digits.canvas(np.random.default_rng(seed), *scans)
         objects = [Object(str(digit.label), digit.box) for digit in digits]
         labeled.append(LabeledImage(image, objects))

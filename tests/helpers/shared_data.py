@@ -1,4 +1,4 @@
-"""Vectors and photos that lie beside the checkout, not in it."""
+"""Vectors and images that lie beside the checkout, not in it."""
 
 from pathlib import Path
 

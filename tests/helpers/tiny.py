@@ -1,4 +1,4 @@
-"""Shipped configs cut down to run on a few small pictures within seconds."""
+"""Shipped configs cut down to run on a few small images within seconds."""
 
 import json
 from pathlib import Path
@@ -27,10 +27,10 @@ def load_config(name):
     return cfg
 
 
-def shrink(cfg, folder, make_pictures=draw_images):
-    """Makes `cfg` train one epoch on pictures in `folder`, then validate on them.
+def shrink(cfg, folder, make_images=draw_images):
+    """Makes `cfg` train one epoch on images in `folder`, then validate on them.
 
-    The pictures are made for the classes of the dataset, and drawn by default. Losses,
+    The images are made for the classes of the dataset, and drawn by default. Losses,
     optimizer, hooks and the kinds of transforms stay as they are, and the network,
     unless it is an hourglass: 191 million parameters train for minutes.
     """
@@ -38,7 +38,7 @@ def shrink(cfg, folder, make_pictures=draw_images):
         cfg.model.backbone.update(stage_channels=(16,) * 6, feat_channel=16)
         cfg.model.bbox_head.in_channels = 16
     trained = next(_innermost(cfg.train_dataloader.dataset))
-    write_data_of(trained, folder, make_pictures)
+    write_data_of(trained, folder, make_images)
     for loader in (cfg.train_dataloader, cfg.val_dataloader, cfg.test_dataloader):
         loader.update(batch_size=2, num_workers=0, persistent_workers=False)
         for dataset in _innermost(loader.dataset):
@@ -69,14 +69,14 @@ def tiny_config(folder):
     return path
 
 
-def write_data_of(dataset, folder, make_pictures):
-    """Writes pictures as a dataset of that type would read them."""
+def write_data_of(dataset, folder, make_images):
+    """Writes images as a dataset of that type would read them."""
     if dataset.type == 'VOCDataset':
-        write_voc(folder, make_pictures(VOCDataset.METAINFO['classes']))
+        write_voc(folder, make_images(VOCDataset.METAINFO['classes']))
     else:
         all_classes = CocoDataset.METAINFO['classes']
         classes = dataset.get('metainfo', {}).get('classes', all_classes)
-        write_coco(folder, make_pictures(classes), classes)
+        write_coco(folder, make_images(classes), classes)
     if 'properties' in dataset:
         _label_properties(folder / 'annotations.json', dataset.properties)
 

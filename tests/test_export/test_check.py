@@ -91,7 +91,7 @@ def test_boxes_that_fill_up_the_list_do_not_matter(maps):
     assert compare(found, maps).small
 
 
-def test_which_of_two_equal_neighbours_is_the_peak_does_not_matter(maps):
+def test_which_of_two_equal_neighbors_is_the_peak_does_not_matter(maps):
     heatmap, wh, offset = maps
     heatmap[0, 2, 5, 5:7] = torch.tensor([6.0, 6.0 - 1e-6])
     other = heatmap.clone()

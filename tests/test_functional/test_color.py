@@ -15,7 +15,7 @@ from mmdet_centernet.functional.color import (
 DARK = np.zeros(3)
 
 
-def photo(dtype=np.uint8):
+def draw_image(dtype=np.uint8):
     return np.random.default_rng(0).integers(0, 256, (75, 30, 3)).astype(dtype)
 
 
@@ -54,49 +54,50 @@ def test_lights_add_principal_components():
 def test_uint8_and_float_images_give_the_same():
     draws = ColorDraws([('saturation', 0.7), ('contrast', 1.3)], np.array([0.1, 0, 0]))
     np.testing.assert_allclose(
-        change_colors(photo(), draws),
-        change_colors(photo(np.float32), draws),
+        change_colors(draw_image(), draws),
+        change_colors(draw_image(np.float32), draws),
         rtol=0,
         atol=1e-3,
     )
 
 
 def test_the_image_that_was_given_is_left_alone():
-    image = photo(np.float32)
+    image = draw_image(np.float32)
     before = image.copy()
     change_colors(image, ColorDraws([('brightness', 0.5)], DARK))
     assert np.array_equal(image, before)
 
 
 def test_packing_copies_nothing():
-    changed = change_colors(photo(), ColorDraws([('brightness', 0.5)], DARK))
+    changed = change_colors(draw_image(), ColorDraws([('brightness', 0.5)], DARK))
     assert changed.transpose(2, 0, 1).flags.c_contiguous
 
 
 def test_nothing_happens_where_the_image_keeps_all():
     draws = ColorDraws([(name, 1.0) for name in BLENDS], DARK)
-    np.testing.assert_allclose(change_colors(photo(), draws), photo(), atol=1e-4)
+    changed = change_colors(draw_image(), draws)
+    np.testing.assert_allclose(changed, draw_image(), atol=1e-4)
 
 
-def test_without_saturation_the_image_is_its_grey_version():
-    gray = cv2.cvtColor(photo(np.float32), cv2.COLOR_BGR2GRAY)
-    changed = change_colors(photo(), ColorDraws([('saturation', 0.0)], DARK))
+def test_without_saturation_the_image_is_its_gray_version():
+    gray = cv2.cvtColor(draw_image(np.float32), cv2.COLOR_BGR2GRAY)
+    changed = change_colors(draw_image(), ColorDraws([('saturation', 0.0)], DARK))
     np.testing.assert_allclose(changed, np.dstack([gray] * 3), atol=1e-3)
 
 
-def test_without_contrast_the_image_is_its_mean_grey():
-    mean = cv2.cvtColor(photo(np.float32), cv2.COLOR_BGR2GRAY).mean()
-    changed = change_colors(photo(), ColorDraws([('contrast', 0.0)], DARK))
+def test_without_contrast_the_image_is_its_mean_gray():
+    mean = cv2.cvtColor(draw_image(np.float32), cv2.COLOR_BGR2GRAY).mean()
+    changed = change_colors(draw_image(), ColorDraws([('contrast', 0.0)], DARK))
     np.testing.assert_allclose(changed, mean, rtol=1e-5)
 
 
-def test_bright_colours_are_not_clipped():
-    changed = change_colors(photo(), ColorDraws([('brightness', 1.4)], DARK))
-    np.testing.assert_allclose(changed, photo() * np.float32(1.4), rtol=1e-5)
+def test_bright_colors_are_not_clipped():
+    changed = change_colors(draw_image(), ColorDraws([('brightness', 1.4)], DARK))
+    np.testing.assert_allclose(changed, draw_image() * np.float32(1.4), rtol=1e-5)
     assert changed.max() > 255
 
 
-def test_blends_do_not_commute_as_greys_are_those_of_the_unchanged_image():
+def test_blends_do_not_commute_as_grays_are_those_of_the_unchanged_image():
     steps = [('brightness', 0.6), ('contrast', 0.8)]
     ahead = color_matrix(ColorDraws(steps, DARK), 100.0)
     back = color_matrix(ColorDraws(steps[::-1], DARK), 100.0)

@@ -33,7 +33,7 @@ def official(logits, target):
 
 
 def cells(shape=(3, 4, 5), spread=4.0, seed=0):
-    """Float64 logits and a target with peaks, slopes and empty cells."""
+    """Float64 logits and a target with peaks, their surroundings and empty cells."""
     rng = torch.Generator().manual_seed(seed)
     logits = torch.randn(shape, generator=rng, dtype=torch.float64) * spread
     target = torch.rand(shape, generator=rng, dtype=torch.float64)
@@ -146,7 +146,7 @@ def test_gamma_0_forgives_nothing():
     )
 
 
-def test_peak_and_background_mirror_each_other():
+def test_peak_and_background_are_symmetric():
     logits, _ = cells()
     torch.testing.assert_close(
         gaussian_focal_loss_with_logits(logits, torch.ones_like(logits)),
@@ -186,10 +186,10 @@ def test_extreme_logits(dtype, alpha, gamma, heat):
     assert losses.isfinite().all()
     assert gradient.isfinite().all()
     # Where all heat is on the wrong answer the loss is the logit times the weight.
-    worst, slope = (0, -1) if heat == 1 else (-1, 1)
+    worst, sign = (0, -1) if heat == 1 else (-1, 1)
     weight = 1 if heat == 1 else (1 - heat) ** gamma
     assert losses[worst].item() == pytest.approx(weight * logits[worst].abs().item())
-    assert gradient[worst].item() == pytest.approx(weight * slope, rel=1e-2)
+    assert gradient[worst].item() == pytest.approx(weight * sign, rel=1e-2)
 
 
 @pytest.mark.parametrize('dtype', AUTOCAST_DTYPES)

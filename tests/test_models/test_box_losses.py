@@ -95,7 +95,7 @@ def test_without_objects():
     assert all(p.grad.isfinite().all() for p in head.parameters())
 
 
-def test_sizes_are_told_in_units():
+def test_sizes_are_predicted_in_units():
     torch.manual_seed(0)
     feats = [torch.randn(1, 8, 32, 32)]
     plain, head = make_head(), make_head(wh_unit=16)

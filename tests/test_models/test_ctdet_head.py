@@ -73,7 +73,7 @@ def test_wrong_channels_and_strides():
             head.predict_by_feat(*random_maps(head, size=size), [META])
 
 
-def test_an_anchor_assigner_is_replaced_and_said():
+def test_an_anchor_assigner_is_replaced_with_a_warning():
     assigner = dict(
         type='MaxIoUAssigner', pos_iou_thr=0.5, neg_iou_thr=0.4, min_pos_iou=0
     )
@@ -82,6 +82,6 @@ def test_an_anchor_assigner_is_replaced_and_said():
     assert type(head.assigner).__name__ == 'CenterNetTargetAssigner'
 
 
-def test_misspelt_test_settings_are_said():
+def test_misspelled_test_settings_are_reported():
     with pytest.warns(UserWarning, match='topK'):
         make_head(test_cfg=dict(topK=10))

@@ -103,6 +103,6 @@ def test_other_heads_are_refused():
         CTDetTTAModel(model)
 
 
-def test_misspelt_settings_are_refused():
+def test_misspelled_settings_are_refused():
     with pytest.raises(ValueError, match=r'max_per_image.*max_per_img'):
         CTDetTTAModel(real_model(), tta_cfg=dict(max_per_image=10))

@@ -38,8 +38,8 @@ def pair(request):
     return cfg, stock.eval(), ours.eval()
 
 
-def photo_batch(cfg, paths):
-    """Photos through the test pipeline of the config."""
+def image_batch(cfg, paths):
+    """Images through the test pipeline of the config."""
     pipeline = cfg.test_dataloader.dataset.pipeline
     pipeline = [step for step in pipeline if step.type != 'LoadAnnotations']
     compose = Compose([TRANSFORMS.build(step) for step in pipeline])
@@ -51,13 +51,13 @@ def photo_batch(cfg, paths):
 
 
 @pytest.mark.parametrize('rescale', [True, False])
-def test_predictions_on_photos_equal_stock(pair, rescale):
+def test_predictions_on_real_images_equal_stock(pair, rescale):
     cfg, stock, ours = pair
     paths = sorted(shared_path('data/coco_open/val2017').glob('*.jpg'))[:3]
     with torch.no_grad():
         found = []
         for model in (stock, ours):
-            data = model.data_preprocessor(photo_batch(cfg, paths))
+            data = model.data_preprocessor(image_batch(cfg, paths))
             found.append(model.predict(data['inputs'], data['data_samples'], rescale))
     for expected, got in zip(*found, strict=True):
         expected, got = expected.pred_instances, got.pred_instances

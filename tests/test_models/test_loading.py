@@ -45,7 +45,7 @@ def test_another_number_of_classes_loads_all_but_the_last_layer(load):
     assert 'size mismatch' in log
 
 
-def test_keys_too_many_and_too_few_are_said(load):
+def test_unexpected_and_missing_keys_are_reported(load):
     weights = detector().state_dict()
     lost = weights.pop('bbox_head.wh_head.2.bias')
     _, log = load(weights | {'bbox_head.other': lost})

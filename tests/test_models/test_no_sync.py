@@ -50,7 +50,7 @@ def test_assigning_and_losses(dtype, rule, options, monkeypatch):
     assert len(reads) == 1
 
 
-def test_hiding_rotated_images(monkeypatch):
+def test_ignoring_rotated_images(monkeypatch):
     joints = dict(type='KeypointsProperty', num_points=4)
     points = dict(joint=dict(type='JointPoints'))
     head = CTDetHead(8, 8, 3, properties=dict(keypoints=joints), point_sets=points)

@@ -200,7 +200,7 @@ def test_of_a_rotated_view_the_joint_heatmap_is_learned_alone():
     assert heatmaps['joint_heatmap'].points.ignored is None
 
 
-def test_a_rotated_image_teaches_what_the_official_one_does():
+def test_a_rotated_image_has_the_official_loss():
     """Officially 0.9999 everywhere; the loss of that is that of no cell at all."""
     (people, meta), _ = rotated_people()
     head = CTDetHead(8, 8, 1, **POSE)
@@ -412,8 +412,8 @@ def test_flipped_people_equal_golden():
     np.testing.assert_allclose(as_rows(found), expected, rtol=0, atol=1e-4)
 
 
-def view_of_photo():
-    """The view in which the official code shows the golden photo."""
+def view_of_image():
+    """The view in which the official code shows the golden image."""
     golden = load_golden('pose')
     height, width = golden['flip__img_hw'].tolist()
     view_width, view_height = golden['flip__meta_s'].tolist()
@@ -422,12 +422,12 @@ def view_of_photo():
     return dict(homography_matrix=matrix, ori_shape=(height, width))
 
 
-def test_flipped_people_in_pixels_of_the_photo_equal_golden():
+def test_flipped_people_in_pixels_of_the_image_equal_golden():
     model, size = flipped_pose(stride=4)
-    views = view((0, 1), size=size, metas=[view_of_photo()])
+    views = view((0, 1), size=size, metas=[view_of_image()])
     (found,) = run(CTDetTTAModel(model), join(views))
     expected = load_golden('pose')['flip__dets_feature'][0, :, :39]
-    left, top = view_of_photo()['homography_matrix'][:2, 2]
+    left, top = view_of_image()['homography_matrix'][:2, 2]
     columns = [0, 2, *range(5, 39, 2)], [1, 3, *range(6, 39, 2)]
     for axis, border in zip(columns, (left, top), strict=True):
         expected[:, axis] = 4 * expected[:, axis] - border
@@ -438,7 +438,7 @@ def test_joints_stay_with_their_boxes_in_the_soft_nms():
     model, size = flipped_pose(
         stride=4, test_cfg=dict(nms=dict(SOFT_NMS, offset=1), max_per_img=100)
     )
-    views = view((0, 1), size=size, metas=[view_of_photo()])
+    views = view((0, 1), size=size, metas=[view_of_image()])
     (found,) = run(CTDetTTAModel(model), join(views))
     golden = load_golden('pose')
     # Rows behind those are what the official code leaves of removed ones.

@@ -136,7 +136,7 @@ def test_objects_that_share_a_cell_are_both_learned():
     torch.testing.assert_close(losses['loss_distance'], (pred - target).abs().mean())
 
 
-def test_unlabeled_objects_of_a_required_property_teach_heat_alone():
+def test_unlabeled_objects_of_a_required_property_train_the_heatmap_only():
     fields = dict(keypoints=copy.deepcopy(FIELDS['keypoints']))
     fields['keypoints'][1] = [[float('nan')] * 2] * 3
     keypoints = dict(PROPERTIES['keypoints'], required=True)

@@ -16,8 +16,8 @@ def split(tmp_path):
     """An image with a white square on black."""
     image = np.zeros((SIDE, SIDE, 3), np.uint8)
     image[100:300, 40:80] = 255
-    picture = LabeledImage(image, [Object('square', (40, 100, 80, 300))])
-    write_coco(tmp_path, [picture], ['square'])
+    labeled = LabeledImage(image, [Object('square', (40, 100, 80, 300))])
+    write_coco(tmp_path, [labeled], ['square'])
     content = json.loads((tmp_path / 'annotations.json').read_text())
     return Split(content, tmp_path / 'images', tmp_path / 'annotations.json')
 

@@ -111,7 +111,7 @@ def test_unlabeled_sets_and_fractions_are_named(content, tmp_path):
         read(content, tmp_path)
 
 
-def test_what_was_found_is_said(content, tmp_path):
+def test_what_was_found_is_printed(content, tmp_path):
     notes = content['annotations']
     notes[0]['keypoints'] = [0] * 9
     notes[1]['keypoints'][2] = 0

@@ -20,8 +20,8 @@ def split(tmp_path):
     """40 images with a box each; four are equal, one of them under another name."""
     random = np.random.default_rng(0)
     for number in range(COUNT):
-        picture = random.integers(0, 255, (8, 8, 3), np.uint8)
-        write_image(tmp_path / f'{number:02}.png', picture)
+        image = random.integers(0, 255, (8, 8, 3), np.uint8)
+        write_image(tmp_path / f'{number:02}.png', image)
     for number in range(1, TWINS + 1):
         shutil.copy(tmp_path / '00.png', tmp_path / f'{number:02}.png')
     images = [

@@ -91,7 +91,7 @@ def test_result_loads_strictly_in_the_config_of_the_last_line(name, tmp_path, co
     assert equal(returned['state_dict'], official['state_dict'])
 
 
-def test_what_was_dropped_and_why_is_said(tmp_path, convert):
+def test_dropped_tensors_are_printed_with_the_reason(tmp_path, convert):
     torch.save(random_weights('dla_34'), tmp_path / 'from.pth')
     lines = convert(tmp_path / 'from.pth', tmp_path / 'to.pth')
     dropped = [line for line in lines if line.startswith('dropped ')]

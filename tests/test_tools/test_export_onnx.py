@@ -263,7 +263,7 @@ def test_no_config(checkpoint, tmp_path, export):
         export(tmp_path / 'nothing.py', checkpoint, tmp_path / 'm.onnx')
 
 
-def test_float_pictures_do_not_fit_into_uint8(config, checkpoint, tmp_path, export):
+def test_float_images_do_not_fit_into_uint8(config, checkpoint, tmp_path, export):
     cfg = Config.fromfile(config)
     cfg.test_dataloader.dataset.pipeline[0].to_float32 = True
     cfg.dump(tmp_path / 'float.py')

@@ -23,7 +23,7 @@ CLASSES = ('square', 'disc')
 def write_yolo(folder):
     """The same images with YOLO labels, in subfolders of `images/`."""
     write_coco(folder, draw_images(CLASSES), CLASSES)
-    for number, picture in enumerate(draw_images(CLASSES)):
+    for number, drawn in enumerate(draw_images(CLASSES)):
         inner = f'day{number % 2}'
         (folder / 'labels' / inner).mkdir(parents=True, exist_ok=True)
         (folder / 'images' / inner).mkdir(exist_ok=True)
@@ -34,7 +34,7 @@ def write_yolo(folder):
             f'{CLASSES.index(thing.name)} '
             f'{(x1 + x2) / 2 / IMAGE_SIZE} {(y1 + y2) / 2 / IMAGE_SIZE} '
             f'{(x2 - x1) / IMAGE_SIZE} {(y2 - y1) / IMAGE_SIZE}'
-            for thing in picture.objects
+            for thing in drawn.objects
             for x1, y1, x2, y2 in [thing.box]
         ]
         (folder / f'labels/{inner}/{name}.txt').write_text('\n'.join(lines))
@@ -167,7 +167,7 @@ def test_keypoints_of_large_images(new_config, tmp_path):
         assert points == pytest.approx([x, y, 2, x + width, y + height, 2])
 
 
-def test_choices_are_said_with_their_numbers(new_config, tmp_path):
+def test_choices_are_printed_with_their_numbers(new_config, tmp_path):
     write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     out = tmp_path / 'mine.py'
     printed = new_config(tmp_path / 'data', '--out', out, '--seed', 3)
@@ -202,7 +202,7 @@ def test_classes_with_small_objects_are_named(new_config, tmp_path):
     assert re.fullmatch(r' +by class: disc \d+\.\d% of [34]', line)
 
 
-def test_wishes_override_choices(new_config, tmp_path):
+def test_options_override_choices(new_config, tmp_path):
     write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     options = '--image-scale 96 80 --epochs 7 --batch-size 3 --backbone resnet50'
     out = tmp_path / 'mine.py'
@@ -219,7 +219,7 @@ def test_wishes_override_choices(new_config, tmp_path):
     assert cfg.model.backbone.init_cfg.checkpoint == 'torchvision://resnet50'
 
 
-def test_large_photos_are_named_and_shrunk(new_config, tmp_path):
+def test_large_images_are_reported_and_shrunk(new_config, tmp_path):
     write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
     folder = tmp_path / 'data'
     options = ('--image-scale', 32, 32, '--batch-size', 2)
@@ -252,7 +252,7 @@ def enlarge(folder, times):
 
 
 @pytest.mark.parametrize(
-    ('options', 'said'),
+    ('options', 'message'),
     [
         (('--epochs', '0'), 'epochs is 0; it has to be a whole number above 0'),
         (('--image-scale', '16', '64'), 'both sides must have at least 32 pixels'),
@@ -260,9 +260,9 @@ def enlarge(folder, times):
         (('--out', 'mine.txt'), 'end in .py'),
     ],
 )
-def test_invalid_options(new_config, tmp_path, options, said):
+def test_invalid_options(new_config, tmp_path, options, message):
     write_coco(tmp_path / 'data', draw_images(CLASSES), CLASSES)
-    with pytest.raises(SystemExit, match=said):
+    with pytest.raises(SystemExit, match=message):
         new_config(tmp_path / 'data', '--out', tmp_path / 'mine.py', *options)
     assert not (tmp_path / 'mine.py').exists()
 

@@ -160,7 +160,7 @@ def model(tiny, tmp_path_factory):
 @pytest.fixture(scope='module')
 def image_folder(tmp_path_factory):
     """A folder with images of two sizes."""
-    folder = tmp_path_factory.mktemp('pictures')
+    folder = tmp_path_factory.mktemp('images')
     random = np.random.default_rng(0)
     for index in range(5):
         shape = (60, 80, 3) if index % 2 else (90, 70, 3)

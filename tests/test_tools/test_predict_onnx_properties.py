@@ -77,9 +77,9 @@ def model(write_model):
 
 
 @pytest.fixture(scope='module')
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     """Images of noise at all scales."""
-    folder = tmp_path_factory.mktemp('pictures')
+    folder = tmp_path_factory.mktemp('images')
     random = np.random.default_rng(0)
     for index, shape in enumerate([(90, 130), (113, 64)]):
         image = np.zeros((*shape, 3))
@@ -92,15 +92,15 @@ def pictures(tmp_path_factory):
 
 
 @pytest.mark.parametrize('name', PIPELINES)
-def test_all_fields_are_those_of_mmdet(name, tool, trained, write_model, pictures):
+def test_all_fields_are_those_of_mmdet(name, tool, trained, write_model, images):
     _, detector = trained
     cfg, path = write_model(PIPELINES[name])
     detector.cfg = cfg
     runner = tool.Detector(path, threads=1)
     by_key = {prop.key: prop for prop in detector.bbox_head.properties.values()}
-    for picture in sorted(pictures.iterdir()):
-        (ours,) = runner([tool.read_image(picture)])
-        found = inference_detector(detector, str(picture)).pred_instances
+    for file in sorted(images.iterdir()):
+        (ours,) = runner([tool.read_image(file)])
+        found = inference_detector(detector, str(file)).pred_instances
         found = found[found.scores > 0]
         theirs = {key: found[key] for key in by_key}
         assert_same_properties(
@@ -155,10 +155,10 @@ def predict(tool, monkeypatch, tmp_path):
     return run
 
 
-def test_annotations_have_the_fields_of_a_dataset(model, pictures, predict, tool):
-    results = predict(model, pictures)
+def test_annotations_have_the_fields_of_a_dataset(model, images, predict, tool):
+    results = predict(model, images)
     runner = tool.Detector(model)
-    (found,) = runner([tool.read_image(pictures / '0.png')])
+    (found,) = runner([tool.read_image(images / '0.png')])
     notes = [one for one in results['annotations'] if one['image_id'] == 1]
     assert len(notes) == len(found.scores) > 20
     for config in CONFIGS.values():
@@ -171,15 +171,15 @@ def test_annotations_have_the_fields_of_a_dataset(model, pictures, predict, tool
     assert isinstance(notes[0]['ages'], float)
 
 
-def test_keypoints_are_evaluated_by_pycocotools(model, pictures, predict, tmp_path):
-    results = predict(model, pictures)
+def test_keypoints_are_evaluated_by_pycocotools(model, images, predict, tmp_path):
+    results = predict(model, images)
     best = {}
     for note in results['annotations']:
         best.setdefault((note['image_id'], note['category_id']), note)
     content = {**results, 'annotations': list(best.values())}
     (tmp_path / 'truth.json').write_text(json.dumps(content))
     truth = COCO(tmp_path / 'truth.json')
-    results = predict(model, pictures, '--annotations', tmp_path / 'truth.json')
+    results = predict(model, images, '--annotations', tmp_path / 'truth.json')
     found = truth.loadRes(results['annotations'])
     evaluation = COCOeval(truth, found, 'keypoints')
     evaluation.params.kpt_oks_sigmas = np.full(3, 0.05)
@@ -247,9 +247,9 @@ def test_ways_keypoints_and_numbers(tool):
     assert higher.min() < ys.min() - 8
 
 
-def test_pictures_show_properties(model, pictures, predict, tool, tmp_path):
-    predict(model, pictures, '--score-thr', 0.3)
-    image = tool.read_image(pictures / '0.png')
+def test_visualizations_show_properties(model, images, predict, tool, tmp_path):
+    predict(model, images, '--score-thr', 0.3)
+    image = tool.read_image(images / '0.png')
     runner = tool.Detector(model)
     (found,) = runner([image])
     sure = found[found.scores > 0.3]
@@ -265,8 +265,8 @@ def test_pictures_show_properties(model, pictures, predict, tool, tmp_path):
         shown = without
 
 
-def test_detections_unpack_into_what_all_objects_have(model, pictures, tool):
-    (found,) = tool.Detector(model)([tool.read_image(pictures / '0.png')])
+def test_detections_unpack_into_what_all_objects_have(model, images, tool):
+    (found,) = tool.Detector(model)([tool.read_image(images / '0.png')])
     boxes, scores, labels = found
     assert boxes is found.boxes
     assert scores is found.scores
@@ -286,29 +286,29 @@ def change_metadata(model, path, **values):
     return path
 
 
-def test_files_of_before_have_no_properties(model, pictures, predict, tmp_path):
+def test_files_of_before_have_no_properties(model, images, predict, tmp_path):
     old = change_metadata(model, tmp_path / 'old.onnx', properties=None)
-    results = predict(old, pictures)
+    results = predict(old, images)
     assert not {'ages', 'keypoints', 'num_keypoints'} & {*results['annotations'][0]}
 
 
-def test_a_kind_of_a_later_version(model, pictures, predict, tmp_path):
+def test_a_kind_of_a_later_version(model, images, predict, tmp_path):
     later = [dict(name='shape', key='ages', geometry=dict(kind='ellipse'))]
     newer = change_metadata(model, tmp_path / 'newer.onnx', properties=later)
     with pytest.raises(SystemExit, match=r"a property shape of the kind 'ellipse'"):
-        predict(newer, pictures)
+        predict(newer, images)
 
 
-def test_a_step_of_a_later_version(model, pictures, predict, tmp_path):
+def test_a_step_of_a_later_version(model, images, predict, tmp_path):
     later = [['rotate', dict(angle=90)]]
     newer = change_metadata(model, tmp_path / 'newer.onnx', view=later)
     message = r"has a step 'rotate', but .* knows resize, center_pad, center_fit"
     with pytest.raises(SystemExit, match=message):
-        predict(newer, pictures)
+        predict(newer, images)
 
 
-def test_outputs_that_are_not_there(model, pictures, predict, tmp_path):
+def test_outputs_that_are_not_there(model, images, predict, tmp_path):
     more = [dict(name='depth', key='depths', geometry=dict(kind='plain'))]
     wrong = change_metadata(model, tmp_path / 'wrong.onnx', properties=more)
     with pytest.raises(SystemExit, match='has no depths'):
-        predict(wrong, pictures)
+        predict(wrong, images)

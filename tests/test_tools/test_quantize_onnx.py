@@ -22,9 +22,9 @@ SCRIPT = REPO / 'tools/quantize_onnx.py'
 def folder(tmp_path_factory):
     """Handwritten digits, and a model with and one without `normalize`."""
     folder = tmp_path_factory.mktemp('quantize')
-    (folder / 'photos').mkdir()
-    for number, picture in enumerate(real_images('0123456789')):
-        cv2.imwrite(str(folder / f'photos/{number}.png'), picture.image)
+    (folder / 'calibration').mkdir()
+    for number, drawn in enumerate(real_images('0123456789')):
+        cv2.imwrite(str(folder / f'calibration/{number}.png'), drawn.image)
     cfg = Config.fromfile(tiny_config(folder))
     detector = lively_detector(cfg)
     pipeline = describe_pipeline(get_test_pipeline_cfg(cfg))
@@ -42,7 +42,7 @@ def folder(tmp_path_factory):
 
 
 def quantize(folder, model, **kwargs):
-    return run_python(SCRIPT, model, 'photos', 'small.onnx', cwd=folder, **kwargs)
+    return run_python(SCRIPT, model, 'calibration', 'small.onnx', cwd=folder, **kwargs)
 
 
 def test_convolutions_get_integers_and_find_much_the_same(folder):
@@ -56,7 +56,7 @@ def test_convolutions_get_integers_and_find_much_the_same(folder):
     tool = load_tool('predict_onnx.py')
     ours, theirs = (tool.Detector(path) for path in (after, before))
     assert ours.classes == theirs.classes
-    for path in sorted((folder / 'photos').iterdir()):
+    for path in sorted((folder / 'calibration').iterdir()):
         image = tool.read_image(path)
         (some,), (others,) = ours([image]), theirs([image])
         found = [
@@ -77,14 +77,14 @@ def test_properties_pass_through(folder, tmp_path):
         skeleton=[(0, 1)],
     )
     run_python(
-        *(SCRIPT, tmp_path / 'model.onnx', 'photos', tmp_path / 'small.onnx'),
+        *(SCRIPT, tmp_path / 'model.onnx', 'calibration', tmp_path / 'small.onnx'),
         cwd=folder,
     )
     tool = load_tool('predict_onnx.py')
     ours, theirs = (tool.Detector(tmp_path / f'{n}.onnx') for n in ('small', 'model'))
     assert ours.properties == theirs.properties
     assert len(ours.properties) == len(CONFIGS)
-    image = tool.read_image(folder / 'photos/0.png')
+    image = tool.read_image(folder / 'calibration/0.png')
     (some,), (others,) = ours([image]), theirs([image])
     for key, values in others.properties.items():
         assert some.properties[key].shape[1:] == values.shape[1:]
@@ -93,13 +93,13 @@ def test_properties_pass_through(folder, tmp_path):
         assert abs(np.subtract(*middle)) <= 0.2 * (1 + np.ptp(values))
 
 
-def test_a_photo_that_cannot_be_read_is_left_out(folder, tmp_path):
+def test_an_image_that_cannot_be_read_is_left_out(folder, tmp_path):
     (tmp_path / '1.jpg').write_bytes(b'\xff\xd8\xff broken')
     command = (SCRIPT, folder / 'model.onnx', tmp_path, tmp_path / 'small.onnx')
     printed = run_python(*command, cwd=folder, check=False)
     assert 'Traceback' not in printed
     assert 'quantize_onnx: ' in printed
-    (tmp_path / '2.png').write_bytes((folder / 'photos/0.png').read_bytes())
+    (tmp_path / '2.png').write_bytes((folder / 'calibration/0.png').read_bytes())
     printed = run_python(*command, cwd=folder)
     assert '1.jpg cannot be read as an image' in printed
     assert 'small.onnx: ' in printed

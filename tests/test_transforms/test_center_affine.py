@@ -54,7 +54,7 @@ def spot(point, shape=(100, 160)):
 
 
 def middle(image):
-    """Centre of mass of an image."""
+    """Center of mass of an image."""
     mass = image[..., 0].astype(np.float64)
     ys, xs = np.indices(mass.shape)
     return np.array([(xs * mass).sum(), (ys * mass).sum()]) / mass.sum()
@@ -93,7 +93,7 @@ def test_boxes_are_mapped_clipped_and_those_outside_removed(view):
     assert results['gt_ignore_flags'].tolist() == (kept % 2 == 1).tolist()
 
 
-def test_a_box_whose_centre_is_cut_off_stays():
+def test_a_box_whose_center_is_cut_off_stays():
     results = RandomCenterAffine((64, 64)).show(
         sample([[10, 10, 60, 60]]), View((84, 32), 64.0, False)
     )
@@ -153,7 +153,7 @@ def test_masks_and_segmentation_stay_on_their_boxes(kind, view):
     expected = boxes.create_masks((96, 128)).masks.astype(bool)
     painted = masks.to_ndarray().astype(bool)
     shared, either = (painted & expected).sum(), (painted | expected).sum()
-    # The official mirror moves boxes, but not pixels, one pixel to the left.
+    # The official flip moves boxes, but not pixels, one pixel to the left.
     assert shared > 0.85 * either
     labels = results['gt_seg_map']
     inside = expected.any(0)
@@ -202,7 +202,7 @@ def test_a_flip_is_reported_as_mmdet_reports_it():
     assert (straight['flip'], straight['flip_direction']) == (False, None)
 
 
-def test_flipped_views_mirror_the_pixels_of_straight_ones():
+def test_flipped_views_have_the_pixels_of_straight_ones_reversed():
     window = View((79.5, 50), 128.0, False)  # the middle of 160 columns
     straight = RandomCenterAffine((128, 96)).show(sample(), window)
     flipped = RandomCenterAffine((128, 96)).show(sample(), window._replace(flip=True))

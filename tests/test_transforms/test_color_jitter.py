@@ -6,7 +6,7 @@ from mmdet_centernet.functional.color import BLENDS, change_colors
 from mmdet_centernet.transforms import CenterNetColorJitter
 
 
-def photo():
+def draw_image():
     return np.random.default_rng(0).integers(0, 256, (8, 9, 3)).astype(np.uint8)
 
 
@@ -15,9 +15,9 @@ def test_applies_what_it_draws():
     np.random.seed(3)
     draws = transform._draw()
     np.random.seed(3)
-    changed = transform(dict(img=photo()))['img']
+    changed = transform(dict(img=draw_image()))['img']
     assert changed.dtype == np.float32
-    assert np.array_equal(changed, change_colors(photo(), draws))
+    assert np.array_equal(changed, change_colors(draw_image(), draws))
 
 
 def test_draws_are_distributed_as_official():
@@ -40,11 +40,12 @@ def test_draws_are_distributed_as_official():
 
 def test_strength_zero_and_no_light_change_nothing():
     transform = CenterNetColorJitter(strength=0, light_std=0)
-    np.testing.assert_allclose(transform(dict(img=photo()))['img'], photo(), atol=1e-4)
+    changed = transform(dict(img=draw_image()))['img']
+    np.testing.assert_allclose(changed, draw_image(), atol=1e-4)
 
 
 @pytest.mark.parametrize('shape', [(8, 9), (8, 9, 1), (8, 9, 4)])
-def test_images_without_three_colours_are_named(shape):
+def test_images_without_three_colors_are_named(shape):
     results = dict(img=np.zeros(shape, np.uint8), img_path='some/scan.png')
     with pytest.raises(ValueError, match=r"some/scan\.png .* color_type='color'"):
         CenterNetColorJitter()(results)

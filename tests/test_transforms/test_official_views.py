@@ -9,7 +9,7 @@ from mmdet.models import DetDataPreprocessor
 from mmdet.registry import TRANSFORMS
 from mmdet.structures.bbox import HorizontalBoxes
 
-from helpers.official_pixels import assert_picture, assert_tensor
+from helpers.official_pixels import assert_image, assert_tensor
 from helpers.shared_data import golden_cases, load_golden
 from mmdet_centernet.codecs import CenterNetTargetAssigner, paint_heatmap
 from mmdet_centernet.functional.color import ColorDraws, change_colors
@@ -25,7 +25,7 @@ OFFICIAL_STATISTICS = dict(
 )
 
 
-def picture(index):
+def golden_image(index):
     return load_golden('geometry_images')[f'img{index}'].copy()
 
 
@@ -39,7 +39,7 @@ def build_test_view(mode, scale):
     return TRANSFORMS.build(dict(type='CenterAffine', scale=scale, **view))
 
 
-def normalise(image):
+def normalize(image):
     """(3, H, W) as the model sees it."""
     preprocessor = DetDataPreprocessor(**OFFICIAL_STATISTICS, bgr_to_rgb=False)
     tensor = torch.from_numpy(image).permute(2, 0, 1)
@@ -50,12 +50,12 @@ def normalise(image):
 def test_test_view_equals_golden(case):
     golden = load_golden('geometry')
     name, mode, scale = case.split('_')
-    results = dict(img=picture(name.removeprefix('img')))
+    results = dict(img=golden_image(name.removeprefix('img')))
     view = build_test_view(mode, float(scale.removeprefix('s')))
     shown = view(results)['img']
     assert shown.dtype == np.uint8
-    assert_picture(shown, golden, case)
-    assert_tensor(normalise(shown), golden, case)
+    assert_image(shown, golden, case)
+    assert_tensor(normalize(shown), golden, case)
     if f'{case}__u8_full' in golden:
         assert np.array_equal(shown, golden[f'{case}__u8_full'])
 
@@ -93,7 +93,7 @@ def test_predictions_return_to_the_image_as_official(case):
 
 def train_sample(golden, case):
     """Image and annotations before, with the view that was drawn officially."""
-    image = picture(int(golden[f'{case}__image_index']))
+    image = golden_image(int(golden[f'{case}__image_index']))
     boxes = golden[f'{case}__ann_bbox_xywh'].astype(np.float32)
     boxes[:, 2:] += boxes[:, :2]
     labels = golden[f'{case}__ann_label']
@@ -110,7 +110,7 @@ def train_sample(golden, case):
 
 
 def official_colors(golden, case):
-    """The draws of the colour augmentation, from its three generators."""
+    """The draws of the color augmentation, from its three generators."""
     random.seed(int(golden[f'{case}__np_and_py_seed']))
     names = ['brightness', 'contrast', 'saturation']
     random.shuffle(names)
@@ -136,10 +136,10 @@ def test_train_view_equals_golden(case):
     assert gap <= 1e-5 * np.abs(matrix).max()
     image = results['img']
     if f'{case}__input__u8_grid' in golden:
-        assert_picture(image, golden, f'{case}__input')
+        assert_image(image, golden, f'{case}__input')
     if 'no_color_aug' not in str(golden[f'{case}__options']):
         image = change_colors(image, official_colors(golden, case))
-    assert_tensor(normalise(image), golden, f'{case}__input')
+    assert_tensor(normalize(image), golden, f'{case}__input')
     before_clip = golden[f'{case}__boxes_before_clip'] * 4
     clipped = before_clip.clip(0, 512)
     shown = (clipped[:, 2:] > clipped[:, :2]).all(1)

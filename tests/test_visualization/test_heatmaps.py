@@ -78,12 +78,12 @@ def test_targets_of_test_images_lie_on_their_boxes(tmp_path, geometry):
 
 
 @pytest.mark.parametrize(
-    'normalised', [{}, dict(mean=[90, 100, 110], std=[60, 50, 40])]
+    'statistics', [{}, dict(mean=[90, 100, 110], std=[60, 50, 40])]
 )
 @pytest.mark.parametrize('bgr_to_rgb', [True, False])
-def test_normalization_is_undone(normalised, bgr_to_rgb):
+def test_normalization_is_undone(statistics, bgr_to_rgb):
     bgr = torch.randint(0, 256, (3, 32, 32), dtype=torch.uint8)
-    preprocessor = DetDataPreprocessor(**normalised, bgr_to_rgb=bgr_to_rgb)
+    preprocessor = DetDataPreprocessor(**statistics, bgr_to_rgb=bgr_to_rgb)
     pixels = preprocessor(dict(inputs=[bgr], data_samples=None))['inputs'][0]
     rgb = bgr.flip(0).permute(1, 2, 0).numpy()
     np.testing.assert_array_equal(recover_image(pixels, preprocessor), rgb)
