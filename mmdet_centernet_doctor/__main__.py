@@ -22,7 +22,7 @@ def main() -> int:
         epilog='Exit status: 0 if training, testing and DCN work and no problem was '
         'found, else 1.',
     )
-    parser.add_argument('config', nargs='*', help='configs to train in this one')
+    parser.add_argument('config', nargs='*', help='config to check as well')
     findings = examine(parser.parse_args().config)
     sys.stdout.write(write_report(findings) + '\n')
     return 0 if is_healthy(findings) else 1

@@ -117,8 +117,14 @@ CAUSES = (
         'the PATH: {build_mmcv}',
     ),
     Cause(
+        'config .*',
+        '',
+        '{step} cannot be read ({error})',
+        'correct the path or the config; what it imports has to be installed',
+    ),
+    Cause(
         '.*',
-        r"No module named '(?P<module>[\w.]+)'",
+        r"No module named '(?P<module>\w+)'",
         '{module} is not installed',
         'pip install "{requirement}"',
     ),

@@ -47,7 +47,17 @@ DEPENDENCIES = dict(
 """Dependencies: a step that fails together with one is not a problem of its own."""
 OPTIONAL = ('gpu', 'torchvision', 'onnx', 'onnxruntime', 'mim')
 """An absent library or GPU prevents a task, but is not a problem."""
-MODULES = dict(opencv='cv2', torch_numpy='torch', dcn='mmcv', operators='mmcv')
+MODULES = dict(
+    opencv='cv2',
+    torch_numpy='torch',
+    config_bases='mmengine',
+    operators='mmcv',
+    models='mmdet',
+    plugin='mmdet_centernet',
+    checkpoint='mmengine',
+    dcn='mmcv',
+    gpu='torch',
+)
 """Step to its module, where the names differ."""
 
 
@@ -78,10 +88,14 @@ def is_possible(findings: Findings, task: str) -> bool:
 
 def _failed_steps(findings: Findings) -> Iterator[Problem]:
     for name, step in findings.steps.items():
-        if step.error is None or not findings.works(*DEPENDENCIES.get(name, ())):
+        if step.error is None or not findings.works(*_dependencies(name)):
             continue
         if not _is_legitimate(findings, name):
             yield _explain(findings, name, step.error.strip())
+
+
+def _dependencies(name: str) -> tuple[str, ...]:
+    return ('plugin',) if name.startswith('config ') else DEPENDENCIES.get(name, ())
 
 
 def _is_legitimate(findings: Findings, name: str) -> bool:

@@ -44,12 +44,21 @@ def inspect_environment() -> Environment:
         compiled=mmcv is not None and compiled_module(mmcv) is not None,
         stand_in=mmcv is not None and is_ours(mmcv / '_ext.py'),
         has_driver=bool(shutil.which('nvidia-smi') or Path('/dev/nvidiactl').exists()),
-        installed={
-            module: (names[0], distribution(names[0]).version)
-            for module, names in packages_distributions().items()
-        },
+        installed=find_distributions(),
         broken_pins=tuple(find_broken_pins()),
     )
+
+
+def find_distributions() -> dict[str, tuple[str, str]]:
+    """Returns module to name and version for pip.
+
+    A folder of metadata that a failed installation left behind may have no name.
+    """
+    return {
+        module: (name, _version(name))
+        for module, names in packages_distributions().items()
+        for name in list(filter(None, names))[:1]
+    }
 
 
 def read_constants() -> dict[str, Any]:
@@ -77,20 +86,21 @@ def editable_folders() -> Iterator[str]:
 
 def find_broken_pins() -> Iterator[str]:
     """Describes unmet requirements of openmim; openxlab pins setuptools."""
-    from packaging.requirements import Requirement
-
     for name in ('openmim', 'opendatalab', 'openxlab'):
-        found = _version(name)
-        requires = distribution(name).requires if found else None
-        for wanted in map(Requirement, requires or []):
-            if wanted.marker and not wanted.marker.evaluate({'extra': ''}):
-                continue
-            there = _version(wanted.name)
-            if not there or not wanted.specifier.contains(there, True):
-                yield (
-                    f'{name} {found} requires {wanted.name}{wanted.specifier}, '
-                    f'{there or "none"} is installed'
-                )
+        if found := _version(name):
+            for unmet in _unmet_requirements(name):
+                yield f'{name} {found} requires {unmet}'
+
+
+def _unmet_requirements(name: str) -> Iterator[str]:
+    from packaging.requirements import Requirement  # torch does without it
+
+    for wanted in map(Requirement, distribution(name).requires or []):
+        if wanted.marker and not wanted.marker.evaluate({'extra': ''}):
+            continue
+        there = _version(wanted.name)
+        if not there or not wanted.specifier.contains(there, True):
+            yield f'{wanted.name}{wanted.specifier}, {there or "none"} is installed'
 
 
 def _version(name: str) -> str:

@@ -64,9 +64,9 @@ def _answer(findings: Findings, problems: list[Problem], task: str) -> str:
     if is_possible(findings, task):
         gpu = findings.steps['gpu'].facts if task == 'GPU' else None
         return 'yes: {name} ({capability})'.format(**gpu) if gpu else 'yes'
-    if task == 'GPU':
+    if task == 'GPU' and not findings.env.has_driver:
         return 'no: no NVIDIA driver here'
-    if task == 'mim':
+    if task == 'mim' and findings.is_absent('mim'):
         return 'no: openmim is not installed; it needs an environment of its own'
     missing = [name for name in TASKS[task] if findings.is_absent(name)]
     return f'no: pip install {" ".join(missing)}' if missing else 'unknown'

@@ -256,6 +256,22 @@ def test_pins_of_openmim_are_a_note(tmp_path, monkeypatch):
     assert 'give it one of its own' in ' '.join(write_report(findings).split())
 
 
+def test_packaging_is_not_needed_without_openmim(monkeypatch):
+    hide(monkeypatch, 'packaging')
+    assert inspect_environment().broken_pins == ()
+
+
+def test_metadata_without_a_name(tmp_path, monkeypatch):
+    """A failed installation leaves some."""
+    metadata = tmp_path / 'broken-1.0.dist-info'
+    metadata.mkdir()
+    (metadata / 'top_level.txt').write_text('broken\ntorch')
+    monkeypatch.syspath_prepend(tmp_path)
+    found = inspect_environment().installed
+    assert 'broken' not in found
+    assert found['torch'][0] == 'torch'
+
+
 def test_openmim_on_python_312(tmp_path, monkeypatch):
     openxlab(tmp_path, monkeypatch)
     problem = only_problem(python=(3, 12))
@@ -454,6 +470,43 @@ def test_unknown_errors_are_quoted(monkeypatch):
     assert 'pip install --force-reinstall' in problem.fix
 
 
+def test_an_incomplete_library_is_installed_again(monkeypatch):
+    hide(monkeypatch, 'pycocotools.mask')
+    problem = only_problem()
+    assert "No module named 'pycocotools.mask'" in problem.what
+    assert problem.fix.endswith('--no-cache-dir pycocotools')
+
+
+def test_a_config_that_cannot_be_read(tmp_path):
+    missing = tmp_path / 'missing.py'
+    problem = only_problem(configs=[str(missing)])
+    assert problem.what.startswith(f'config {missing} cannot be read (FileNotFound')
+    assert problem.fix.startswith('correct the path')
+    path = tmp_path / 'imports.py'
+    path.write_text('custom_imports = dict(imports=["gone"])')
+    assert 'PYTHONPATH' in only_problem(configs=[str(path)]).what
+
+
+def test_a_config_is_no_problem_of_its_own_without_the_plugin(monkeypatch, tmp_path):
+    monkeypatch.setitem(probe.STEPS, 'plugin', raising(OSError('no space left')))
+    problem = only_problem(configs=[str(tmp_path / 'missing.py')])
+    assert problem.what == 'plugin does not work (OSError: no space left)'
+    assert problem.fix.endswith(' mmdet_centernet')
+
+
+def test_no_guess_about_steps_that_did_not_run(monkeypatch):
+    """Only a missing driver or library is called missing."""
+    error = ImportError('_ext.so: undefined symbol: _ZN3c104cuda9SetDeviceEi')
+    monkeypatch.setattr(mmcv.ops, 'get_compiling_cuda_version', raising(error))
+    monkeypatch.setitem(probe.STEPS, 'gpu', raising(error))
+    monkeypatch.setattr(torch.version, 'cuda', '12.6')
+    findings = examine(compiled=True, has_driver=True)
+    steps = {name: step for name, step in findings.steps.items() if name != 'mim'}
+    report = write_report(findings._replace(steps=steps))
+    assert '  GPU     unknown' in report
+    assert '  mim     unknown' in report
+
+
 def test_a_crash_ends_the_probe():
     lines = ['["numpy", null]', '["numpy", [{"version": "2"}, null, null]]']
     lines.append('["opencv", null]')
@@ -478,3 +531,9 @@ def test_all_steps_exist():
     needed = {step for steps in diagnosis.TASKS.values() for step in steps}
     built = {step for steps in diagnosis.DEPENDENCIES.values() for step in steps}
     assert needed | built | set(diagnosis.OPTIONAL) <= set(probe.STEPS)
+
+
+def test_every_step_has_a_library_to_install_again():
+    modules = {diagnosis.MODULES.get(step, step) for step in probe.STEPS}
+    libraries = 'numpy cv2 torch torchvision pycocotools mmengine mmcv mmdet mim'
+    assert modules == {*libraries.split(), 'onnx', 'onnxruntime', 'mmdet_centernet'}
