@@ -37,7 +37,8 @@ class Annotations:
         names: (N,) category name of each box; empty if the file has no such category.
         crowds: (N,) bool, ignored regions: COCO's crowds, VOC's difficult objects.
         areas: (N,) area as in the file.
-        ignored: (N,) bool, boxes that the file marks with ``ignore``.
+        ignored: (N,) bool, boxes that the file marks with ``ignore`` (COCO), or smaller
+            than mmdet's ``bbox_min_size`` (VOC).
         is_coco: Whether the file has COCO's format.
         category_ids: K ids, if the format has ids.
         category_index: (N,) int64 index into the K categories, or ``UNLISTED``; None if
@@ -100,7 +101,8 @@ def _rules(file: Annotations) -> dict[str, np.ndarray]:
             'outside the image': (visible[:, 2:] <= visible[:, :2]).any(axis=1),
             'thinner than a pixel': file.is_coco & (sides < 1).any(axis=1),
             'an area of 0 in the file': file.areas <= 0,
-            'marked with ignore': file.ignored,
+            'marked with ignore': file.ignored & file.is_coco,
+            'below filter_cfg.bbox_min_size': file.ignored,
             'a category outside metainfo': ~np.isin(
                 file.names, np.array(file.classes, str)
             ),
@@ -142,8 +144,9 @@ def is_float64(value: Any) -> bool:
 
 
 def is_box(box: Any) -> bool:
-    """Returns whether a value is a list of four numbers."""
-    return isinstance(box, list | tuple) and len(box) == 4 and all(map(is_float64, box))
+    """Returns whether a value is a list or an array of four numbers."""
+    is_row = isinstance(box, list | tuple) or np.ndim(box) == 1
+    return is_row and len(box) == 4 and all(map(is_float64, box))
 
 
 def local_images(dataset: BaseDataset, paths: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import cv2
 import mmcv
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, TiffImagePlugin
 from tqdm import tqdm
 
 from mmdet_centernet.reason import reason
@@ -86,9 +86,18 @@ def upright_size(path: str) -> tuple[int, int]:
         OSError: If it cannot be read; Pillow raises other types as well.
     """
     with Image.open(path) as image:
-        width, height = image.size
+        width, height = _stored_size(image)
         is_rotated = image.getexif().get(ExifTags.Base.Orientation) in ROTATED
     return (height, width) if is_rotated else (width, height)
+
+
+def _stored_size(image: Image.Image) -> tuple[int, int]:
+    """Returns width and height without rotation; Pillow has rotated those of TIFF."""
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        tags = TiffImagePlugin.IMAGEWIDTH, TiffImagePlugin.IMAGELENGTH
+        width, height = (image.tag_v2[tag] for tag in tags)
+        return width, height
+    return image.size
 
 
 def find_duplicates(splits: Mapping[str, Iterable[str]]) -> list[Duplicates]:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import os.path as osp
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def _problems(number: int, info: dict[str, Any]) -> list[Problem]:
         if not isinstance(instance, dict) or not is_box(instance.get('bbox')):
             text = f'has no bbox of four numbers: {instance!r:.100}'
             found.append(Problem('bbox', where, text))
-        elif not isinstance(instance.get('bbox_label'), int):
+        elif not isinstance(instance.get('bbox_label'), Integral):
             text = f'has the bbox_label {instance.get("bbox_label")!r}; it has to be'
             found.append(Problem('label', where, f'{text} a whole number'))
     return found

@@ -57,7 +57,7 @@ def read_splits(cfg: Mapping[str, Any]) -> SplitFiles:
         loader = cfg.get(f'{split}_dataloader') or {}
         inner = innermost(loader['dataset']) if loader.get('dataset') else ()
         sources = {_read_into(splits, split, one, known) for one in inner}
-        known |= sources
+        known |= sources - {''}  # datasets without a file are different ones
         if split != 'train':
             _mark_evaluated(splits, sources)
     return splits

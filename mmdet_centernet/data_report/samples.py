@@ -18,7 +18,7 @@ from mmdet_centernet.data_report.statistics import shares_cell
 from mmdet_centernet.label_names import label_names
 from mmdet_centernet.models import CTDetHead
 from mmdet_centernet.models.find_detectors import find_detector_cfg
-from mmdet_centernet.models.ground_truth import read_fields
+from mmdet_centernet.models.ground_truth import assign_instances, read_fields
 from mmdet_centernet.reason import reason
 from mmdet_centernet.visualization.draw_targets import TrainingSample
 from mmdet_centernet.visualization.image_space import recover_image
@@ -91,23 +91,22 @@ class TrainingData:
         batch = self.preprocessor(batch, True)
         pixels, sample = batch['inputs'][0], batch['data_samples'][0]
         ground_truth, ignored = sample.gt_instances, sample.ignored_instances
-        boxes, regions = (get_box_tensor(one.bboxes) for one in (ground_truth, ignored))
         height, width = (-(-side // self.head.stride) for side in pixels.shape[1:])
-        targets = self.head.assigner.assign(
-            [boxes],
-            [ground_truth.labels],
+        targets = assign_instances(
+            self.head.assigner,
+            [ground_truth],
+            [ignored],
             (1, self.head.num_classes, height, width),
-            stride=self.head.stride,
-            ignored_boxes=[regions],
+            self.head.stride,
         )
         count = len(targets.valid)  # the assigner may use only the first boxes
         values = read_fields([ground_truth], self.head.properties, count)
         return TrainingSample(
             str(sample.get('img_path', 'image')),
             recover_image(pixels, self.preprocessor),
-            boxes[:count],
+            get_box_tensor(ground_truth.bboxes)[:count],
             ground_truth.labels[:count],
-            regions,
+            get_box_tensor(ignored.bboxes),
             targets,
             shares_cell(targets, same_class=False),
             {name: value.numpy() for name, value in values.items()},

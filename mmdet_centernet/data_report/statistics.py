@@ -203,30 +203,46 @@ def check_properties(counts: Mapping[str, PropertyCount]) -> list[str]:
 
 def check_targets(statistics: TargetStatistics) -> list[str]:
     """Finds targets that the head cannot learn, such as too small objects."""
-    found = _mislabeled(statistics) + check_properties(statistics.properties)
+    found = [
+        *_mislabeled(statistics),
+        *_dropped(statistics),
+        *check_properties(statistics.properties),
+    ]
     if not len(statistics.sizes):
         text = 'no image has an object: check the annotations and the pipeline'
         return found or [text]
+    return found + _thin(statistics) + _shared(statistics)
+
+
+def _thin(statistics: TargetStatistics) -> list[str]:
     thin = statistics.thin.mean()
-    if thin > THIN_ALLOWED:
-        side = np.quantile(statistics.shorter_sides, THIN_ALLOWED)
-        found.append(
-            f'{thin:.1%} of the objects are thinner than a cell: enlarge the network '
-            f'input. {1 / side:.1f} times its width and height would leave '
-            f'{THIN_ALLOWED:.0%}'
-        )
+    if thin <= THIN_ALLOWED:
+        return []
+    side = np.quantile(statistics.shorter_sides, THIN_ALLOWED)
+    return [
+        f'{thin:.1%} of the objects are thinner than a cell: enlarge the network '
+        f'input. {1 / side:.1f} times its width and height would leave '
+        f'{THIN_ALLOWED:.0%}'
+    ]
+
+
+def _shared(statistics: TargetStatistics) -> list[str]:
     shared = statistics.shares_peak.mean()
-    if shared > SHARED_ALLOWED:
-        found.append(
-            f'{shared:.1%} of the objects share a cell with an object of their class; '
-            'only one of them can be detected: enlarge the network input'
-        )
-    if statistics.num_dropped:
-        found.append(
-            f'{statistics.num_dropped} boxes are not finite, have no area or lie '
-            'outside the map after the training pipeline: they are left out'
-        )
-    return found
+    if shared <= SHARED_ALLOWED:
+        return []
+    return [
+        f'{shared:.1%} of the objects share a cell with an object of their class; only '
+        'one of them can be detected: enlarge the network input'
+    ]
+
+
+def _dropped(statistics: TargetStatistics) -> list[str]:
+    if not statistics.num_dropped:
+        return []
+    return [
+        f'{statistics.num_dropped} boxes are not finite, have no area or lie outside '
+        'the map after the training pipeline: they are left out'
+    ]
 
 
 def _mislabeled(statistics: TargetStatistics) -> list[str]:

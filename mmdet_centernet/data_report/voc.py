@@ -128,6 +128,7 @@ def _pack(
     ]
     names = [one.name for _, one in objects]
     boxes = rows([one.box for _, one in objects], 4) - 1  # VOC's first pixel is 1
+    sides = boxes[:, 2:] - boxes[:, :2]
     paths = tuple(line.image for line in lines)
     return Annotations(
         source=dataset.ann_file,
@@ -139,8 +140,8 @@ def _pack(
         image_index=np.array([number for number, _ in objects], np.int64),
         names=np.array(names, str),
         crowds=np.array([one.is_difficult for _, one in objects], bool),
-        areas=(boxes[:, 2:] - boxes[:, :2]).prod(axis=1),
-        ignored=np.zeros(len(objects), bool),
+        areas=sides.prod(axis=1),
+        ignored=(sides < (dataset.bbox_min_size or 0)).any(axis=1),
         is_coco=False,
         findings=findings,
         has_local_images=local_images(dataset, paths[:1]),

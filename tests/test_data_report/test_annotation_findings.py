@@ -210,6 +210,14 @@ def test_splits_that_number_classes_differently(dataset, tmp_path_factory):
     assert 'number the classes differently' in text
 
 
+def test_splits_without_the_last_classes_number_classes_alike(tmp_path):
+    write_coco(tmp_path / 'all', draw_images(CLASSES), CLASSES)
+    write_coco(tmp_path / 'few', draw_images(CLASSES[:1]), CLASSES[:1])
+    few, everything = read(tmp_path / 'few'), read(tmp_path / 'all')
+    for splits in (dict(train=[everything], val=[few]), dict(test=[few, everything])):
+        assert not any('differently' in text for text in check_splits(splits, 2))
+
+
 def test_the_head_has_another_number_of_classes(dataset):
     (text,) = check_splits(dict(train=[read(dataset[0])]), num_classes=3)
     assert 'metainfo has 2 classes, the head 3' in text

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from mmdet.registry import TRANSFORMS
-from PIL import Image
+from PIL import ExifTags, Image
 
 from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.image_findings import check_images
@@ -12,6 +12,7 @@ from mmdet_centernet.data_report.images import (
     broken_images,
     find_duplicates,
     other_sizes,
+    upright_size,
 )
 from mmdet_centernet.data_report.readers import read_annotations, read_splits
 
@@ -70,6 +71,17 @@ def test_truncated_files_are_broken(tmp_path, content):
     assert not mmdet_reads(path)
     assert list(broken_images([str(path)])) == [str(path)]
     assert other_sizes([str(path)], np.array([[3, 3]])) == {}
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tiff'])
+@pytest.mark.parametrize('orientation', [3, 6])
+def test_exif_rotates_images_as_in_opencv(tmp_path, suffix, orientation):
+    path = str(tmp_path / f'a.{suffix}')
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = orientation
+    Image.new('RGB', (30, 20)).save(path, exif=exif)
+    image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)  # as mmcv
+    assert upright_size(path) == image.shape[1::-1]
 
 
 def test_image_above_the_limit_of_pillow(tmp_path, monkeypatch):

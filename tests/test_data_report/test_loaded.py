@@ -2,7 +2,9 @@
 
 import json
 
+import numpy as np
 import pytest
+from mmdet.datasets import BaseDetDataset
 
 from helpers.images import draw_images, write_coco
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
@@ -56,6 +58,22 @@ def test_valid_file(tmp_path, content):
     file = read(tmp_path, content)
     assert check_file(file) == []
     assert check_splits(dict(train=[file]), num_classes=2) == []
+    assert count_classes(file) == dict(square=4, disc=4)
+
+
+def test_numbers_of_numpy(tmp_path, content, monkeypatch):
+    load = BaseDetDataset.load_data_list
+
+    def load_arrays(self):
+        infos = load(self)
+        for one in (one for info in infos for one in info['instances']):
+            one['bbox'] = np.array(one['bbox'], np.float32)
+            one['bbox_label'] = np.int64(one['bbox_label'])
+        return infos
+
+    monkeypatch.setattr(BaseDetDataset, 'load_data_list', load_arrays)
+    file = read(tmp_path, content)
+    assert check_file(file) == []
     assert count_classes(file) == dict(square=4, disc=4)
 
 

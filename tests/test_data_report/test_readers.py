@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from mmdet.datasets import CocoDataset, VOCDataset
+from mmdet.datasets import BaseDetDataset, CocoDataset, VOCDataset
 
 from helpers.images import draw_images, write_coco, write_voc
 from mmdet_centernet.data_report.annotation_findings import check_file, check_splits
@@ -122,6 +122,13 @@ def test_file_of_training_and_validation_is_read_once(tmp_path):
     assert '8 annotations have an iscrowd that is not a number, the first None' in text
     alone = read_splits(dict(train_dataloader=loader))
     assert check_splits(alone.files, num_classes=2) == []
+
+
+def test_datasets_without_a_file_are_read(monkeypatch):
+    monkeypatch.setattr(BaseDetDataset, 'load_data_list', lambda self: [])
+    loader = dict(dataset=dict(type='BaseDetDataset', ann_file=''))
+    splits = read_splits(dict(train_dataloader=loader, val_dataloader=loader))
+    assert [len(files) for files in splits.files.values()] == [1, 1, 0]
 
 
 def test_video_datasets_are_unknown(tmp_path):

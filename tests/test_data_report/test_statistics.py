@@ -80,6 +80,11 @@ def test_shared_cells_are_a_finding():
     assert check_targets(collect([make_targets([ALONE, TWIN])])) == []
 
 
+def test_images_whose_boxes_are_all_dropped_have_objects():
+    (text,) = check_targets(collect([make_targets([FLAT])]))
+    assert text.startswith('1 boxes are not finite, have no area')
+
+
 def test_no_objects_are_a_finding():
     (text,) = check_targets(collect([make_targets([])]))
     assert 'no image has an object' in text

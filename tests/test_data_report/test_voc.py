@@ -5,6 +5,7 @@ from mmdet.datasets import VOCDataset
 
 from helpers.images import draw_images, write_voc
 from mmdet_centernet.data_report.annotation_findings import check_file
+from mmdet_centernet.data_report.annotations import KEPT, drop_reasons
 from mmdet_centernet.data_report.findings import Fault
 from mmdet_centernet.data_report.readers import read_annotations
 
@@ -112,6 +113,16 @@ def test_a_size_of_0(folder):
     assert not any('outside the image' in t for t in check_file(read(folder)))
     filtered = VOCDataset(**options(folder), filter_cfg=dict(min_size=32))
     assert len(filtered) == 3  # mmdet agrees
+
+
+def test_boxes_that_mmdets_config_ignores(folder):
+    cfg = options(folder) | dict(filter_cfg=dict(bbox_min_size=16))
+    (file,) = read_annotations(dict(type='VOCDataset', **cfg))
+    infos = VOCDataset(**cfg)
+    ignored = [one['ignore_flag'] for info in infos for one in info['instances']]
+    reasons = drop_reasons(file).tolist()
+    assert [bool(reason) for reason in reasons] == [bool(flag) for flag in ignored]
+    assert {*reasons} == {KEPT, 'below filter_cfg.bbox_min_size'}
 
 
 @pytest.mark.parametrize('blank', ['', '  '])
