@@ -18,8 +18,8 @@ from mmdet_centernet.codecs.properties import (
     Property,
     VectorProperty,
 )
+from mmdet_centernet.visualization.primitives import Color, escape_math, keep_extent
 
-Color = tuple[int, int, int]
 Skeleton = Sequence[Sequence[int]]
 
 FONT_SHARE = 0.09
@@ -70,8 +70,7 @@ def draw_properties(
         zoom: Scale of the shown image relative to boxes and values.
         text_color: RGB of texts, on black background; by default ``color``.
     """
-    # Otherwise matplotlib extends the axes for lines that cross the border.
-    visualizer.ax_save.autoscale(enable=False)
+    keep_extent(visualizer)
     texts: list[list[str]] = [[] for _ in boxes]
     for name, prop in properties.items():
         rows = values.get(prop.key)
@@ -228,7 +227,7 @@ def _write(
     corners = np.clip(boxes[chosen][:, [0, 3]] + (2, -2), 0, size)
     sizes = np.clip(_shorter_sides(boxes[chosen]) * FONT_SHARE, *FONT_SIZES)
     visualizer.draw_texts(
-        [texts[number].replace('$', r'\$') for number in chosen],
+        [escape_math(texts[number]) for number in chosen],
         corners,
         font_sizes=sizes.tolist(),
         colors=color,

@@ -96,9 +96,15 @@ def mark_centers(
     """
     visualizer.set_image(image)
     if len(boxes):
+        keep_extent(visualizer)
         centers = (boxes[:, :2] + boxes[:, 2:]) / 2
         visualizer.draw_points(centers, colors='w', marker='+', sizes=np.array([80.0]))
     return visualizer.get_image()
+
+
+def keep_extent(visualizer: Visualizer) -> None:
+    """Keeps matplotlib from extending the axes for what lies outside the image."""
+    visualizer.ax_save.autoscale(enable=False)
 
 
 def add_caption(panel: np.ndarray, text: str) -> np.ndarray:

@@ -16,6 +16,7 @@ from mmdet_centernet.visualization.primitives import (
     DETECTION_COLOR,
     GROUND_TRUTH_COLOR,
     blend_heatmap,
+    mark_centers,
 )
 
 
@@ -30,6 +31,14 @@ def middle_of_heat(heatmap):
     """Center of mass in continuous pixels (pixel i covers i to i + 1)."""
     ys, xs = np.indices(heatmap.shape) + 0.5
     return np.array([(heatmap * xs).sum(), (heatmap * ys).sum()]) / heatmap.sum()
+
+
+def test_a_center_outside_the_image_moves_nothing():
+    image = np.zeros((40, 60, 3), np.uint8)
+    image[:, 30:] = 90
+    outside = np.array([[100.0, 10, 140, 30]])
+    marked = mark_centers(DetLocalVisualizer(), image, outside)
+    np.testing.assert_array_equal(marked, image)
 
 
 @pytest.mark.parametrize(
