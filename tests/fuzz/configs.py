@@ -17,7 +17,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from fuzz import draws
-from fuzz.outcome import RIGHT, refused
+from fuzz.outcome import REFUSED, RIGHT, refused
 from fuzz.runtime import network
 
 SIDE = 64
@@ -25,7 +25,7 @@ NO_COUNT = (0, -1, 1.5, '8', None, math.nan)
 NO_LENGTH = (0, -1, math.nan, math.inf, '2', None)
 NO_SHARE = (-0.1, 1.1, math.nan, '0.5', None)
 NO_SIZE = ((0, 5), (5,), (5, -5), 'ab', 5, (math.nan, 5), (5, '5'))
-RULES = ('official', 'mmdet', 'corrected', 'ellipse')
+RULES = ('official', 'mmdet', 'corrected')
 
 
 class Setting(NamedTuple):
@@ -106,29 +106,43 @@ def config(draw: Random) -> str:
         wh_unit=draw.choice([1, 0.5, 16]),
         branch_init=draw.choice(['mmdet', 'resnet', 'resnet_dcn', 'dla', 'hourglass']),
         loss_bbox=draw.choice([None, dict(type='GIoULoss')]),
-        train_cfg=dict(
-            assigner=dict(
-                type='CenterNetTargetAssigner',
-                radius_rule=draw.choice(RULES),
-                min_overlap=draw.choice([None, 0.3, 0.9]),
-                max_objects=draw.choice([None, 1, 128]),
-            )
-        ),
-        test_cfg=dict(
-            topk=draw.choice([1, 100, 10**6]),
-            local_maximum_kernel=draw.choice([1, 3, 7]),
-            score_thr=draw.choice([0, 0.1, 2]),
-            max_per_img=draw.choice([-1, 3]),
-            nms=draw.choice([None, dict(type='soft_nms')]),
-        ),
     )
+    # Of the detector, which replaces those of the head.
+    cfg['train_cfg'] = dict(
+        assigner=dict(
+            type='CenterNetTargetAssigner',
+            radius_rule=draw.choice(RULES),
+            min_overlap=draw.choice([None, 0.3, 0.9]),
+            max_objects=draw.choice([None, 1, 128]),
+            clip_boxes=True,  # else the areas of huge boxes exceed float32
+        )
+    )
+    cfg['test_cfg'] = dict(
+        topk=draw.choice([1, 100, 10**6]),
+        local_maximum_kernel=draw.choice([1, 3, 7]),
+        score_thr=draw.choice([0, 0.1, 2]),
+        max_per_img=draw.choice([-1, 3]),
+        nms=draw.choice([None, dict(type='soft_nms')]),
+    )
+    torch.manual_seed(draw.getrandbits(32))
     detector = MODELS.build(cfg)
     losses, found = use(draw, detector, classes)
     assert losses.isfinite()
     assert found.bboxes.shape == (len(found.scores), 4)
     assert ((found.scores >= 0) & (found.scores <= 1)).all()
     assert ((found.labels >= 0) & (found.labels < classes)).all()
+    check_test_cfg(found, cfg['test_cfg'])
     return RIGHT
+
+
+def check_test_cfg(found: InstanceData, settings: dict[str, Any]) -> None:
+    """Checks that the test settings are in effect."""
+    assert len(found) <= settings['topk']
+    if settings['nms']:  # soft-NMS lowers scores
+        most = settings['max_per_img']
+        assert len(found) <= most or most < 0
+    elif settings['score_thr']:
+        assert (found.scores > settings['score_thr']).all()
 
 
 def use(
@@ -184,7 +198,7 @@ def refused_with(name: str, value: Any, call: Any) -> str:
         text = str(error)
         assert name in text, f'{name} is not in: {text}'
         assert str(value) in text, f'{name}={value!r} is not in: {text}'
-        return 'refused'
+        return REFUSED
     raise AssertionError(f'{name}={value!r} was accepted: {type(built).__name__}')
 
 

@@ -1,4 +1,4 @@
-"""The outcomes of a case: a right result, or an error that message what to do."""
+"""The outcomes of a case: a right result, or an error that says what to do."""
 
 from __future__ import annotations
 
