@@ -6,9 +6,9 @@ Checks annotation files and images. Then draws images after the training pipelin
 their boxes and Gaussians, plots sizes and counts, and prints a report. Needs no weights
 and trains nothing. Without a CTDetHead it checks files and images only.
 
-Exit status: 0 for no findings or warnings only; 1 for an error in the config or the
-command line; 3 for findings that stop training or evaluation, such as a file that
-cannot be read (ERROR in the report).
+Exit status: 0 for no findings or warnings only; 1 for an error in the config or in
+--cfg-options; 2 for an unknown or missing argument; 3 for findings that stop training
+or evaluation, such as a file that cannot be read (ERROR in the report).
 """
 
 from __future__ import annotations
