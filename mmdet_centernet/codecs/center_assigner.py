@@ -41,8 +41,9 @@ RADIUS_RULES = {
 }
 
 
-LARGEST_RADIUS = 2**31
-"""Cells; larger than any map. Boxes that are not clipped may exceed their map."""
+FARTHEST = 2.0**31
+"""Cells, beyond any map. Boxes that are not clipped may exceed their map; farther away,
+areas would overflow in float32."""
 
 
 @TASK_UTILS.register_module()
@@ -146,6 +147,7 @@ class CenterNetTargetAssigner:
         corners = torch.cat(list(boxes)).float() / stride  # (N, 4) in cells
         limits = _limits(feat_shape, corners.device)
         usable = _on_map(corners, limits)  # (N,)
+        corners = corners.clamp(-FARTHEST, FARTHEST)
         if self.clip_boxes:
             corners = torch.minimum(corners.clamp(min=0), limits - 1)
         sizes = corners[:, 2:] - corners[:, :2]  # (N, 2)
@@ -176,8 +178,7 @@ class CenterNetTargetAssigner:
         """Returns (N,) int64 radii for (N, 2) sizes in cells."""
         sizes = sizes.ceil() if self.rule.ceil_sizes else sizes
         radii = gaussian_radius(sizes, self.min_overlap, corrected=self.rule.corrected)
-        # Values beyond int64 would become negative.
-        return radii.clamp(max=LARGEST_RADIUS).long()
+        return radii.long()
 
     def _ignored(
         self,

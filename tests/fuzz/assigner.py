@@ -17,7 +17,6 @@ from mmdet_centernet.codecs import (
     assign_covered_cells,
     paint_heatmap,
 )
-from mmdet_centernet.codecs.center_assigner import LARGEST_RADIUS
 
 ROUNDING = 1e-6
 RARE = 0.002
@@ -83,8 +82,8 @@ def check_objects(
         assert tuple(targets.centers[row].tolist()) == one.cell
         np.testing.assert_array_equal(targets.sizes[row], one.size)
         np.testing.assert_array_equal(targets.offsets[row], one.offset)
-        least, most = (int(one.radius + e) for e in (-ROUNDING, ROUNDING))
-        least = min(least, LARGEST_RADIUS)
+        rounding = ROUNDING * max(1, one.radius)
+        least, most = (int(one.radius + e) for e in (-rounding, rounding))
         assert least <= targets.radii[row].item() <= max(most, 0), f'row {row}: {one}'
 
 

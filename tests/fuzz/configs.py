@@ -114,7 +114,7 @@ def config(draw: Random) -> str:
             radius_rule=draw.choice(RULES),
             min_overlap=draw.choice([None, 0.3, 0.9]),
             max_objects=draw.choice([None, 1, 128]),
-            clip_boxes=True,  # else the areas of huge boxes exceed float32
+            clip_boxes=draw.choice([None, True, False]),
         )
     )
     cfg['test_cfg'] = dict(

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from mmdet.models.utils import gaussian_radius as stock_radius
 
+from mmdet_centernet.codecs.center_assigner import FARTHEST
+
 
 class Target(NamedTuple):
     """The target of a box.
@@ -47,6 +49,7 @@ def target_of(
     corners = box / np.float32(stride)
     if not is_usable(corners, cells):
         return None
+    corners = np.clip(corners, np.float32(-FARTHEST), np.float32(FARTHEST))
     if clip:
         last = np.float32([cells[0] - 1, cells[1] - 1] * 2)
         corners = np.minimum(np.maximum(corners, np.float32(0)), last)

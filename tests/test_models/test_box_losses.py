@@ -111,3 +111,12 @@ def test_sizes_are_predicted_in_units():
 def test_bad_units(unit):
     with pytest.raises(ValueError, match='wh_unit is'):
         make_head(wh_unit=unit)
+
+
+def test_huge_boxes_have_a_finite_loss():
+    """Their areas would overflow in float32."""
+    assigner = dict(type='CenterNetTargetAssigner', clip_boxes=False)
+    head = make_head(loss_bbox=GIOU, train_cfg=dict(assigner=assigner))
+    huge = [[-1e30, -1e30, 1e30, 1e30], [8.0, 12, 60, 90]]
+    losses = loss(head, random_maps(head), [instances(huge)])
+    assert all(value.isfinite() for value in losses.values())
