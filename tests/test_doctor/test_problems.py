@@ -363,6 +363,7 @@ def test_another_copy_is_hidden(monkeypatch, tmp_path):
     package = tmp_path / 'mmdet_centernet'
     package.mkdir()
     (package / '__init__.py').touch()
+    monkeypatch.syspath_prepend(CONFIGS.parent)
     monkeypatch.syspath_prepend(tmp_path)
     copies = inspect_environment().copies
     problem = only_problem(copies=copies)
