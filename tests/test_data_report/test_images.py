@@ -73,7 +73,7 @@ def test_truncated_files_are_broken(tmp_path, content):
     assert other_sizes([str(path)], np.array([[3, 3]])) == {}
 
 
-@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tiff'])
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'tiff'])  # webp: not in OpenCV 4.11
 @pytest.mark.parametrize('orientation', [3, 6])
 def test_exif_rotates_images_as_in_opencv(tmp_path, suffix, orientation):
     path = str(tmp_path / f'a.{suffix}')

@@ -118,13 +118,15 @@ def test_dots_on_the_border_do_not_shift_the_image():
     image = np.zeros((*SHAPE, 3), np.uint8)
     image[::7, ::5] = 255
     visualizer.set_image(image)
+    expected = visualizer.get_image()  # matplotlib 3.10 shifts images by a pixel
+    visualizer.set_image(image)
     points = np.array([[[0.0, 0], [199.9, 139.9], [0, 70]]])
     joints = dict(joints=KeypointsProperty(num_points=3))
     boxes = np.array([[0.0, 0, 200, 140]])
     values = dict(keypoints=points)
     draw_properties(visualizer, boxes, values, joints, COLOR)
     middle = np.s_[20:60, 20:180]
-    np.testing.assert_array_equal(visualizer.get_image()[middle], image[middle])
+    np.testing.assert_array_equal(visualizer.get_image()[middle], expected[middle])
 
 
 def test_texts_of_small_boxes_are_small():
