@@ -177,8 +177,8 @@ class CenterNetTargetAssigner:
     def _radii(self, sizes: Tensor) -> Tensor:
         """Returns (N,) int64 radii for (N, 2) sizes in cells."""
         sizes = sizes.ceil() if self.rule.ceil_sizes else sizes
-        radii = gaussian_radius(sizes, self.min_overlap, corrected=self.rule.corrected)
-        return radii.long()
+        corrected = self.rule.corrected
+        return gaussian_radius(sizes, self.min_overlap, corrected=corrected).long()
 
     def _ignored(
         self,

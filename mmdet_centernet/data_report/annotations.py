@@ -102,7 +102,7 @@ def _rules(file: Annotations) -> dict[str, np.ndarray]:
             'thinner than a pixel': file.is_coco & (sides < 1).any(axis=1),
             'an area of 0 in the file': file.areas <= 0,
             'marked with ignore': file.ignored & file.is_coco,
-            'below filter_cfg.bbox_min_size': file.ignored,
+            'below filter_cfg.bbox_min_size': file.ignored & (not file.is_coco),
             'a category outside metainfo': ~np.isin(
                 file.names, np.array(file.classes, str)
             ),

@@ -1,6 +1,7 @@
 """The table of peers: configs, choice of the learning rate, arithmetic, training."""
 
 import json
+import os
 import sys
 
 import numpy as np
@@ -9,7 +10,7 @@ from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 
-from helpers.tiny import load_config, shrink
+from helpers.tiny import shrink
 from helpers.tool_modules import load_tool
 
 peers = load_tool('peers/__main__.py', folder='dev')
@@ -200,6 +201,15 @@ def test_a_failed_training_names_its_log(tmp_path):
     assert 'ValueError: no weights' in log.read_text()
 
 
+def test_trainings_use_this_checkout_and_keep_the_path(tmp_path, monkeypatch):
+    monkeypatch.setenv('PYTHONPATH', 'of_the_user')
+    log = tmp_path / 'log.txt'
+    code = 'import os; print(os.environ["PYTHONPATH"], os.environ["OMP_NUM_THREADS"])'
+    peers._run([sys.executable, '-c', code], log)
+    path = os.pathsep.join([str(peer_list.ROOT), 'of_the_user'])
+    assert log.read_text().split() == [path, '1']
+
+
 def test_peers_are_chosen_by_name_in_their_own_order():
     assert [p.name for p in peer_list.choose_peers(['yolox', 'atss'])] == [
         'atss',
@@ -225,6 +235,7 @@ def test_peers_share_data_augmentations_and_schedule(name):
     ours, cfg = run_trial.make_config(recipe, 'absent', 1, 0, 12), trial_config(name)
     cfg.optim_wrapper.optimizer.lr = 1
     assert cfg.custom_hooks == ours.custom_hooks
+    assert dict(type='ChannelsLastHook') in cfg.custom_hooks
     for key in SHARED:
         assert cfg[key] == ours[key], key
     assert cfg.model.data_preprocessor == ours.model.data_preprocessor
@@ -313,10 +324,11 @@ def test_an_interrupted_training_continues_and_keeps_its_seconds(tmp_path):
 
 
 def test_config_of_a_trial_takes_the_rate_the_seed_and_the_length():
-    cfg = trial_config('r18-fast')
-    assert cfg.optim_wrapper.optimizer.lr == 0.002
-    assert cfg.randomness.seed == 0
+    (peer,) = peer_list.choose_peers(['r18-fast'])
+    cfg = run_trial.make_config(peer.config, 'absent', rate=0.003, seed=5, epochs=7)
+    assert cfg.optim_wrapper.optimizer.lr == 0.003
+    assert cfg.randomness.seed == 5
+    assert cfg.train_cfg.max_epochs == cfg.param_scheduler[1].T_max == 7
     assert cfg.resume
     assert cfg.train_cfg.val_begin > cfg.train_cfg.max_epochs
     assert 'save_best' not in cfg.default_hooks.checkpoint
-    assert load_config(OURS).train_cfg.val_interval < cfg.train_cfg.val_begin
